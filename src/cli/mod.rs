@@ -1,0 +1,32 @@
+//! The command line: arguments -> library call -> output; no logic of its own.
+
+mod devices;
+mod pretrain;
+
+use clap::{Parser, Subcommand};
+use electra_burn::Result;
+use std::process::ExitCode;
+
+/// Pretrain ELECTRA text encoders by replaced token detection, on any GPU or CPU.
+#[derive(Parser)]
+#[command(name = "electra", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Pretrain a generator and a discriminator on text
+    Pretrain(pretrain::Arguments),
+    /// List the devices that can be trained on
+    Devices,
+}
+
+/// Parses the command line and runs the command. Wrong usage ends the program with exit code 2.
+pub fn run() -> Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Pretrain(arguments) => pretrain::run(arguments),
+        Command::Devices => Ok(devices::run()),
+    }
+}

@@ -1,0 +1,98 @@
+//! `electra pretrain`
+
+use electra_burn::config::{self, Config};
+use electra_burn::learner::{self, Report, RunOptions};
+use electra_burn::{Result, device, hub};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Pretrain a generator and a discriminator on text.
+///
+/// Without arguments: a small demonstration on the corpus that is compiled in, a few minutes on two CPU cores.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Configuration file (TOML); its keys override the preset's
+    config: Option<PathBuf>,
+    /// Preset to start from: demo, tiny, small, base or large [default: demo, or tiny with a corpus]
+    #[arg(long)]
+    preset: Option<String>,
+    /// Text files, UTF-8, documents separated by blank lines
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    corpus: Vec<PathBuf>,
+    /// Run directory, new or empty [default: the next free runs/NAME-N]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// auto, or a name that `electra devices` lists
+    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
+    device: String,
+    /// Override a configuration key, for example training.steps=1000
+    #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print lines even on a terminal
+    #[arg(long)]
+    no_tui: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    let source = config::Source {
+        file: arguments.config.clone(),
+        preset: arguments.preset.clone(),
+        corpus: arguments.corpus.clone(),
+        set: arguments.set.clone(),
+        environment: std::env::vars().collect(),
+    };
+    let config = config::load(&source)?;
+    let adapter = device::select(&arguments.device)?;
+    let output = arguments.output.clone().unwrap_or_else(|| next_free(&name(&arguments, &config)));
+
+    let dashboard = !arguments.no_tui && std::io::stdout().is_terminal();
+    let mut progress = |message: &str| println!("{message}");
+    let options = RunOptions { output: output.clone(), adapter, dashboard, progress: &mut progress };
+    let report = learner::pretrain(&config, options)?;
+    hub::export(&output, &config, &report)?;
+    print(&output, &report);
+    Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// What the run is called: the configuration file or the preset.
+fn name(arguments: &Arguments, config: &Config) -> String {
+    let file = arguments.config.as_deref().and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
+    let preset = if config.data.corpus.is_empty() { "demo" } else { "tiny" };
+    file.or_else(|| arguments.preset.clone()).unwrap_or_else(|| preset.into())
+}
+
+fn next_free(name: &str) -> PathBuf {
+    let path = |number: usize| Path::new("runs").join(format!("{name}-{number}"));
+    (1..).map(path).find(|path| !path.exists()).expect("numbers do not end before the file system does")
+}
+
+fn print(output: &Path, report: &Report) {
+    println!();
+    if let Some(reason) = &report.interrupted {
+        println!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
+    }
+    println!("{} steps in {:.0} s on {}", report.steps, report.elapsed.as_secs_f64(), report.device);
+    if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation()) {
+        let auc = |auc: Option<f64>| auc.map_or_else(|| "-".into(), |auc| format!("{auc:.3}"));
+        println!("held-out documents, step {} -> {}:", first.step, last.step);
+        println!("  MLM loss           {:.3} -> {:.3}", first.mlm_loss, last.mlm_loss);
+        println!("  MLM accuracy       {:.3} -> {:.3}", first.mlm_accuracy, last.mlm_accuracy);
+        let entropy = last.disc_entropy;
+        println!("  discriminator loss {:.4} -> {:.4} (entropy {entropy:.4})", first.disc_loss, last.disc_loss);
+        println!("  discriminator AUC  {} -> {}", auc(first.disc_auc), auc(last.disc_auc));
+        if let Some(warning) = last.collapse_warning() {
+            println!("warning: {warning}");
+        }
+    }
+    println!("\n{}", output.display());
+    for (name, what) in [
+        ("discriminator/", "the encoder, for Hugging Face"),
+        ("generator/", "the masked language model, for Hugging Face"),
+        ("metrics.jsonl", "every figure above, by step"),
+        ("config.toml", "the complete configuration"),
+    ] {
+        println!("  {name:<15} {what}");
+    }
+}

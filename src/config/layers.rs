@@ -1,0 +1,112 @@
+//! Layering: preset < file < environment < `--set`, merged as TOML tables before anything is typed.
+
+use super::{Config, preset};
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Source {
+    /// A TOML file.
+    pub file: Option<PathBuf>,
+    /// Name of the preset below it; by default `demo` without a corpus and `tiny` with one.
+    pub preset: Option<String>,
+    /// Text files that replace `data.corpus`.
+    pub corpus: Vec<PathBuf>,
+    /// `key.path=value`, in order; the value is TOML, or a plain string where it is not.
+    pub set: Vec<String>,
+    /// Environment variables: `ELECTRA_TRAINING__STEPS=10` sets `training.steps`.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Merges the layers of `source`, types them, fills in what depends on other keys and validates the result.
+///
+/// # Errors
+/// [`Error::Syntax`] for a layer that does not parse, an unknown key or a wrong type; [`Error::Config`] with every
+/// impossible value at once.
+pub fn load(source: &Source) -> Result<Config> {
+    let file = source.file.as_deref().map(read).transpose()?;
+    let has_corpus = !source.corpus.is_empty() || file.as_ref().is_some_and(names_corpus);
+    let base = source.preset.as_deref().unwrap_or(if has_corpus { "tiny" } else { "demo" });
+
+    let mut table = preset(base)?;
+    if let (Some(path), Some(layer)) = (&source.file, file) {
+        merge(&mut table, layer);
+        typed(&table, &path.display().to_string())?;
+    }
+    for (name, text) in &source.environment {
+        // A section and a key, so that unrelated variables with the same prefix do no harm.
+        if let Some(key) = name.strip_prefix("ELECTRA_").filter(|key| key.contains("__") || *key == "SEED") {
+            set(&mut table, &key.to_lowercase().replace("__", "."), text, name)?;
+            typed(&table, name)?;
+        }
+    }
+    for assignment in &source.set {
+        let name = format!("--set {assignment}");
+        let (key, text) = assignment.split_once('=').ok_or_else(|| Error::Syntax {
+            source_name: name.clone(),
+            message: "expected key.path=value".into(),
+        })?;
+        set(&mut table, key.trim(), text.trim(), &name)?;
+        typed(&table, &name)?;
+    }
+    let mut config = typed(&table, base)?;
+    if !source.corpus.is_empty() {
+        config.data.corpus.clone_from(&source.corpus);
+    }
+    let config = config.resolve();
+    config.validate()?;
+    Ok(config)
+}
+
+fn read(path: &Path) -> Result<Table> {
+    let text = std::fs::read_to_string(path).map_err(|e| Error::input(path, e.to_string()))?;
+    text.parse().map_err(|e: toml::de::Error| Error::Syntax {
+        source_name: path.display().to_string(),
+        message: e.to_string().trim_end().to_owned(),
+    })
+}
+
+fn names_corpus(table: &Table) -> bool {
+    let corpus = table.get("data").and_then(|data| data.get("corpus")).and_then(Value::as_array);
+    corpus.is_some_and(|paths| !paths.is_empty())
+}
+
+/// Types the merged table; an error is blamed on the layer that was merged last.
+fn typed(table: &Table, source_name: &str) -> Result<Config> {
+    Config::deserialize(table.clone()).map_err(|e| Error::Syntax {
+        source_name: source_name.to_owned(),
+        message: e.to_string().trim_end().replace('\n', " "),
+    })
+}
+
+fn merge(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => _ = below.insert(key, value),
+        }
+    }
+}
+
+fn set(table: &mut Table, path: &str, text: &str, source_name: &str) -> Result<()> {
+    let value = format!("value = {text}")
+        .parse::<Table>()
+        .ok()
+        .filter(|table| table.len() == 1)
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()));
+    let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut at = table;
+    for parent in parents.split('.').filter(|p| !p.is_empty()) {
+        let below = at.entry(parent).or_insert_with(|| Value::Table(Table::new()));
+        at = below.as_table_mut().ok_or_else(|| Error::Syntax {
+            source_name: source_name.to_owned(),
+            message: format!("`{parent}` is a value, not a section, so it has no key `{key}`"),
+        })?;
+    }
+    at.insert(key.to_owned(), value);
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! The configuration of a run: plain data, with the names that Hugging Face and the paper use.
+//!
+//! A [`Config`] is made by [`load`], which layers preset < file < environment < `--set`, and is checked as a whole by
+//! [`Config::validate`] before any device is touched. The resolved configuration is written into the run.
+
+mod layers;
+mod preset;
+mod validate;
+
+pub use layers::{Source, load};
+pub use preset::{PRESETS, preset};
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that a pretraining run depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Seed of everything random: initial weights, order, masks, samples, dropout.
+    pub seed: u64,
+    /// The discriminator: the encoder that one keeps.
+    pub model: ModelConfig,
+    /// The generator, where it differs from the discriminator.
+    pub generator: GeneratorConfig,
+    /// The tokenizer that is trained on the corpus.
+    #[serde(default)]
+    pub tokenizer: TokenizerConfig,
+    /// Text, sequences and masking.
+    pub data: DataConfig,
+    /// Weights of the losses and the generator's sampling.
+    #[serde(default)]
+    pub objective: ObjectiveConfig,
+    /// AdamW and clipping.
+    pub optimizer: OptimizerConfig,
+    /// The learning rate over time.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Length of the run and its intervals, in optimizer steps.
+    pub training: TrainingConfig,
+}
+
+/// Architecture of the discriminator, in the names of Hugging Face's `ElectraConfig`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Number of tokens.
+    pub vocab_size: usize,
+    /// Width of the embedding tables, which generator and discriminator share.
+    pub embedding_size: usize,
+    /// Width of the encoder.
+    pub hidden_size: usize,
+    /// Number of encoder layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward block.
+    pub intermediate_size: usize,
+    /// Longest sequence that has position embeddings.
+    #[serde(default = "default::max_position_embeddings")]
+    pub max_position_embeddings: usize,
+    /// Number of token types.
+    #[serde(default = "default::type_vocab_size")]
+    pub type_vocab_size: usize,
+    /// Dropout on embeddings and on the outputs of attention and feed-forward.
+    #[serde(default = "default::dropout")]
+    pub hidden_dropout_prob: f64,
+    /// Dropout on attention probabilities.
+    #[serde(default = "default::dropout")]
+    pub attention_probs_dropout_prob: f64,
+    /// Epsilon of every LayerNorm.
+    #[serde(default = "default::layer_norm_eps")]
+    pub layer_norm_eps: f64,
+    /// Standard deviation of the initial weights, cut at two deviations.
+    #[serde(default = "default::initializer_range")]
+    pub initializer_range: f64,
+}
+
+/// Architecture of the generator, where it differs from [`ModelConfig`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GeneratorConfig {
+    /// Width of the generator's encoder.
+    pub hidden_size: usize,
+    /// Number of encoder layers.
+    pub num_hidden_layers: usize,
+    /// Number of attention heads; divides `hidden_size`.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward block.
+    pub intermediate_size: usize,
+}
+
+/// How the WordPiece vocabulary is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenizerConfig {
+    /// Lower-case the text and strip accents, as BERT's uncased models do.
+    pub lowercase: bool,
+    /// Pairs seen less often are not merged into a token.
+    pub min_frequency: u64,
+    /// At most this many different characters; rarer ones become `[UNK]`.
+    pub limit_alphabet: usize,
+}
+
+impl Default for TokenizerConfig {
+    fn default() -> Self {
+        Self { lowercase: true, min_frequency: 2, limit_alphabet: 1000 }
+    }
+}
+
+/// Text, sequences and masking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// Text files, UTF-8, a blank line ends a document; empty: the corpus that is compiled in.
+    #[serde(default)]
+    pub corpus: Vec<PathBuf>,
+    /// Sequences in a batch.
+    pub batch_size: usize,
+    /// Tokens in a sequence, `[CLS]` and `[SEP]` counted.
+    pub sequence_length: usize,
+    /// How documents become sequences.
+    #[serde(default)]
+    pub packing: Packing,
+    /// Share of the real tokens that is picked for prediction.
+    #[serde(default = "default::mask_probability")]
+    pub mask_probability: f64,
+    /// Share of the picked tokens that the generator sees as `[MASK]`; it sees the others as they are.
+    #[serde(default = "default::replace_probability")]
+    pub replace_probability: f64,
+    /// Share of the documents, the last ones, that are held out for validation.
+    #[serde(default = "default::validation_share")]
+    pub validation_share: f64,
+    /// At most this many held-out sequences are used in a validation.
+    #[serde(default = "default::validation_sequences")]
+    pub validation_sequences: usize,
+}
+
+/// How documents become sequences.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Packing {
+    /// Windows of the stream of documents; nothing is padded.
+    #[default]
+    Packed,
+}
+
+/// The ELECTRA objective: `generator_weight * MLM + discriminator_weight * discriminator` (paper, section 3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ObjectiveConfig {
+    /// Weight of the generator's masked-language-model loss.
+    pub generator_weight: f64,
+    /// Weight of the discriminator's loss, lambda in the paper.
+    pub discriminator_weight: f64,
+    /// Temperature of the generator's samples.
+    pub temperature: f64,
+}
+
+impl Default for ObjectiveConfig {
+    fn default() -> Self {
+        Self { generator_weight: 1.0, discriminator_weight: 50.0, temperature: 1.0 }
+    }
+}
+
+/// AdamW with decoupled weight decay and clipping by the global norm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled decay, times the learning rate; none on biases and LayerNorm.
+    #[serde(default = "default::weight_decay")]
+    pub weight_decay: f64,
+    /// Decay of the first moment.
+    #[serde(default = "default::beta_1")]
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    #[serde(default = "default::beta_2")]
+    pub beta_2: f64,
+    /// Added to the root of the second moment.
+    #[serde(default = "default::epsilon")]
+    pub epsilon: f64,
+    /// Gradients are scaled down to this norm, taken over all parameters together.
+    #[serde(default = "default::max_grad_norm")]
+    pub max_grad_norm: f64,
+}
+
+/// Linear warm-up, then linear decay to zero.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleConfig {
+    /// Steps of warm-up; absent: a tenth of the run, at most the paper's 10,000.
+    pub warmup_steps: Option<usize>,
+}
+
+/// Length of the run and its intervals, in optimizer steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Optimizer steps of the whole run.
+    pub steps: usize,
+    /// Batches whose gradients make one step.
+    #[serde(default = "default::accumulation")]
+    pub accumulation: usize,
+    /// Steps between two log records.
+    pub log_every: usize,
+    /// Steps between two validations.
+    pub validate_every: usize,
+    /// Steps between two checkpoints.
+    pub checkpoint_every: usize,
+    /// Newest checkpoints that are kept.
+    #[serde(default = "default::keep_checkpoints")]
+    pub keep_checkpoints: usize,
+    /// Number format of weights and activations.
+    #[serde(default)]
+    pub precision: Precision,
+}
+
+/// Number format of weights and activations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+}
+
+impl Config {
+    /// Fills in what depends on other keys, so that the written configuration is complete.
+    fn resolve(mut self) -> Self {
+        let steps = self.training.steps;
+        self.schedule.warmup_steps.get_or_insert_with(|| (steps / 10).clamp(1, 10_000));
+        self
+    }
+
+    /// Steps of warm-up.
+    pub fn warmup_steps(&self) -> usize {
+        self.schedule.warmup_steps.unwrap_or(1)
+    }
+
+    /// The generator's architecture in full: the discriminator's with the generator's sizes.
+    pub fn generator_model(&self) -> ModelConfig {
+        ModelConfig {
+            hidden_size: self.generator.hidden_size,
+            num_hidden_layers: self.generator.num_hidden_layers,
+            num_attention_heads: self.generator.num_attention_heads,
+            intermediate_size: self.generator.intermediate_size,
+            ..self.model.clone()
+        }
+    }
+
+    /// The configuration as the TOML text that [`load`] reads back to the same value.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a configuration holds only what TOML can express")
+    }
+}
+
+/// Defaults that all presets share; sources: `configure_pretraining.py` of the reference and the paper's table 6.
+mod default {
+    pub fn max_position_embeddings() -> usize {
+        512
+    }
+    pub fn type_vocab_size() -> usize {
+        2
+    }
+    pub fn dropout() -> f64 {
+        0.1
+    }
+    pub fn layer_norm_eps() -> f64 {
+        1e-12
+    }
+    pub fn initializer_range() -> f64 {
+        0.02
+    }
+    pub fn mask_probability() -> f64 {
+        0.15
+    }
+    pub fn replace_probability() -> f64 {
+        0.85
+    }
+    pub fn validation_share() -> f64 {
+        0.02
+    }
+    pub fn validation_sequences() -> usize {
+        256
+    }
+    pub fn weight_decay() -> f64 {
+        0.01
+    }
+    pub fn beta_1() -> f64 {
+        0.9
+    }
+    pub fn beta_2() -> f64 {
+        0.999
+    }
+    pub fn epsilon() -> f64 {
+        1e-6
+    }
+    pub fn max_grad_norm() -> f64 {
+        1.0
+    }
+    pub fn accumulation() -> usize {
+        1
+    }
+    pub fn keep_checkpoints() -> usize {
+        3
+    }
+}

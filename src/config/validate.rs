@@ -1,0 +1,115 @@
+//! Checks that need more than one value, or more than a type; every problem is reported, by key.
+
+use super::{Config, ModelConfig};
+use crate::error::{Error, Problem, Result};
+
+impl Config {
+    /// Checks the whole configuration.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every problem found.
+    pub fn validate(&self) -> Result<()> {
+        let mut check = Check::default();
+        check.sizes("model", &self.model);
+        check.sizes("generator", &self.generator_model());
+        let m = &self.model;
+        check.positive("model.embedding_size", m.embedding_size);
+        check.positive("model.type_vocab_size", m.type_vocab_size);
+        check.probability("model.hidden_dropout_prob", m.hidden_dropout_prob, 0.0, 0.99);
+        check.probability("model.attention_probs_dropout_prob", m.attention_probs_dropout_prob, 0.0, 0.99);
+        check.above_zero("model.layer_norm_eps", m.layer_norm_eps);
+        check.above_zero("model.initializer_range", m.initializer_range);
+        check.that(
+            "model.vocab_size",
+            m.vocab_size > 5,
+            format!("{} leaves no room beside the five special tokens; expected more than 5", m.vocab_size),
+        );
+
+        let d = &self.data;
+        check.positive("data.batch_size", d.batch_size);
+        check.that(
+            "data.sequence_length",
+            d.sequence_length >= 3,
+            format!("{} is too short for [CLS], one token and [SEP]; expected 3 or more", d.sequence_length),
+        );
+        check.that(
+            "data.sequence_length",
+            d.sequence_length <= m.max_position_embeddings,
+            format!("{} is longer than model.max_position_embeddings, {}", d.sequence_length, m.max_position_embeddings),
+        );
+        check.probability("data.mask_probability", d.mask_probability, 0.001, 1.0);
+        check.probability("data.replace_probability", d.replace_probability, 0.0, 1.0);
+        check.probability("data.validation_share", d.validation_share, 0.0001, 0.5);
+        check.positive("data.validation_sequences", d.validation_sequences);
+
+        check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet);
+        check.above_zero("objective.temperature", self.objective.temperature);
+        check.not_negative("objective.generator_weight", self.objective.generator_weight);
+        check.not_negative("objective.discriminator_weight", self.objective.discriminator_weight);
+
+        let o = &self.optimizer;
+        check.above_zero("optimizer.learning_rate", o.learning_rate);
+        check.not_negative("optimizer.weight_decay", o.weight_decay);
+        check.probability("optimizer.beta_1", o.beta_1, 0.0, 0.999_999);
+        check.probability("optimizer.beta_2", o.beta_2, 0.0, 0.999_999);
+        check.above_zero("optimizer.epsilon", o.epsilon);
+        check.above_zero("optimizer.max_grad_norm", o.max_grad_norm);
+
+        let t = &self.training;
+        check.positive("training.steps", t.steps);
+        check.positive("training.accumulation", t.accumulation);
+        check.positive("training.log_every", t.log_every);
+        check.positive("training.validate_every", t.validate_every);
+        check.positive("training.checkpoint_every", t.checkpoint_every);
+        check.positive("training.keep_checkpoints", t.keep_checkpoints);
+        check.that(
+            "schedule.warmup_steps",
+            self.warmup_steps() <= t.steps,
+            format!("{} is more than training.steps, {}", self.warmup_steps(), t.steps),
+        );
+        check.finish()
+    }
+}
+
+#[derive(Default)]
+struct Check(Vec<Problem>);
+
+impl Check {
+    fn that(&mut self, key: &str, holds: bool, message: String) {
+        if !holds {
+            self.0.push(Problem { key: key.to_owned(), message });
+        }
+    }
+
+    fn positive(&mut self, key: &str, value: usize) {
+        self.that(key, value > 0, "expected 1 or more, found 0".into());
+    }
+
+    fn above_zero(&mut self, key: &str, value: f64) {
+        self.that(key, value > 0.0 && value.is_finite(), format!("expected a number above 0, found {value}"));
+    }
+
+    fn not_negative(&mut self, key: &str, value: f64) {
+        self.that(key, value >= 0.0 && value.is_finite(), format!("expected 0 or more, found {value}"));
+    }
+
+    fn probability(&mut self, key: &str, value: f64, low: f64, high: f64) {
+        self.that(key, (low..=high).contains(&value), format!("expected {low} to {high}, found {value}"));
+    }
+
+    fn sizes(&mut self, section: &str, m: &ModelConfig) {
+        self.positive(&format!("{section}.hidden_size"), m.hidden_size);
+        self.positive(&format!("{section}.num_hidden_layers"), m.num_hidden_layers);
+        self.positive(&format!("{section}.num_attention_heads"), m.num_attention_heads);
+        self.positive(&format!("{section}.intermediate_size"), m.intermediate_size);
+        self.that(
+            &format!("{section}.hidden_size"),
+            m.num_attention_heads == 0 || m.hidden_size.is_multiple_of(m.num_attention_heads),
+            format!("{} is not divisible by {section}.num_attention_heads, {}", m.hidden_size, m.num_attention_heads),
+        );
+    }
+
+    fn finish(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Config(self.0)) }
+    }
+}

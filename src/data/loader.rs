@@ -1,0 +1,206 @@
+//! Burn data loaders over sequences. A pass of the training loader is a window of optimizer steps that the strategy
+//! sets; a pass of the validation loader is all held-out sequences.
+
+use super::batch::{HostBatch, StepBatch};
+use super::masking::Masking;
+use super::order::Permutation;
+use super::rng::{Purpose, Rng};
+use super::sequences::Sequences;
+use crate::config::Config;
+use crate::tokenizer::SpecialTokens;
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::tensor::Device;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The steps of the current window, shared between the strategy, which moves it, and the loaders.
+#[derive(Debug, Clone, Default)]
+pub struct Cursor(Arc<Mutex<Range<usize>>>);
+
+impl Cursor {
+    /// Moves to the window whose steps, from 0, are `steps`.
+    pub fn set(&self, steps: Range<usize>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = steps;
+    }
+
+    /// The current window.
+    pub fn get(&self) -> Range<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What both loaders share: the sequences and how batches are made of them.
+#[derive(Debug, Clone)]
+struct Source {
+    sequences: Sequences,
+    masking: Masking,
+    special: SpecialTokens,
+    batch_size: usize,
+    seed: u64,
+    device: Device,
+    cursor: Cursor,
+}
+
+impl Source {
+    fn new(sequences: Sequences, config: &Config, special: SpecialTokens, device: Device, cursor: Cursor) -> Self {
+        let masking = Masking {
+            mask_probability: config.data.mask_probability,
+            replace_probability: config.data.replace_probability,
+            excluded: vec![special.pad, special.cls, special.sep, special.mask],
+        };
+        let (batch_size, seed) = (config.data.batch_size, config.seed);
+        Self { sequences, masking, special, batch_size, seed, device, cursor }
+    }
+
+    fn batch(&self, indices: impl Iterator<Item = usize>, rng: impl Fn(usize) -> Rng) -> HostBatch {
+        let rows: Vec<_> = indices.map(|index| self.sequences.get(index)).collect();
+        HostBatch::new(&rows, &self.masking, self.special.mask, self.special.pad, rng)
+    }
+}
+
+/// Batches for training: an endless stream of seeded passes over the sequences, cut into steps.
+#[derive(Debug, Clone)]
+pub struct TrainLoader {
+    source: Source,
+    accumulation: usize,
+    /// The part of the window that this loader serves, where it was sliced.
+    part: Option<Range<usize>>,
+}
+
+impl TrainLoader {
+    /// A loader whose batches land on `device`; `sequences` must not be empty.
+    pub fn new(
+        sequences: Sequences,
+        config: &Config,
+        special: SpecialTokens,
+        device: Device,
+        cursor: Cursor,
+    ) -> Self {
+        let source = Source::new(sequences, config, special, device, cursor);
+        Self { source, accumulation: config.training.accumulation, part: None }
+    }
+
+    /// The batches of step `step`, counted from 0, on the host.
+    pub fn host_batches(&self, step: usize) -> Vec<HostBatch> {
+        let (source, rows) = (&self.source, self.source.batch_size);
+        let total = source.sequences.len();
+        let first = step * self.accumulation * rows;
+        let item = |at: usize| Permutation::new(total, source.seed, (at / total) as u64).get(at % total);
+        (0..self.accumulation)
+            .map(|part| {
+                let offset = part * rows;
+                let rng = |row| Rng::new(source.seed, Purpose::Mask, step as u64, (offset + row) as u64);
+                source.batch((first + offset..first + offset + rows).map(item), rng)
+            })
+            .collect()
+    }
+
+    fn steps(&self) -> Range<usize> {
+        let window = self.source.cursor.get();
+        match &self.part {
+            None => window,
+            Some(part) => (window.start + part.start).min(window.end)..(window.start + part.end).min(window.end),
+        }
+    }
+}
+
+impl DataLoader<StepBatch> for TrainLoader {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch> + 'a> {
+        let device = &self.source.device;
+        let batches = move |step| StepBatch {
+            step: step + 1,
+            batches: self.host_batches(step).iter().map(|batch| batch.to_device(device)).collect(),
+        };
+        Box::new(Pass { items: self.steps(), done: 0, make: batches, unit: "steps" })
+    }
+
+    fn num_items(&self) -> usize {
+        self.steps().len()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StepBatch>> {
+        Arc::new(Self { source: Source { device: device.clone(), ..self.source.clone() }, ..self.clone() })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StepBatch>> {
+        Arc::new(Self { part: Some(start..end), ..self.clone() })
+    }
+}
+
+/// Batches for validation: the held-out sequences in their order, masked in the same way every time.
+#[derive(Debug, Clone)]
+pub struct ValidLoader {
+    source: Source,
+    batches: Range<usize>,
+}
+
+impl ValidLoader {
+    /// A loader whose batches land on `device`.
+    pub fn new(
+        sequences: Sequences,
+        config: &Config,
+        special: SpecialTokens,
+        device: Device,
+        cursor: Cursor,
+    ) -> Self {
+        let sequences = sequences.take(config.data.validation_sequences);
+        let batches = 0..sequences.len().div_ceil(config.data.batch_size);
+        Self { source: Source::new(sequences, config, special, device, cursor), batches }
+    }
+
+    fn host_batch(&self, index: usize) -> HostBatch {
+        let source = &self.source;
+        let first = index * source.batch_size;
+        let rng = |row| Rng::new(source.seed, Purpose::Validation, 0, (first + row) as u64);
+        source.batch(first..(first + source.batch_size).min(source.sequences.len()), rng)
+    }
+}
+
+impl DataLoader<StepBatch> for ValidLoader {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch> + 'a> {
+        let step = self.source.cursor.get().end;
+        let device = &self.source.device;
+        let batch = move |index| StepBatch { step, batches: vec![self.host_batch(index).to_device(device)] };
+        Box::new(Pass { items: self.batches.clone(), done: 0, make: batch, unit: "batches" })
+    }
+
+    fn num_items(&self) -> usize {
+        self.batches.len()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StepBatch>> {
+        Arc::new(Self { source: Source { device: device.clone(), ..self.source.clone() }, ..self.clone() })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StepBatch>> {
+        let first = self.batches.start;
+        let batches = (first + start).min(self.batches.end)..(first + end).min(self.batches.end);
+        Arc::new(Self { batches, ..self.clone() })
+    }
+}
+
+struct Pass<F> {
+    items: Range<usize>,
+    done: usize,
+    make: F,
+    unit: &'static str,
+}
+
+impl<F: Fn(usize) -> StepBatch> Iterator for Pass<F> {
+    type Item = Result<StepBatch, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let index = self.items.start + self.done;
+        (index < self.items.end).then(|| {
+            self.done += 1;
+            Ok((self.make)(index))
+        })
+    }
+}
+
+impl<F: Fn(usize) -> StepBatch> DataLoaderIterator<StepBatch> for Pass<F> {
+    fn progress(&self) -> Progress {
+        Progress::new(self.done, self.items.len(), Some(self.unit.into()))
+    }
+}

@@ -1,0 +1,16 @@
+//! From tokens to batches: order, sequences, masking and assembly, all on the host and all pure functions of
+//! (seed, step, row), so that the batch of any step can be computed without those before it.
+
+mod batch;
+mod loader;
+mod masking;
+mod order;
+mod rng;
+mod sequences;
+
+pub use batch::{Batch, Counts, HostBatch, StepBatch};
+pub use loader::{Cursor, TrainLoader, ValidLoader};
+pub use masking::{Masking, Pick};
+pub use order::Permutation;
+pub use rng::{Purpose, Rng};
+pub use sequences::Sequences;

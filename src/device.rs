@@ -1,0 +1,139 @@
+//! Names <-> Burn devices: what is compiled in, which adapters exist, and which one a run uses.
+//!
+//! The only module that names backends. `auto` takes the first real GPU among what is compiled in and never a software
+//! adapter, else flex, else ndarray.
+
+use crate::error::{Error, Result};
+use burn::tensor::Device;
+use burn::tensor::DeviceType;
+
+/// The backends that this program knows, in the order in which `auto` prefers them; each is a cargo feature too.
+const KNOWN: [&str; 8] = ["cuda", "metal", "rocm", "vulkan", "webgpu", "wgpu", "flex", "ndarray"];
+
+/// A device that can be trained on.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    /// What `--device` takes, for example `wgpu:1`.
+    pub name: String,
+    /// What the hardware calls itself.
+    pub description: String,
+    /// Whether it is a GPU rather than the CPU or a software adapter.
+    pub is_gpu: bool,
+    /// The device itself, without autodiff.
+    pub device: Device,
+}
+
+/// The names of the backends that are compiled in.
+pub fn compiled() -> Vec<&'static str> {
+    KNOWN.into_iter().filter(|name| device_type(name).is_some()).collect()
+}
+
+/// Every device that can be reached with what is compiled in, in the order in which `auto` prefers them.
+pub fn adapters() -> Vec<Adapter> {
+    compiled().into_iter().flat_map(backend_adapters).collect()
+}
+
+/// The device that `name` stands for: `auto`, `NAME` or `NAME:INDEX`.
+///
+/// # Errors
+/// [`Error::Device`] that lists what can be used, and names the cargo feature for a backend that is not compiled in.
+pub fn select(name: &str) -> Result<Adapter> {
+    if name == "auto" {
+        let mut all = adapters();
+        let best = all.iter().position(|a| a.is_gpu).or_else(|| all.iter().position(is_cpu_backend));
+        return best.map(|i| all.swap_remove(i)).ok_or_else(|| {
+            Error::Device("no backend is compiled in; build with `--features flex` (CPU) or `--features wgpu`".into())
+        });
+    }
+    let (backend, index) = match name.split_once(':') {
+        None => (name, 0),
+        Some((backend, index)) => {
+            let index = index.parse().map_err(|_| {
+                Error::Device(format!("device \"{name}\": \"{index}\" is not an index; expected {backend}:0, say"))
+            })?;
+            (backend, index)
+        }
+    };
+    if !KNOWN.contains(&backend) {
+        return Err(Error::Device(format!("there is no device \"{name}\"; {}", choices())));
+    }
+    if device_type(backend).is_none() {
+        return Err(Error::Device(format!(
+            "device \"{name}\" is not compiled in: add `--features {backend}` to the cargo command; {}",
+            choices()
+        )));
+    }
+    let mut found = backend_adapters(backend);
+    if index >= found.len() {
+        return Err(Error::Device(format!(
+            "device \"{name}\": {} {backend} device(s) found on this machine; {}",
+            found.len(),
+            choices()
+        )));
+    }
+    Ok(found.swap_remove(index))
+}
+
+fn choices() -> String {
+    let names: Vec<_> = adapters().into_iter().map(|a| a.name).collect();
+    let absent: Vec<_> = KNOWN.into_iter().filter(|name| device_type(name).is_none()).collect();
+    format!("available here: auto, {}; with a cargo feature of the same name: {}", names.join(", "), absent.join(", "))
+}
+
+fn is_cpu_backend(adapter: &Adapter) -> bool {
+    matches!(adapter.name.as_str(), "flex" | "ndarray")
+}
+
+fn device_type(name: &str) -> Option<DeviceType> {
+    match name {
+        #[cfg(feature = "cuda")]
+        "cuda" => Some(DeviceType::Cuda),
+        #[cfg(feature = "metal")]
+        "metal" => Some(DeviceType::Metal),
+        #[cfg(feature = "rocm")]
+        "rocm" => Some(DeviceType::Rocm),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Some(DeviceType::Vulkan),
+        #[cfg(feature = "webgpu")]
+        "webgpu" => Some(DeviceType::WebGpu),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Some(DeviceType::Wgpu),
+        #[cfg(feature = "flex")]
+        "flex" => Some(DeviceType::Flex),
+        #[cfg(feature = "ndarray")]
+        "ndarray" => Some(DeviceType::NdArray),
+        _ => None,
+    }
+}
+
+fn backend_adapters(backend: &str) -> Vec<Adapter> {
+    let Some(device_type) = device_type(backend) else { return Vec::new() };
+    let devices = Device::enumerate(device_type).into_iter();
+    match backend {
+        "flex" | "ndarray" => devices
+            .take(1)
+            .map(|device| Adapter {
+                name: backend.into(),
+                description: format!("CPU, {} threads", std::thread::available_parallelism().map_or(1, |n| n.get())),
+                is_gpu: false,
+                device,
+            })
+            .collect(),
+        _ => devices.enumerate().map(|(index, device)| gpu_adapter(backend, index, device)).collect(),
+    }
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
+    let identity = device.identity();
+    // A device that is no card is the CPU or a software rasteriser.
+    let is_gpu = identity.as_ref().is_some_and(|i| i.physical.is_some());
+    let description = identity.map_or_else(|| "unnamed".into(), |i| i.name);
+    let description = if is_gpu { description } else { format!("{description} (software adapter)") };
+    Adapter { name: format!("{backend}:{index}"), description, is_gpu, device }
+}
+
+#[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "rocm")))]
+fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
+    Adapter { name: format!("{backend}:{index}"), description: String::new(), is_gpu: false, device }
+}

@@ -1,0 +1,111 @@
+//! The error type of the library: what went wrong, where, and what was expected.
+//!
+//! Errors fall into two groups, which the binary turns into exit codes: wrong input (2), where nothing has been
+//! written yet and the user can mend the cause, and a run that failed on its way (1).
+
+use std::path::{Path, PathBuf};
+
+/// Result of a library call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Dotted key, for example `model.hidden_size`.
+    pub key: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+/// Everything that can go wrong in this library.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// One or more configuration values are wrong; all of them are listed.
+    #[error("the configuration is wrong:{}", list(.0))]
+    Config(Vec<Problem>),
+
+    /// A configuration source does not parse or does not have the expected shape.
+    #[error("{source_name}: {message}")]
+    Syntax {
+        /// A file's path, `--set`, or an environment variable.
+        source_name: String,
+        /// What the parser says, with the key or line.
+        message: String,
+    },
+
+    /// A file that the user gave cannot be used.
+    #[error("{}{}: {message}", .path.display(), line_suffix(*.line))]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// 1-based line, where one can be named.
+        line: Option<usize>,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+
+    /// A device was asked for that does not exist or is not compiled in.
+    #[error("{0}")]
+    Device(String),
+
+    /// A place to write to cannot be used.
+    #[error("{}: {message}", .path.display())]
+    Output {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+
+    /// Reading or writing failed after the run had begun.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// Training stopped on an error.
+    #[error("training stopped: {0}")]
+    Training(String),
+}
+
+impl Error {
+    /// The exit code of the program: 2 for wrong input or usage, 1 for a run that failed on its way.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Syntax { .. } | Self::Input { .. } | Self::Device(_) | Self::Output { .. } => 2,
+            Self::Io { .. } | Self::Training(_) => 1,
+        }
+    }
+
+    /// An unusable input file, without a line.
+    pub fn input(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Input { path: path.as_ref().to_owned(), line: None, message: message.into() }
+    }
+
+    /// An unusable place to write to.
+    pub fn output(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Output { path: path.as_ref().to_owned(), message: message.into() }
+    }
+
+    /// A single configuration problem.
+    pub fn config(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Config(vec![Problem { key: key.into(), message: message.into() }])
+    }
+
+    /// Wraps an operating system error with the path that it is about; for use with `map_err`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("\n  {}: {}", p.key, p.message)).collect()
+}
+
+fn line_suffix(line: Option<usize>) -> String {
+    line.map(|l| format!(":{l}")).unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! The model card: what the model is, how it was trained, and the figures of its own run.
+
+use super::Network;
+use crate::config::Config;
+use crate::learner::Report;
+use std::fmt::Write;
+
+/// The `README.md` of `network`.
+pub(super) fn card(config: &Config, network: Network, report: &Report) -> String {
+    let (title, class, what) = match network {
+        Network::Discriminator => (
+            "ELECTRA discriminator",
+            "ElectraForPreTraining",
+            "The encoder to fine-tune. Its pretraining head says for every token whether it was replaced.",
+        ),
+        Network::Generator => (
+            "ELECTRA generator",
+            "ElectraForMaskedLM",
+            "The small masked language model that made the replacements. It fills in [MASK].",
+        ),
+    };
+    let (documents, tokens) = report.corpus;
+    let seen = report.steps * config.training.accumulation * config.data.batch_size * config.data.sequence_length;
+    let mut card = format!(
+        "---\nlibrary_name: transformers\ntags:\n- electra\n- electra-burn\n---\n\n# {title}\n\n{what}\n\n\
+         Pretrained by replaced token detection (Clark et al., ICLR 2020) with electra-burn {}.\n\n\
+         ```python\nfrom transformers import AutoTokenizer, {class}\n\n\
+         tokenizer = AutoTokenizer.from_pretrained(\"{}\")\nmodel = {class}.from_pretrained(\"{}\")\n```\n\n\
+         ## Training\n\n| | |\n|---|---|\n\
+         | training text | {documents} documents, {tokens} tokens |\n\
+         | steps | {} of {} |\n\
+         | tokens seen | {seen} |\n\
+         | batch | {} x {} sequences of {} tokens |\n\
+         | peak learning rate | {} |\n\
+         | seed | {} |\n\
+         | device | {} |\n\
+         | time | {:.0} s |\n",
+        env!("CARGO_PKG_VERSION"),
+        network.name(),
+        network.name(),
+        report.steps,
+        config.training.steps,
+        config.training.accumulation,
+        config.data.batch_size,
+        config.data.sequence_length,
+        config.optimizer.learning_rate,
+        config.seed,
+        report.device,
+        report.elapsed.as_secs_f64(),
+    );
+    if let Some(last) = report.last_validation() {
+        let auc = last.disc_auc.map_or_else(|| "not defined".into(), |auc| format!("{auc:.4}"));
+        // Writing to a string cannot fail.
+        _ = write!(
+            card,
+            "\n## Held-out documents, step {}\n\n| metric | value |\n|---|---|\n\
+             | MLM loss (nats) | {:.4} |\n| MLM accuracy | {:.4} |\n\
+             | discriminator loss (nats) | {:.4} |\n| entropy of the replaced share (nats) | {:.4} |\n\
+             | discriminator AUC | {auc} |\n| precision | {:.4} |\n| recall | {:.4} |\n| replaced share | {:.4} |\n",
+            last.step,
+            last.mlm_loss,
+            last.mlm_accuracy,
+            last.disc_loss,
+            last.disc_entropy,
+            last.disc_precision,
+            last.disc_recall,
+            last.replaced,
+        );
+        if let Some(warning) = last.collapse_warning() {
+            _ = write!(card, "\nNote: {warning}\n");
+        }
+    }
+    card
+}

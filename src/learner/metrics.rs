@@ -1,0 +1,284 @@
+//! Burn metrics over what a step saw: one plot for each number, and the summary that becomes lines and records.
+
+use super::record::Record;
+use super::step::Seen;
+use crate::objective::Tally;
+use burn::tensor::TensorReadError;
+use burn::train::metric::state::{FormatOptions, NumericMetricState};
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A number that the dashboard plots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    MlmLoss,
+    MlmAccuracy,
+    DiscLoss,
+    DiscAuc,
+    DiscAccuracy,
+    DiscPrecision,
+    DiscRecall,
+    Entropy,
+    Replaced,
+    LearningRate,
+    GradNorm,
+    TokensPerSecond,
+}
+
+impl Number {
+    /// Those of training and validation.
+    pub const BOTH: [Self; 9] = [
+        Self::DiscLoss,
+        Self::DiscAuc,
+        Self::MlmLoss,
+        Self::MlmAccuracy,
+        Self::DiscAccuracy,
+        Self::DiscPrecision,
+        Self::DiscRecall,
+        Self::Entropy,
+        Self::Replaced,
+    ];
+    /// Those of training alone.
+    pub const TRAIN: [Self; 3] = [Self::LearningRate, Self::GradNorm, Self::TokensPerSecond];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::MlmLoss => "MLM loss",
+            Self::MlmAccuracy => "MLM accuracy",
+            Self::DiscLoss => "Disc loss",
+            Self::DiscAuc => "Disc AUC",
+            Self::DiscAccuracy => "Disc accuracy",
+            Self::DiscPrecision => "Disc precision",
+            Self::DiscRecall => "Disc recall",
+            Self::Entropy => "Entropy",
+            Self::Replaced => "Replaced",
+            Self::LearningRate => "Rate",
+            Self::GradNorm => "Grad norm",
+            Self::TokensPerSecond => "Tokens/s",
+        }
+    }
+
+    fn higher_is_better(self) -> bool {
+        use Number::{DiscAccuracy, DiscAuc, DiscPrecision, DiscRecall, MlmAccuracy, TokensPerSecond};
+        matches!(self, MlmAccuracy | DiscAuc | DiscAccuracy | DiscPrecision | DiscRecall | TokensPerSecond)
+    }
+
+    /// The value, and the count that it is a mean over, so that means over steps are exact. AUC and entropy are no
+    /// means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of all tokens.
+    fn value(self, seen: &Seen, rate: f64) -> (f64, usize) {
+        let tally = &seen.tally;
+        let (hits, false_alarms) = tally.called_replaced();
+        match self {
+            Self::MlmLoss => (tally.mlm_loss(), tally.picked),
+            Self::MlmAccuracy => (tally.mlm_accuracy(), tally.picked),
+            Self::DiscLoss => (tally.disc_loss(), tally.tokens()),
+            Self::DiscAuc => tally.disc_auc().map_or((0.5, 0), |auc| (auc, tally.tokens())),
+            Self::DiscAccuracy => (tally.disc_accuracy(), tally.tokens()),
+            Self::DiscPrecision => (tally.disc_precision(), hits + false_alarms),
+            Self::DiscRecall => (tally.disc_recall(), tally.replaced.len()),
+            Self::Entropy => (tally.entropy(), tally.tokens()),
+            Self::Replaced => (tally.replaced_share(), tally.tokens()),
+            Self::LearningRate => (rate, 1),
+            Self::GradNorm => seen.grad_norm.map_or((0.0, 0), |norm| (norm, 1)),
+            Self::TokensPerSecond => (seen.tokens as f64 / seconds(seen.time.1 - seen.time.0), seen.tokens),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64().max(1e-9)
+}
+
+fn rate(metadata: &MetricMetadata) -> f64 {
+    metadata.lr.as_ref().map_or(0.0, |rate| rate.base())
+}
+
+/// Plots one number.
+#[derive(Clone)]
+pub(super) struct Plot {
+    number: Number,
+    name: MetricName,
+    state: NumericMetricState,
+}
+
+impl Plot {
+    pub fn new(number: Number) -> Self {
+        Self { number, name: Arc::new(number.name().into()), state: NumericMetricState::default() }
+    }
+
+    fn format(&self) -> FormatOptions {
+        FormatOptions::new(self.name.clone()).precision(4)
+    }
+}
+
+impl Metric for Plot {
+    type Input = Arc<Seen>;
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes { unit: None, higher_is_better: self.number.higher_is_better() }.into()
+    }
+
+    fn update(&mut self, seen: &Arc<Seen>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        let (value, count) = self.number.value(seen, rate(metadata));
+        self.state.update(value, count);
+        Ok(self.state.compute_update(self.format()))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(self.state.compute_final(self.format()))
+    }
+
+    fn clear(&mut self) {
+        self.state.reset();
+    }
+}
+
+impl Numeric for Plot {
+    fn value(&self) -> Option<NumericEntry> {
+        Some(self.state.current_value())
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        Some(self.state.running_value())
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        self.state.final_value()
+    }
+}
+
+/// Pools what the steps of an interval saw. At the end of the interval its entry is the [`Record`], serialized as JSON
+/// and formatted as a line; in between there is no entry.
+#[derive(Clone)]
+pub(super) struct Summary {
+    name: MetricName,
+    split: &'static str,
+    /// Steps in an interval; absent for a validation, which is one interval.
+    log_every: Option<usize>,
+    total_steps: usize,
+    interval: Option<Interval>,
+    collapsed: bool,
+}
+
+#[derive(Clone)]
+struct Interval {
+    first: Arc<Seen>,
+    last: Arc<Seen>,
+    steps: usize,
+    tally: Tally,
+    grad_norms: f64,
+    rate: f64,
+}
+
+impl Summary {
+    /// Name of the metric.
+    pub const NAME: &'static str = "Summary";
+
+    pub fn train(log_every: usize, total_steps: usize) -> Self {
+        Self::new("train", Some(log_every), total_steps)
+    }
+
+    pub fn valid(total_steps: usize) -> Self {
+        Self::new("valid", None, total_steps)
+    }
+
+    fn new(split: &'static str, log_every: Option<usize>, total_steps: usize) -> Self {
+        Self { name: Arc::new(Self::NAME.into()), split, log_every, total_steps, interval: None, collapsed: false }
+    }
+
+    /// Ends the interval, if one has begun.
+    fn finish(&mut self) -> SerializedEntry {
+        let Some(interval) = self.interval.take() else { return SerializedEntry::not_available(None) };
+        let step = interval.last.step;
+        let mut record = Record::new(step, self.split, &interval.tally);
+        let mut line = format!("{} {step:>7}/{} | {}", self.split, self.total_steps, record.summary());
+        if self.log_every.is_some() {
+            let elapsed = seconds(interval.last.time.1 - interval.first.time.0);
+            let tokens_per_second = interval.tally.tokens() as f64 / elapsed;
+            let grad_norm = interval.grad_norms / interval.steps as f64;
+            let left = Duration::from_secs_f64(
+                elapsed / interval.steps as f64 * self.total_steps.saturating_sub(step) as f64,
+            );
+            line += &format!(
+                " | lr {:.2e} grad {grad_norm:.2} | {tokens_per_second:.0} tokens/s, {} left",
+                interval.rate,
+                readable(left)
+            );
+            record.learning_rate = Some(interval.rate);
+            record.grad_norm = Some(grad_norm);
+            record.tokens_per_second = Some(tokens_per_second);
+        } else {
+            // Said once when it begins, not at every validation that it lasts.
+            let warning = record.collapse_warning().filter(|_| step > 0);
+            if let Some(warning) = warning.as_ref().filter(|_| !self.collapsed) {
+                line += &format!("\nwarning: {warning}");
+            }
+            self.collapsed = warning.is_some();
+        }
+        let json = serde_json::to_string(&record).expect("a record is plain numbers and strings");
+        SerializedEntry::new(line, json)
+    }
+}
+
+/// A duration as people say it: `42s`, `3m 05s`, `2h 10m`, `5d 04h`.
+pub(super) fn readable(duration: Duration) -> String {
+    let s = duration.as_secs();
+    match s {
+        0..60 => format!("{s}s"),
+        60..3600 => format!("{}m {:02}s", s / 60, s % 60),
+        3600..86_400 => format!("{}h {:02}m", s / 3600, s / 60 % 60),
+        _ => format!("{}d {:02}h", s / 86_400, s / 3600 % 24),
+    }
+}
+
+impl Metric for Summary {
+    type Input = Arc<Seen>;
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn update(&mut self, seen: &Arc<Seen>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        let interval = self.interval.get_or_insert_with(|| Interval {
+            first: seen.clone(),
+            last: seen.clone(),
+            steps: 0,
+            tally: Tally::default(),
+            grad_norms: 0.0,
+            rate: 0.0,
+        });
+        interval.last = seen.clone();
+        interval.steps += 1;
+        interval.tally.merge(&seen.tally);
+        interval.grad_norms += seen.grad_norm.unwrap_or(0.0);
+        interval.rate = rate(metadata);
+        let ends = self.log_every.is_some_and(|every| seen.step.is_multiple_of(every));
+        Ok(if ends { self.finish() } else { SerializedEntry::not_available(None) })
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        Ok(self.finish())
+    }
+
+    fn clear(&mut self) {
+        self.interval = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        let say = |s| readable(Duration::from_secs(s));
+        assert_eq!([say(5), say(185), say(7800), say(446_400)], ["5s", "3m 05s", "2h 10m", "5d 04h"]);
+    }
+}

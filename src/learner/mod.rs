@@ -1,0 +1,15 @@
+//! Burn's Learner, driven by optimizer steps: what it trains, how a run is set up, and what a run leaves behind.
+
+mod checkpoint;
+mod metrics;
+mod optimizer;
+mod record;
+mod renderer;
+mod run;
+mod step;
+mod strategy;
+
+pub use optimizer::{WarmupLinear, optimizer};
+pub use record::Record;
+pub use run::{Report, RunOptions, pretrain};
+pub use step::{Observation, Pretrainer, clip_to_norm};

@@ -1,0 +1,131 @@
+//! A record of `metrics.jsonl`: one JSON object a line, written whole and flushed.
+
+use crate::objective::{Tally, is_at_base_rate};
+use burn::train::Interrupter;
+use burn::train::logger::MetricLogger;
+use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
+use burn::train::metric::{MetricDefinition, NumericEntry};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Steps done.
+    pub step: usize,
+    /// `train` or `valid`.
+    pub split: String,
+    /// Mean loss of the generator at the picked positions, in nats.
+    pub mlm_loss: f64,
+    /// Share of the picked positions where the generator's likeliest word is the original.
+    pub mlm_accuracy: f64,
+    /// Mean loss of the discriminator over the real tokens, in nats.
+    pub disc_loss: f64,
+    /// Loss of a discriminator that knows the replaced share and nothing else, in nats.
+    pub disc_entropy: f64,
+    /// Share of the real tokens judged rightly.
+    pub disc_accuracy: f64,
+    /// Share of the tokens called replaced that are; 0 where none is called so.
+    pub disc_precision: f64,
+    /// Share of the replaced tokens that are called so.
+    pub disc_recall: f64,
+    /// Area under the ROC curve; null where only one kind of token was seen.
+    pub disc_auc: Option<f64>,
+    /// Share of the real tokens that were replaced by another token.
+    pub replaced: f64,
+    /// Learning rate of the last step; training only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub learning_rate: Option<f64>,
+    /// Mean norm of the gradients before clipping; training only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub grad_norm: Option<f64>,
+    /// Real tokens a second; training only.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_per_second: Option<f64>,
+}
+
+impl Record {
+    /// The record of `tally`, without what only training has.
+    pub fn new(step: usize, split: &str, tally: &Tally) -> Self {
+        Self {
+            step,
+            split: split.to_owned(),
+            mlm_loss: tally.mlm_loss(),
+            mlm_accuracy: tally.mlm_accuracy(),
+            disc_loss: tally.disc_loss(),
+            disc_entropy: tally.entropy(),
+            disc_accuracy: tally.disc_accuracy(),
+            disc_precision: tally.disc_precision(),
+            disc_recall: tally.disc_recall(),
+            disc_auc: tally.disc_auc(),
+            replaced: tally.replaced_share(),
+            learning_rate: None,
+            grad_norm: None,
+            tokens_per_second: None,
+        }
+    }
+
+    /// A sentence for a discriminator that says no more than the base rate, with the comparison that shows it.
+    pub fn collapse_warning(&self) -> Option<String> {
+        is_at_base_rate(self.disc_loss, self.disc_entropy, self.disc_auc).then(|| {
+            format!(
+                "the discriminator says no more than the base rate: its loss {:.4} is the entropy {:.4} of the replaced \
+                 share {:.4}, its AUC {:.3} is chance. Early in a run this is normal; if it stays, a narrower generator \
+                 or a lower learning rate helps.",
+                self.disc_loss,
+                self.disc_entropy,
+                self.replaced,
+                self.disc_auc.unwrap_or(f64::NAN)
+            )
+        })
+    }
+
+    /// The metrics in one readable line, without step and split.
+    pub fn summary(&self) -> String {
+        let auc = self.disc_auc.map_or_else(|| "  -  ".into(), |auc| format!("{auc:.3}"));
+        format!(
+            "mlm {:.3} acc {:.3} | disc {:.4} (entropy {:.4}) auc {auc} prec {:.2} rec {:.2}",
+            self.mlm_loss, self.mlm_accuracy, self.disc_loss, self.disc_entropy, self.disc_precision, self.disc_recall
+        )
+    }
+}
+
+/// Writes the records that the summary metric makes.
+pub(super) struct RecordLog {
+    file: File,
+    metric: String,
+    interrupter: Interrupter,
+}
+
+impl RecordLog {
+    /// A log into a new file at `path` of the entries of metric `metric`; a write that fails stops the run.
+    pub fn create(path: &Path, metric: &str, interrupter: Interrupter) -> std::io::Result<Self> {
+        Ok(Self { file: File::create_new(path)?, metric: metric.to_owned(), interrupter })
+    }
+}
+
+impl MetricLogger for RecordLog {
+    fn log(&mut self, update: MetricsUpdate, _epoch: usize, _split: &Split) {
+        for entry in update.entries {
+            let is_record = entry.metric_id == burn::train::metric::MetricId::new(self.metric.clone().into());
+            if !is_record || entry.serialized_entry.is_not_available() {
+                continue;
+            }
+            // One write a line, so that a reader or a crash never sees half of one.
+            let line = format!("{}\n", entry.serialized_entry.serialized);
+            if let Err(error) = self.file.write_all(line.as_bytes()) {
+                self.interrupter.stop(Some(&format!("metrics.jsonl cannot be written: {error}")));
+            }
+        }
+    }
+
+    fn read_numeric(&mut self, name: &str, _epoch: usize, _split: &Split) -> Result<Vec<NumericEntry>, String> {
+        Err(format!("the numbers of {name} are in metrics.jsonl, not kept by epoch"))
+    }
+
+    fn log_metric_definition(&mut self, _definition: MetricDefinition) {}
+
+    fn log_epoch_summary(&mut self, _summary: EpochSummary) {}
+}

@@ -1,0 +1,210 @@
+//! The training loop: windows of optimizer steps in place of Burn's epochs, with validation and checkpoints at their
+//! ends.
+
+use super::step::{Pretrainer, clip_to_norm};
+use crate::config::TrainingConfig;
+use crate::data::{Cursor, Purpose, Rng};
+use burn::module::Module;
+use burn::tensor::Device;
+use burn::train::{
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearningCheckpointer,
+    SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
+    ValidLoader,
+};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Steps between two interruptions of training, counted from 0, and what happens at their end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Window {
+    steps: Range<usize>,
+    validate: bool,
+    checkpoint: bool,
+}
+
+/// Cuts a run into windows that end at every validation, at every checkpoint, and at the last step.
+pub(super) fn windows(config: &TrainingConfig) -> Vec<Window> {
+    let mut windows = Vec::new();
+    let mut start = 0;
+    while start < config.steps {
+        let next = |every: usize| (start / every + 1) * every;
+        let end = next(config.validate_every).min(next(config.checkpoint_every)).min(config.steps);
+        let last = end == config.steps;
+        windows.push(Window {
+            steps: start..end,
+            validate: last || end.is_multiple_of(config.validate_every),
+            checkpoint: last || end.is_multiple_of(config.checkpoint_every),
+        });
+        start = end;
+    }
+    windows
+}
+
+/// How a run ended; kept here since Burn's TUI clears the interrupter before the result is read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ending {
+    /// Steps done.
+    pub steps: usize,
+    /// Somebody asked the run to stop.
+    pub interrupted: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Burn's strategy that trains by windows on one device.
+pub(super) struct Windows {
+    /// With autodiff.
+    pub device: Device,
+    pub windows: Vec<Window>,
+    pub cursor: Cursor,
+    pub seed: u64,
+    /// Whether the device draws random numbers, for dropout.
+    pub device_is_random: bool,
+    pub max_grad_norm: f64,
+    pub ending: Arc<Mutex<Ending>>,
+}
+
+type Events = SupervisedTrainingEventProcessor<Pretrainer>;
+
+impl SupervisedLearningStrategy<Pretrainer> for Windows {
+    fn fit(
+        &self,
+        components: TrainingComponents<Pretrainer>,
+        mut learner: Learner<Pretrainer>,
+        train: TrainLoader<Pretrainer>,
+        valid: ValidLoader<Pretrainer>,
+        first: usize,
+    ) -> (Pretrainer, Events) {
+        let TrainingComponents { mut event_processor, mut checkpointer, interrupter, event_store, .. } = components;
+        // Ids and masks need no gradients, so the batches live on the device without autodiff.
+        let plain = self.device.clone().inner();
+        let (train, valid) = (train.to_device(&plain), valid.to_device(&plain));
+        learner.fork(&self.device);
+
+        let mut done = self.windows.get(first - 1).map_or(0, |window| window.steps.start);
+        self.cursor.set(done..done);
+        self.validate(first - 1, &learner, &valid, &mut event_processor, &interrupter);
+        for (number, window) in (1..).zip(&self.windows).skip(first - 1) {
+            if interrupter.should_stop() {
+                break;
+            }
+            self.cursor.set(window.steps.clone());
+            done = self.train_window(number, &mut learner, &train, &mut event_processor, &interrupter);
+            let stopped = interrupter.should_stop();
+            self.cursor.set(window.steps.start..done);
+            if window.validate && !stopped {
+                self.validate(number, &learner, &valid, &mut event_processor, &interrupter);
+            }
+            interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
+            if (window.checkpoint || stopped)
+                && interrupter.error().is_none()
+                && let Some(checkpointer) = &mut checkpointer
+            {
+                LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
+            }
+        }
+        interrupter.fail_on_error(event_processor.flush());
+        // Waits for the checkpoint that is being written, whose failure counts.
+        drop(checkpointer);
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Ending {
+            steps: done,
+            interrupted: interrupter.interruption().map(|i| i.reason.unwrap_or_else(|| "on request".into())),
+            error: interrupter.error().map(|error| error.to_string()),
+        };
+        (learner.model(), event_processor)
+    }
+}
+
+impl Windows {
+    /// Trains for the steps of the cursor; returns the steps of the whole run that are done then.
+    fn train_window(
+        &self,
+        number: usize,
+        learner: &mut Learner<Pretrainer>,
+        train: &TrainLoader<Pretrainer>,
+        events: &mut Events,
+        interrupter: &Interrupter,
+    ) -> usize {
+        let total_items = train.num_items();
+        let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
+        interrupter.fail_on_error(events.process_train(start));
+        let mut done = self.cursor.get().start;
+        let mut steps = train.iter();
+        while let Some(input) = steps.next() {
+            let input = match input {
+                Ok(input) => input,
+                Err(error) => {
+                    interrupter.fail(error);
+                    break;
+                }
+            };
+            if self.device_is_random {
+                self.device.seed(Rng::new(self.seed, Purpose::Device, done as u64, 0).next_u64());
+            }
+            let output = learner.train_step(input);
+            let (grads, norm) = clip_to_norm(&learner.model(), output.grads, self.max_grad_norm);
+            learner.lr_step();
+            learner.optimizer_step(grads);
+            done += 1;
+            let seen = output.item.with_grad_norm(norm);
+            let item = TrainingItem::new(seen, steps.progress(), Some(done), Some(learner.lr_current()));
+            interrupter.fail_on_error(events.process_train(LearnerEvent::ProcessedItem(item)));
+            if interrupter.should_stop() {
+                break;
+            }
+        }
+        interrupter.fail_on_error(events.process_train(LearnerEvent::EndSplit(number)));
+        done
+    }
+
+    fn validate(
+        &self,
+        number: usize,
+        learner: &Learner<Pretrainer>,
+        valid: &ValidLoader<Pretrainer>,
+        events: &mut Events,
+        interrupter: &Interrupter,
+    ) {
+        let total_items = valid.num_items();
+        let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
+        interrupter.fail_on_error(events.process_valid(start));
+        let model = learner.model().valid();
+        let mut batches = valid.iter();
+        while let Some(input) = batches.next() {
+            let input = match input {
+                Ok(input) => input,
+                Err(error) => {
+                    interrupter.fail(error);
+                    break;
+                }
+            };
+            let seen = InferenceStep::step(&model, input);
+            let item = TrainingItem::new(seen, batches.progress(), None, None);
+            interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
+            if interrupter.should_stop() {
+                break;
+            }
+        }
+        interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(number)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_end_where_something_happens() {
+        let config = TrainingConfig {
+            steps: 25,
+            accumulation: 1,
+            log_every: 1,
+            validate_every: 10,
+            checkpoint_every: 15,
+            keep_checkpoints: 1,
+            precision: Default::default(),
+        };
+        let ends: Vec<_> = windows(&config).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
+        assert_eq!(ends, [(10, true, false), (15, false, true), (20, true, false), (25, true, true)]);
+    }
+}

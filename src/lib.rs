@@ -1,0 +1,22 @@
+//! Pretraining of ELECTRA text encoders by replaced token detection, on any device that Burn reaches.
+//!
+//! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`model`] -> [`objective`] ->
+//! [`learner`] -> [`hub`]. A module uses those before it in this list and none after it.
+//!
+//! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
+
+#![warn(missing_docs)]
+
+pub mod config;
+pub mod corpus;
+pub mod data;
+pub mod device;
+pub mod error;
+pub mod hub;
+pub mod learner;
+pub mod model;
+pub mod objective;
+pub mod tokenizer;
+
+pub use config::Config;
+pub use error::{Error, Result};

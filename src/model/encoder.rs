@@ -1,0 +1,77 @@
+//! The encoder: projection from the embedding size where it differs, then post-norm transformer layers.
+
+use super::{Attention, Init};
+use crate::config::ModelConfig;
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
+use burn::tensor::Tensor;
+use burn::tensor::activation::gelu;
+
+/// What is added to the attention scores of padding, as in the reference (`modeling.py`).
+const PADDING_BIAS: f64 = -10_000.0;
+
+/// Attention and feed-forward, each with residual and LayerNorm (Hugging Face: `ElectraLayer`).
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    /// Self-attention.
+    pub attention: Attention,
+    /// Dense, `hidden_size` -> `intermediate_size`, then exact GELU.
+    pub intermediate: Linear,
+    /// Dense, `intermediate_size` -> `hidden_size`.
+    pub output: Linear,
+    /// After the residual.
+    pub layer_norm: LayerNorm,
+    dropout: Dropout,
+}
+
+impl EncoderLayer {
+    fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self {
+            attention: Attention::new(config, init),
+            intermediate: init.linear(config.hidden_size, config.intermediate_size),
+            output: init.linear(config.intermediate_size, config.hidden_size),
+            layer_norm: init.layer_norm(config.hidden_size),
+            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, bias: Option<Tensor<4>>) -> Tensor<3> {
+        let x = self.attention.forward(x, bias);
+        let output = self.output.forward(gelu(self.intermediate.forward(x.clone())));
+        self.layer_norm.forward(x + self.dropout.forward(output))
+    }
+}
+
+/// A network above the shared embeddings (Hugging Face: `ElectraModel` without its embeddings).
+#[derive(Module, Debug)]
+pub struct Encoder {
+    /// Dense, `embedding_size` -> `hidden_size`; absent where they are equal.
+    pub embeddings_project: Option<Linear>,
+    /// The layers, first to last.
+    pub layers: Vec<EncoderLayer>,
+}
+
+impl Encoder {
+    /// An encoder with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        let (embedding, hidden) = (config.embedding_size, config.hidden_size);
+        Self {
+            embeddings_project: (embedding != hidden).then(|| init.linear(embedding, hidden)),
+            layers: (0..config.num_hidden_layers).map(|_| EncoderLayer::new(config, init)).collect(),
+        }
+    }
+
+    /// `embeddings` `[batch, seq, embedding_size]`, `attention_mask` `[batch, seq]` with 1 for real tokens and 0 for
+    /// padding, absent where nothing is padded -> `[batch, seq, hidden]`.
+    pub fn forward(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>) -> Tensor<3> {
+        let bias = attention_mask.map(|mask| {
+            let [batch, seq] = mask.dims();
+            ((mask - 1.0) * -PADDING_BIAS).reshape([batch, 1, 1, seq])
+        });
+        let x = match &self.embeddings_project {
+            Some(project) => project.forward(embeddings),
+            None => embeddings,
+        };
+        self.layers.iter().fold(x, |x, layer| layer.forward(x, bias.clone()))
+    }
+}

@@ -1,0 +1,61 @@
+//! The two pretraining heads.
+
+use super::Init;
+use crate::config::ModelConfig;
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::Tensor;
+use burn::tensor::activation::gelu;
+
+/// The generator's masked-language-model head (Hugging Face: `generator_predictions` and `generator_lm_head`).
+#[derive(Module, Debug)]
+pub struct GeneratorHead {
+    /// Dense, `hidden_size` -> `embedding_size`, then exact GELU.
+    pub dense: Linear,
+    /// Over `embedding_size`.
+    pub layer_norm: LayerNorm,
+    /// One number a word, `[vocab_size]`; the weight is the word table.
+    pub bias: Param<Tensor<1>>,
+}
+
+impl GeneratorHead {
+    /// A head with fresh weights above a generator of architecture `config`.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self {
+            dense: init.linear(config.hidden_size, config.embedding_size),
+            layer_norm: init.layer_norm(config.embedding_size),
+            bias: init.bias(config.vocab_size),
+        }
+    }
+
+    /// `hidden` `[positions, hidden]`, `word_table` `[vocab_size, embedding_size]` -> logits `[positions, vocab_size]`.
+    pub fn forward(&self, hidden: Tensor<2>, word_table: Tensor<2>) -> Tensor<2> {
+        let x = self.layer_norm.forward(gelu(self.dense.forward(hidden)));
+        x.matmul(word_table.transpose()) + self.bias.val().unsqueeze::<2>()
+    }
+}
+
+/// The discriminator's head (Hugging Face: `discriminator_predictions`).
+#[derive(Module, Debug)]
+pub struct DiscriminatorHead {
+    /// Dense, `hidden_size` -> `hidden_size`, then exact GELU.
+    pub dense: Linear,
+    /// Dense, `hidden_size` -> 1.
+    pub dense_prediction: Linear,
+}
+
+impl DiscriminatorHead {
+    /// A head with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self {
+            dense: init.linear(config.hidden_size, config.hidden_size),
+            dense_prediction: init.linear(config.hidden_size, 1),
+        }
+    }
+
+    /// `hidden` `[batch, seq, hidden]` -> logits `[batch, seq]`, positive where a token looks replaced.
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, seq, _] = hidden.dims();
+        self.dense_prediction.forward(gelu(self.dense.forward(hidden))).reshape([batch, seq])
+    }
+}

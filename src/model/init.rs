@@ -1,0 +1,51 @@
+//! Initial weights: truncated normal, zero biases, LayerNorm 1 and 0.
+//!
+//! Values are drawn on the host from the run's seed, so that a model starts from the same weights on every backend;
+//! the price is about 10 ns a weight, once.
+
+use crate::data::{Purpose, Rng};
+use burn::module::Param;
+use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Makes initialised modules on one device.
+pub struct Init<'a> {
+    rng: Rng,
+    deviation: f32,
+    layer_norm_eps: f64,
+    device: &'a Device,
+}
+
+impl<'a> Init<'a> {
+    /// Weights with standard deviation `deviation` (before they are cut at two deviations), drawn from `seed`.
+    pub fn new(seed: u64, deviation: f64, layer_norm_eps: f64, device: &'a Device) -> Self {
+        let rng = Rng::new(seed, Purpose::Init, 0, 0);
+        Self { rng, deviation: deviation as f32, layer_norm_eps, device }
+    }
+
+    /// `[rows, columns]`, truncated normal.
+    pub fn weight(&mut self, rows: usize, columns: usize) -> Param<Tensor<2>> {
+        let values: Vec<f32> = (0..rows * columns).map(|_| self.deviation * self.rng.truncated_normal()).collect();
+        Param::from_tensor(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+    }
+
+    /// `[size]`, zero.
+    pub fn bias(&self, size: usize) -> Param<Tensor<1>> {
+        Param::from_tensor(Tensor::zeros([size], self.device))
+    }
+
+    /// A dense layer, weight `[d_input, d_output]`.
+    pub fn linear(&mut self, d_input: usize, d_output: usize) -> Linear {
+        Linear { weight: self.weight(d_input, d_output), bias: Some(self.bias(d_output)) }
+    }
+
+    /// A table of `rows` embeddings.
+    pub fn embedding(&mut self, rows: usize, columns: usize) -> Embedding {
+        Embedding { weight: self.weight(rows, columns) }
+    }
+
+    /// A LayerNorm over the last dimension.
+    pub fn layer_norm(&self, size: usize) -> LayerNorm {
+        LayerNormConfig::new(size).with_epsilon(self.layer_norm_eps).init(self.device)
+    }
+}

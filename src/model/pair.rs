@@ -1,0 +1,63 @@
+//! The generator-discriminator pair with the embedding block that both share.
+
+use super::{DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init};
+use crate::config::Config;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+/// Everything that pretraining learns. The embeddings belong to the pair and are held once, so that the gradients of
+/// all their uses add up in one place; copies are made at export only.
+#[derive(Module, Debug)]
+pub struct ElectraPair {
+    /// Shared by both networks, and tied to the generator's output.
+    pub embeddings: Embeddings,
+    /// The small network that proposes tokens.
+    pub generator: Encoder,
+    /// Its head.
+    pub generator_head: GeneratorHead,
+    /// The network that one keeps.
+    pub discriminator: Encoder,
+    /// Its head.
+    pub discriminator_head: DiscriminatorHead,
+}
+
+impl ElectraPair {
+    /// A pair with fresh weights on `device`, drawn from `config.seed`.
+    pub fn new(config: &Config, device: &Device) -> Self {
+        let (model, generator) = (&config.model, &config.generator_model());
+        let mut init = Init::new(config.seed, model.initializer_range, model.layer_norm_eps, device);
+        let init = &mut init;
+        Self {
+            embeddings: Embeddings::new(model, init),
+            generator: Encoder::new(generator, init),
+            generator_head: GeneratorHead::new(generator, init),
+            discriminator: Encoder::new(model, init),
+            discriminator_head: DiscriminatorHead::new(model, init),
+        }
+    }
+
+    /// The generator's logits at `positions`.
+    ///
+    /// `input_ids` `[batch, seq]`, `attention_mask` `[batch, seq]`, `positions` `[positions]` as `row * seq + position`
+    /// -> `[positions, vocab_size]`.
+    pub fn generate(
+        &self,
+        input_ids: Tensor<2, Int>,
+        attention_mask: Option<Tensor<2>>,
+        positions: Tensor<1, Int>,
+    ) -> Tensor<2> {
+        let [batch, seq] = input_ids.dims();
+        let hidden = self.generator.forward(self.embeddings.forward(input_ids), attention_mask);
+        let [_, _, width] = hidden.dims();
+        let at_positions = hidden.reshape([batch * seq, width]).select(0, positions);
+        self.generator_head.forward(at_positions, self.embeddings.word_table())
+    }
+
+    /// The discriminator's logits, positive where a token looks replaced.
+    ///
+    /// `input_ids` `[batch, seq]`, `attention_mask` `[batch, seq]` -> `[batch, seq]`.
+    pub fn discriminate(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Tensor<2> {
+        let hidden = self.discriminator.forward(self.embeddings.forward(input_ids), attention_mask);
+        self.discriminator_head.forward(hidden)
+    }
+}

@@ -1,0 +1,77 @@
+//! Replaced token detection: corruption by the generator, both losses, and the statistics of a step.
+//!
+//! Paper, section 3; where it leaves a choice, `run_pretraining.py` of the reference.
+
+mod sample;
+mod tally;
+
+pub use sample::sample;
+pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
+
+use crate::config::ObjectiveConfig;
+use crate::data::{Batch, Counts};
+use crate::model::ElectraPair;
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+
+/// What a forward pass through both networks gives.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `generator_weight * MLM + discriminator_weight * discriminator`, each averaged over the step's counts, `[1]`.
+    pub loss: Tensor<1>,
+    /// What the metrics are made of.
+    pub statistics: Statistics,
+    /// The discriminator's input: the original ids with the generator's samples at the picked positions, `[batch, seq]`.
+    pub corrupted_ids: Tensor<2, Int>,
+}
+
+/// Runs both networks on `batch`. The losses are divided by `counts`, those of the whole step, so that the gradients of
+/// several batches add up to those of one large batch.
+pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &ObjectiveConfig) -> Outcome {
+    let [rows, seq] = batch.input_ids.dims();
+    let [picked] = batch.picked.dims();
+    let original = batch.input_ids.clone().reshape([rows * seq]);
+    let targets = original.clone().select(0, batch.picked.clone());
+
+    // Generator: cross-entropy at the picked positions.
+    let logits = pair.generate(batch.masked_ids.clone(), batch.attention_mask.clone(), batch.picked.clone());
+    let log_probabilities = log_softmax(logits.clone(), 1);
+    let mlm_loss = log_probabilities.clone().gather(1, targets.clone().unsqueeze_dim::<2>(1)).sum().neg();
+
+    // Its samples replace every picked position; no gradient flows through them.
+    let logits = logits.inner();
+    let probabilities = if config.temperature == 1.0 {
+        log_probabilities.inner().exp()
+    } else {
+        softmax(logits.clone() / config.temperature, 1)
+    };
+    let samples = sample(probabilities, batch.uniforms.clone());
+    let correct = logits.argmax(1).reshape([picked]).equal(targets.clone()).float().sum();
+    let change = samples - targets;
+    let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
+    // A sample that hits the original token counts as original.
+    let replaced = corrupted.clone().not_equal(original).float();
+
+    // Discriminator: sigmoid cross-entropy over all real tokens.
+    let corrupted_ids = corrupted.reshape([rows, seq]);
+    let scores = pair.discriminate(corrupted_ids.clone(), batch.attention_mask.clone()).reshape([rows * seq]);
+    let losses = binary_cross_entropy(scores.clone(), replaced.clone());
+    let disc_loss = match &batch.attention_mask {
+        Some(mask) => losses * mask.clone().reshape([rows * seq]),
+        None => losses,
+    }
+    .sum();
+
+    let statistics = Statistics::new(
+        [mlm_loss.clone().inner(), correct, disc_loss.clone().inner(), scores.inner(), replaced],
+        batch,
+    );
+    let mlm_weight = config.generator_weight / counts.picked.max(1) as f64;
+    let disc_weight = config.discriminator_weight / counts.tokens.max(1) as f64;
+    Outcome { loss: mlm_loss * mlm_weight + disc_loss * disc_weight, statistics, corrupted_ids }
+}
+
+/// `max(x, 0) - x y + ln(1 + e^-|x|)`: sigmoid cross-entropy of logits `x` and labels `y` in 0 and 1, without overflow.
+fn binary_cross_entropy(logits: Tensor<1>, labels: Tensor<1>) -> Tensor<1> {
+    logits.clone().clamp_min(0.0) - logits.clone() * labels + logits.abs().neg().exp().log1p()
+}

@@ -1,0 +1,292 @@
+//! The statistics of a step: one vector on the device, read once, and what the metrics are computed from on the host.
+
+use crate::data::{Batch, Counts};
+use burn::tensor::{ExecutionError, Tensor};
+use std::sync::Arc;
+
+/// The statistics of one or more batches, on the device.
+#[derive(Debug)]
+pub struct Statistics {
+    /// For each batch: sum of the MLM loss, correct MLM predictions, sum of the discriminator's loss, then scores and
+    /// labels of all positions.
+    parts: Vec<Tensor<1>>,
+    batches: Vec<Part>,
+}
+
+/// How the vector of a batch is to be read.
+#[derive(Debug)]
+struct Part {
+    counts: Counts,
+    positions: usize,
+    real: Option<Arc<[bool]>>,
+}
+
+/// Sums before the scores in the vector of a batch.
+const SUMS: usize = 3;
+
+impl Statistics {
+    /// `parts`: sum of the MLM loss `[1]`, correct MLM predictions `[1]`, sum of the discriminator's loss `[1]`, its
+    /// scores `[batch * seq]` and labels `[batch * seq]`, all without autodiff.
+    pub(super) fn new(parts: [Tensor<1>; 5], batch: &Batch) -> Self {
+        let positions = batch.input_ids.dims().iter().product();
+        Self { parts: parts.into(), batches: vec![Part { counts: batch.counts, positions, real: batch.real.clone() }] }
+    }
+
+    /// Adds those of another batch.
+    pub fn merge(&mut self, other: Self) {
+        self.parts.extend(other.parts);
+        self.batches.extend(other.batches);
+    }
+
+    /// Reads everything, and `extra` `[n]` behind it, in one transfer.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn read(self, extra: Option<Tensor<1>>) -> Result<(Tally, Vec<f32>), ExecutionError> {
+        let data = Tensor::cat(self.parts.into_iter().chain(extra).collect(), 0).try_into_data()?;
+        let values: Vec<f32> = data.iter::<f32>().collect();
+        let mut tally = Tally::default();
+        let mut rest = values.as_slice();
+        for part in &self.batches {
+            let (batch, after) = rest.split_at(SUMS + 2 * part.positions);
+            tally.add_batch(batch, part);
+            rest = after;
+        }
+        Ok((tally, rest.to_vec()))
+    }
+}
+
+/// Sums and scores on the host, over any number of batches: every metric follows from them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tally {
+    /// Sum of the MLM loss over the picked positions, in nats.
+    pub mlm_loss_sum: f64,
+    /// Picked positions where the generator's likeliest word is the original.
+    pub mlm_correct: f64,
+    /// Picked positions.
+    pub picked: usize,
+    /// Sum of the discriminator's loss over the real tokens, in nats.
+    pub disc_loss_sum: f64,
+    /// The discriminator's logits at original tokens.
+    pub original: Vec<f32>,
+    /// The discriminator's logits at replaced tokens.
+    pub replaced: Vec<f32>,
+}
+
+impl Tally {
+    fn add_batch(&mut self, values: &[f32], part: &Part) {
+        let (sums, rest) = values.split_at(SUMS);
+        self.mlm_loss_sum += f64::from(sums[0]);
+        self.mlm_correct += f64::from(sums[1]);
+        self.disc_loss_sum += f64::from(sums[2]);
+        self.picked += part.counts.picked;
+        let (scores, labels) = rest.split_at(rest.len() / 2);
+        for (at, (&score, &label)) in scores.iter().zip(labels).enumerate() {
+            if part.real.as_ref().is_none_or(|real| real[at]) {
+                if label > 0.5 { self.replaced.push(score) } else { self.original.push(score) }
+            }
+        }
+    }
+
+    /// Adds the sums and scores of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.mlm_loss_sum += other.mlm_loss_sum;
+        self.mlm_correct += other.mlm_correct;
+        self.picked += other.picked;
+        self.disc_loss_sum += other.disc_loss_sum;
+        self.original.extend_from_slice(&other.original);
+        self.replaced.extend_from_slice(&other.replaced);
+    }
+
+    /// Real tokens.
+    pub fn tokens(&self) -> usize {
+        self.original.len() + self.replaced.len()
+    }
+
+    /// Mean MLM loss at the picked positions, in nats.
+    pub fn mlm_loss(&self) -> f64 {
+        self.mlm_loss_sum / self.picked as f64
+    }
+
+    /// Share of the picked positions where the generator's likeliest word is the original.
+    pub fn mlm_accuracy(&self) -> f64 {
+        self.mlm_correct / self.picked as f64
+    }
+
+    /// Mean loss of the discriminator over the real tokens, in nats.
+    pub fn disc_loss(&self) -> f64 {
+        self.disc_loss_sum / self.tokens() as f64
+    }
+
+    /// Share of the real tokens that were replaced by another token.
+    pub fn replaced_share(&self) -> f64 {
+        self.replaced.len() as f64 / self.tokens() as f64
+    }
+
+    /// Loss of a discriminator that knows the replaced share and nothing else, in nats.
+    pub fn entropy(&self) -> f64 {
+        entropy(self.replaced_share())
+    }
+
+    /// Real tokens that the discriminator calls replaced: those that are, and those that are not.
+    pub fn called_replaced(&self) -> (usize, usize) {
+        let positive = |scores: &[f32]| scores.iter().filter(|&&score| score > 0.0).count();
+        (positive(&self.replaced), positive(&self.original))
+    }
+
+    /// Share of the real tokens that the discriminator judges rightly, at probability 0.5.
+    pub fn disc_accuracy(&self) -> f64 {
+        let (hits, false_alarms) = self.called_replaced();
+        (hits + self.original.len() - false_alarms) as f64 / self.tokens() as f64
+    }
+
+    /// Share of the tokens called replaced that are; 0 where none is called so.
+    pub fn disc_precision(&self) -> f64 {
+        let (hits, false_alarms) = self.called_replaced();
+        hits as f64 / (hits + false_alarms).max(1) as f64
+    }
+
+    /// Share of the replaced tokens that are called so; 0 where none was replaced.
+    pub fn disc_recall(&self) -> f64 {
+        self.called_replaced().0 as f64 / self.replaced.len().max(1) as f64
+    }
+
+    /// Area under the ROC curve over the real tokens: the probability that a replaced token scores above an original
+    /// one, ties counted half. Absent where one of the two kinds is.
+    pub fn disc_auc(&self) -> Option<f64> {
+        if self.original.is_empty() || self.replaced.is_empty() {
+            return None;
+        }
+        let sorted = |scores: &[f32]| {
+            let mut scores = scores.to_vec();
+            scores.sort_unstable_by(f32::total_cmp);
+            scores
+        };
+        let (original, replaced) = (sorted(&self.original), sorted(&self.replaced));
+        let (mut below, mut upto, mut wins) = (0, 0, 0.0);
+        for score in &replaced {
+            while below < original.len() && original[below] < *score {
+                below += 1;
+            }
+            while upto < original.len() && original[upto] <= *score {
+                upto += 1;
+            }
+            wins += (below + upto) as f64 / 2.0;
+        }
+        Some(wins / (original.len() as f64 * replaced.len() as f64))
+    }
+}
+
+/// Whether a discriminator has learned nothing beyond the replaced share: its loss is within 1 % of the entropy of that
+/// share, and its AUC within 0.02 of chance.
+pub fn is_at_base_rate(disc_loss: f64, disc_entropy: f64, disc_auc: Option<f64>) -> bool {
+    let chance = disc_auc.is_some_and(|auc| (auc - 0.5).abs() < 0.02);
+    chance && (disc_loss - disc_entropy).abs() < 0.01 * disc_entropy
+}
+
+/// Entropy of a coin that shows one side with probability `share`, in nats.
+pub fn entropy(share: f64) -> f64 {
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    term(share) + term(1.0 - share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tally(original: Vec<f32>, replaced: Vec<f32>) -> Tally {
+        Tally { original, replaced, ..Tally::default() }
+    }
+
+    proptest! {
+        /// Every metric against its definition, pair by pair and token by token.
+        #[test]
+        fn metrics_agree_with_a_plain_computation(
+            // Few different values, so that ties occur.
+            original in prop::collection::vec(-4i8..4, 1..40),
+            replaced in prop::collection::vec(-4i8..4, 1..40),
+            mlm in prop::collection::vec((0.0f64..9.0, any::<bool>()), 1..30),
+        ) {
+            let scores = |values: &[i8]| values.iter().map(|&v| f32::from(v) / 2.0).collect::<Vec<_>>();
+            let (original, replaced) = (scores(&original), scores(&replaced));
+            let bce = |score: f32, label: f64| {
+                let p = 1.0 / (1.0 + (-f64::from(score)).exp());
+                -(label * p.ln() + (1.0 - label) * (1.0 - p).ln())
+            };
+            let losses = original.iter().map(|&s| bce(s, 0.0)).chain(replaced.iter().map(|&s| bce(s, 1.0)));
+            let tally = Tally {
+                mlm_loss_sum: mlm.iter().map(|m| m.0).sum(),
+                mlm_correct: mlm.iter().filter(|m| m.1).count() as f64,
+                picked: mlm.len(),
+                disc_loss_sum: losses.clone().sum(),
+                original: original.clone(),
+                replaced: replaced.clone(),
+            };
+
+            let n = (original.len() + replaced.len()) as f64;
+            let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+            let tp = replaced.iter().filter(|s| **s > 0.0).count() as f64;
+            let fp = original.iter().filter(|s| **s > 0.0).count() as f64;
+            let tn = original.len() as f64 - fp;
+            let mut wins = 0.0;
+            for r in &replaced {
+                for o in &original {
+                    wins += if r > o { 1.0 } else if r == o { 0.5 } else { 0.0 };
+                }
+            }
+            prop_assert!(close(tally.mlm_loss(), mlm.iter().map(|m| m.0).sum::<f64>() / mlm.len() as f64));
+            prop_assert!(close(tally.mlm_accuracy(), mlm.iter().filter(|m| m.1).count() as f64 / mlm.len() as f64));
+            prop_assert!(close(tally.disc_loss(), losses.sum::<f64>() / n));
+            prop_assert!(close(tally.disc_accuracy(), (tp + tn) / n));
+            prop_assert!(close(tally.disc_precision(), if tp + fp > 0.0 { tp / (tp + fp) } else { 0.0 }));
+            prop_assert!(close(tally.disc_recall(), tp / replaced.len() as f64));
+            prop_assert!(close(tally.disc_auc().unwrap(), wins / (original.len() * replaced.len()) as f64));
+            prop_assert!(close(tally.replaced_share(), replaced.len() as f64 / n));
+        }
+
+        #[test]
+        fn merging_is_the_same_as_pooling(a in prop::collection::vec(-3.0f32..3.0, 1..20), b in prop::collection::vec(-3.0f32..3.0, 1..20)) {
+            let mut merged = tally(a.clone(), b.clone());
+            merged.merge(&tally(b.clone(), a.clone()));
+            let pooled = tally([a.clone(), b.clone()].concat(), [b, a].concat());
+            prop_assert_eq!(merged.disc_auc(), pooled.disc_auc());
+            prop_assert_eq!(merged.disc_accuracy(), pooled.disc_accuracy());
+        }
+    }
+
+    #[test]
+    fn auc_needs_both_kinds() {
+        assert_eq!(tally(vec![1.0], vec![]).disc_auc(), None);
+        assert_eq!(tally(vec![], vec![1.0]).disc_auc(), None);
+        assert_eq!(tally(vec![-1.0, 0.0], vec![1.0, 2.0]).disc_auc(), Some(1.0));
+    }
+
+    #[test]
+    fn entropy_is_that_of_a_coin() {
+        assert_eq!(entropy(0.0), 0.0);
+        assert!((entropy(0.5) - std::f64::consts::LN_2).abs() < 1e-15);
+        // The replaced share and the discriminator loss of a collapsed run measured in PyTorch.
+        assert!((entropy(0.125_581_8) - 0.378).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_collapsed_discriminator_is_recognised_and_a_working_one_is_not() {
+        // Scores that say the base rate, with noise that carries nothing.
+        let share = 0.125f64;
+        let logit = (share / (1.0 - share)).ln() as f32;
+        let noise = |n: usize| (0..n).map(|i| logit + 0.01 * ((i % 7) as f32 - 3.0)).collect::<Vec<_>>();
+        let mut collapsed = tally(noise(7 * 700), noise(700));
+        collapsed.disc_loss_sum = collapsed.entropy() * 1.002 * collapsed.tokens() as f64;
+        let at_base_rate = |t: &Tally| is_at_base_rate(t.disc_loss(), t.entropy(), t.disc_auc());
+        assert!(at_base_rate(&collapsed));
+
+        let mut works = collapsed.clone();
+        works.replaced.iter_mut().for_each(|score| *score += 0.02);
+        assert!(!at_base_rate(&works), "AUC {:?}", works.disc_auc());
+
+        let mut untrained = collapsed;
+        untrained.disc_loss_sum = std::f64::consts::LN_2 * untrained.tokens() as f64;
+        assert!(!at_base_rate(&untrained));
+    }
+}
