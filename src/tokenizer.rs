@@ -209,7 +209,10 @@ mod tests {
     use super::*;
 
     fn documents() -> Vec<String> {
-        crate::corpus::embedded()
+        vec![
+            include_str!("../assets/corpus/01-nature.txt").into(),
+            include_str!("../assets/corpus/02-crafts.txt").into(),
+        ]
     }
 
     #[test]

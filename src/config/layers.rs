@@ -45,10 +45,9 @@ pub fn load(source: &Source) -> Result<Config> {
     }
     for assignment in &source.set {
         let name = format!("--set {assignment}");
-        let (key, text) = assignment.split_once('=').ok_or_else(|| Error::Syntax {
-            source_name: name.clone(),
-            message: "expected key.path=value".into(),
-        })?;
+        let (key, text) = assignment
+            .split_once('=')
+            .ok_or_else(|| Error::Syntax { source_name: name.clone(), message: "expected key.path=value".into() })?;
         set(&mut table, key.trim(), text.trim(), &name)?;
         typed(&table, &name)?;
     }

@@ -35,7 +35,10 @@ impl Config {
         check.that(
             "data.sequence_length",
             d.sequence_length <= m.max_position_embeddings,
-            format!("{} is longer than model.max_position_embeddings, {}", d.sequence_length, m.max_position_embeddings),
+            format!(
+                "{} is longer than model.max_position_embeddings, {}",
+                d.sequence_length, m.max_position_embeddings
+            ),
         );
         check.probability("data.mask_probability", d.mask_probability, 0.001, 1.0);
         check.probability("data.replace_probability", d.replace_probability, 0.0, 1.0);

@@ -70,13 +70,7 @@ pub struct TrainLoader {
 
 impl TrainLoader {
     /// A loader whose batches land on `device`; `sequences` must not be empty.
-    pub fn new(
-        sequences: Sequences,
-        config: &Config,
-        special: SpecialTokens,
-        device: Device,
-        cursor: Cursor,
-    ) -> Self {
+    pub fn new(sequences: Sequences, config: &Config, special: SpecialTokens, device: Device, cursor: Cursor) -> Self {
         let source = Source::new(sequences, config, special, device, cursor);
         Self { source, accumulation: config.training.accumulation, part: None }
     }
@@ -137,13 +131,7 @@ pub struct ValidLoader {
 
 impl ValidLoader {
     /// A loader whose batches land on `device`.
-    pub fn new(
-        sequences: Sequences,
-        config: &Config,
-        special: SpecialTokens,
-        device: Device,
-        cursor: Cursor,
-    ) -> Self {
+    pub fn new(sequences: Sequences, config: &Config, special: SpecialTokens, device: Device, cursor: Cursor) -> Self {
         let sequences = sequences.take(config.data.validation_sequences);
         let batches = 0..sequences.len().div_ceil(config.data.batch_size);
         Self { source: Source::new(sequences, config, special, device, cursor), batches }

@@ -56,7 +56,7 @@ impl Masking {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rng::Purpose;
+    use super::super::rng::{Purpose, Rng};
     use super::*;
     use proptest::prelude::*;
 

@@ -3,7 +3,9 @@
 //! Burn writes the three parts on three threads. Each goes into a hidden neighbour of the final directory; whoever
 //! finishes last adds `state.json` and renames it, so that a checkpoint is whole or absent.
 
-use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy};
+use burn::train::checkpoint::{
+    Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
+};
 use burn::train::metric::store::EventStoreClient;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};

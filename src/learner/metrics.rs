@@ -203,9 +203,8 @@ impl Summary {
             let elapsed = seconds(interval.last.time.1 - interval.first.time.0);
             let tokens_per_second = interval.tally.tokens() as f64 / elapsed;
             let grad_norm = interval.grad_norms / interval.steps as f64;
-            let left = Duration::from_secs_f64(
-                elapsed / interval.steps as f64 * self.total_steps.saturating_sub(step) as f64,
-            );
+            let left =
+                Duration::from_secs_f64(elapsed / interval.steps as f64 * self.total_steps.saturating_sub(step) as f64);
             line += &format!(
                 " | lr {:.2e} grad {grad_norm:.2} | {tokens_per_second:.0} tokens/s, {} left",
                 interval.rate,

@@ -124,9 +124,11 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         ending: ending.clone(),
     };
     let started = Instant::now();
-    let result = training
-        .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)))
-        .launch(Learner::new(model, optimizer(&config.optimizer), WarmupLinear::new(config)));
+    let result = training.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy))).launch(Learner::new(
+        model,
+        optimizer(&config.optimizer),
+        WarmupLinear::new(config),
+    ));
     let elapsed = started.elapsed();
     // Closes the dashboard, so that what follows is printed on the usual screen.
     drop(result.renderer);

@@ -102,7 +102,8 @@ pub struct Seen {
 
 impl Observation {
     fn new(step: usize, counts: Counts, started: Instant, statistics: Option<Statistics>) -> Self {
-        let seen = Seen { step, tally: Tally::default(), grad_norm: None, tokens: counts.tokens, time: (started, started) };
+        let seen =
+            Seen { step, tally: Tally::default(), grad_norm: None, tokens: counts.tokens, time: (started, started) };
         Self { step, counts, started, statistics, grad_norm: None, seen: Arc::new(seen) }
     }
 

@@ -239,7 +239,8 @@ mod tests {
             prop_assert!(close(tally.mlm_accuracy(), mlm.iter().filter(|m| m.1).count() as f64 / mlm.len() as f64));
             prop_assert!(close(tally.disc_loss(), losses.sum::<f64>() / n));
             prop_assert!(close(tally.disc_accuracy(), (tp + tn) / n));
-            prop_assert!(close(tally.disc_precision(), if tp + fp > 0.0 { tp / (tp + fp) } else { 0.0 }));
+            let precision = if tp + fp > 0.0 { tp / (tp + fp) } else { 0.0 };
+            prop_assert!(close(tally.disc_precision(), precision));
             prop_assert!(close(tally.disc_recall(), tp / replaced.len() as f64));
             prop_assert!(close(tally.disc_auc().unwrap(), wins / (original.len() * replaced.len()) as f64));
             prop_assert!(close(tally.replaced_share(), replaced.len() as f64 / n));

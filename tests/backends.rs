@@ -1,0 +1,50 @@
+//! The same numbers on every backend: the backend is one parameter of the test.
+
+mod common;
+
+use common::{device, random_batch, small_config};
+use electra_burn::model::ElectraPair;
+use electra_burn::objective::forward;
+
+/// Logits of both networks and the loss on backend `name`, from the same seed and the same batch.
+fn forward_pass(name: &str) -> (Vec<f32>, Vec<i64>) {
+    let mut config = small_config();
+    // Large weights, so that the softmaxes and GELUs are not in their linear range.
+    config.model.initializer_range = 0.3;
+    let device = device(name);
+    let pair = ElectraPair::new(&config, &device);
+    let host = random_batch(4, 12, true);
+    let batch = host.to_device(&device);
+    let logits = pair.generate(batch.masked_ids.clone(), batch.attention_mask.clone(), batch.picked.clone());
+    let outcome = forward(&pair, &batch, host.counts, &config.objective);
+    let scores = pair.discriminate(outcome.corrupted_ids.clone(), batch.attention_mask.clone());
+    let floats = [logits.into_data(), scores.into_data(), outcome.loss.into_data()];
+    (floats.iter().flat_map(|data| data.iter::<f32>()).collect(), outcome.corrupted_ids.into_data().iter().collect())
+}
+
+fn agrees_with_flex(name: &str, tolerance: f32) {
+    let (found, corrupted) = forward_pass(name);
+    let (expected, corrupted_on_flex) = forward_pass("flex");
+    assert_eq!(corrupted, corrupted_on_flex, "the same uniform numbers give the same samples");
+    assert_eq!(found.len(), expected.len());
+    for (at, (f, e)) in found.iter().zip(&expected).enumerate() {
+        // Relative above 1: the loss is near 40, where single precision has steps of 4e-6.
+        assert!((f - e).abs() <= tolerance * e.abs().max(1.0), "{name} [{at}]: {f}, flex has {e}");
+    }
+}
+
+#[test]
+#[cfg(feature = "ndarray")]
+fn ndarray_agrees_with_flex() {
+    agrees_with_flex("ndarray", 1e-5);
+}
+
+#[test]
+#[cfg(feature = "wgpu")]
+fn wgpu_agrees_with_flex() {
+    if electra_burn::device::select("wgpu").is_err() {
+        println!("skipped: no WGPU adapter on this machine");
+        return;
+    }
+    agrees_with_flex("wgpu", 1e-3);
+}

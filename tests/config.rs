@@ -1,0 +1,66 @@
+//! Presets and layers of the configuration.
+
+use electra_burn::config::{PRESETS, Source, load};
+
+fn preset(name: &str) -> Source {
+    Source { preset: Some(name.into()), ..Source::default() }
+}
+
+#[test]
+fn every_preset_is_valid_and_survives_being_written() {
+    for (name, _) in PRESETS {
+        let config = load(&preset(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let again: electra_burn::Config = toml::from_str(&config.to_toml()).unwrap();
+        assert_eq!(again, config, "{name}");
+    }
+}
+
+/// The paper's table 6, and the schedule that it shares.
+#[test]
+fn presets_are_the_papers() {
+    let base = load(&preset("base")).unwrap();
+    assert_eq!((base.optimizer.learning_rate, base.data.batch_size, base.training.steps), (2e-4, 256, 766_000));
+    assert_eq!((base.generator.hidden_size, base.generator.num_attention_heads), (256, 4));
+    let large = load(&preset("large")).unwrap();
+    assert_eq!((large.data.mask_probability, large.model.num_hidden_layers), (0.25, 24));
+    for (name, _) in PRESETS.iter().skip(2) {
+        let config = load(&preset(name)).unwrap();
+        assert_eq!(config.schedule.warmup_steps, Some(10_000), "{name}");
+        assert_eq!((config.optimizer.epsilon, config.optimizer.weight_decay), (1e-6, 0.01), "{name}");
+        assert_eq!(config.objective.discriminator_weight, 50.0, "{name}");
+    }
+}
+
+#[test]
+fn later_layers_win() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("mine.toml");
+    std::fs::write(&file, "seed = 1\n[training]\nsteps = 100\nlog_every = 7\n[data]\nbatch_size = 3\n").unwrap();
+    let config = load(&Source {
+        file: Some(file),
+        preset: Some("tiny".into()),
+        environment: vec![
+            ("ELECTRA_TRAINING__STEPS".into(), "200".into()),
+            ("ELECTRA_DATA__BATCH_SIZE".into(), "4".into()),
+            ("ELECTRA_HOME".into(), "/elsewhere".into()),
+        ],
+        set: vec!["training.steps=300".into()],
+        corpus: vec!["a.txt".into()],
+    })
+    .unwrap();
+    assert_eq!(config.seed, 1, "the file over the preset");
+    assert_eq!(config.training.log_every, 7, "the file over the preset");
+    assert_eq!(config.data.batch_size, 4, "the environment over the file");
+    assert_eq!(config.training.steps, 300, "--set over the environment");
+    assert_eq!(config.model.vocab_size, 8192, "the preset below all");
+    assert_eq!(config.schedule.warmup_steps, Some(30), "a tenth of the steps");
+    assert_eq!(config.data.corpus, [std::path::PathBuf::from("a.txt")]);
+}
+
+#[test]
+fn an_error_names_the_layer_that_it_came_from() {
+    let source = Source { environment: vec![("ELECTRA_TRAINING__STEPS".into(), "soon".into())], ..Source::default() };
+    let error = load(&source).unwrap_err();
+    assert!(error.to_string().starts_with("ELECTRA_TRAINING__STEPS:"), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
