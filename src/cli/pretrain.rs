@@ -59,8 +59,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 /// What the run is called: the configuration file or the preset.
 fn name(arguments: &Arguments, config: &Config) -> String {
     let file = arguments.config.as_deref().and_then(Path::file_stem).map(|stem| stem.to_string_lossy().into_owned());
-    let preset = if config.data.corpus.is_empty() { "demo" } else { "tiny" };
-    file.or_else(|| arguments.preset.clone()).unwrap_or_else(|| preset.into())
+    let default = config::default_preset(!config.data.corpus.is_empty());
+    file.or_else(|| arguments.preset.clone()).unwrap_or_else(|| default.into())
 }
 
 fn next_free(name: &str) -> PathBuf {

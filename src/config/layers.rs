@@ -29,7 +29,7 @@ pub struct Source {
 pub fn load(source: &Source) -> Result<Config> {
     let file = source.file.as_deref().map(read).transpose()?;
     let has_corpus = !source.corpus.is_empty() || file.as_ref().is_some_and(names_corpus);
-    let base = source.preset.as_deref().unwrap_or(if has_corpus { "tiny" } else { "demo" });
+    let base = source.preset.as_deref().unwrap_or(default_preset(has_corpus));
 
     let mut table = preset(base)?;
     if let (Some(path), Some(layer)) = (&source.file, file) {
@@ -58,6 +58,11 @@ pub fn load(source: &Source) -> Result<Config> {
     let config = config.resolve();
     config.validate()?;
     Ok(config)
+}
+
+/// The preset that a run starts from where none is named.
+pub fn default_preset(has_corpus: bool) -> &'static str {
+    if has_corpus { "tiny" } else { "demo" }
 }
 
 fn read(path: &Path) -> Result<Table> {

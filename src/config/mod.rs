@@ -7,7 +7,7 @@ mod layers;
 mod preset;
 mod validate;
 
-pub use layers::{Source, load};
+pub use layers::{Source, default_preset, load};
 pub use preset::{PRESETS, preset};
 
 use serde::{Deserialize, Serialize};

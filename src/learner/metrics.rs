@@ -83,7 +83,7 @@ impl Number {
             Self::Replaced => (tally.replaced_share(), tally.tokens()),
             Self::LearningRate => (rate, 1),
             Self::GradNorm => seen.grad_norm.map_or((0.0, 0), |norm| (norm, 1)),
-            Self::TokensPerSecond => (seen.tokens as f64 / seconds(seen.time.1 - seen.time.0), seen.tokens),
+            Self::TokensPerSecond => (tally.tokens() as f64 / seconds(seen.time.1 - seen.time.0), tally.tokens()),
         }
     }
 }
@@ -165,6 +165,8 @@ pub(super) struct Summary {
     total_steps: usize,
     interval: Option<Interval>,
     collapsed: bool,
+    /// The line of the interval before, which the dashboard shows until the next.
+    line: String,
 }
 
 #[derive(Clone)]
@@ -190,12 +192,20 @@ impl Summary {
     }
 
     fn new(split: &'static str, log_every: Option<usize>, total_steps: usize) -> Self {
-        Self { name: Arc::new(Self::NAME.into()), split, log_every, total_steps, interval: None, collapsed: false }
+        Self {
+            name: Arc::new(Self::NAME.into()),
+            split,
+            log_every,
+            total_steps,
+            interval: None,
+            collapsed: false,
+            line: "-".into(),
+        }
     }
 
     /// Ends the interval, if one has begun.
     fn finish(&mut self) -> SerializedEntry {
-        let Some(interval) = self.interval.take() else { return SerializedEntry::not_available(None) };
+        let Some(interval) = self.interval.take() else { return self.nothing_new() };
         let step = interval.last.step;
         let mut record = Record::new(step, self.split, &interval.tally);
         let mut line = format!("{} {step:>7}/{} | {}", self.split, self.total_steps, record.summary());
@@ -217,12 +227,18 @@ impl Summary {
             // Said once when it begins, not at every validation that it lasts.
             let warning = record.collapse_warning().filter(|_| step > 0);
             if let Some(warning) = warning.as_ref().filter(|_| !self.collapsed) {
-                line += &format!("\nwarning: {warning}");
+                line += &format!(" \nwarning: {warning}");
             }
             self.collapsed = warning.is_some();
         }
         let json = serde_json::to_string(&record).expect("a record is plain numbers and strings");
+        self.line.clone_from(&line);
         SerializedEntry::new(line, json)
+    }
+
+    /// An entry that is neither logged nor printed.
+    fn nothing_new(&self) -> SerializedEntry {
+        SerializedEntry::new(self.line.clone(), SerializedEntry::NOT_AVAILABLE.into())
     }
 }
 
@@ -259,7 +275,7 @@ impl Metric for Summary {
         interval.grad_norms += seen.grad_norm.unwrap_or(0.0);
         interval.rate = rate(metadata);
         let ends = self.log_every.is_some_and(|every| seen.step.is_multiple_of(every));
-        Ok(if ends { self.finish() } else { SerializedEntry::not_available(None) })
+        Ok(if ends { self.finish() } else { self.nothing_new() })
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
@@ -274,6 +290,52 @@ impl Metric for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn metadata() -> MetricMetadata {
+        let progress = burn::data::dataloader::Progress::new(1, 1, None);
+        MetricMetadata { progress, iteration: None, lr: Some(1e-3.into()) }
+    }
+
+    /// A step or validation whose discriminator separates replaced tokens from original ones by `gap`.
+    fn seen(step: usize, gap: f32) -> Arc<Seen> {
+        let original: Vec<f32> = (0..850).map(|i| (i % 10) as f32 * 0.01 - 1.7).collect();
+        let replaced: Vec<f32> = (0..150).map(|i| (i % 10) as f32 * 0.01 - 1.7 + gap).collect();
+        let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
+        let tally = Tally { mlm_loss_sum: 60.0, mlm_correct: 3.0, picked: 10, disc_loss_sum, original, replaced };
+        let now = std::time::Instant::now();
+        Arc::new(Seen { step, tally, grad_norm: Some(2.0), time: (now, now + Duration::from_secs(1)) })
+    }
+
+    #[test]
+    fn records_come_at_the_interval_and_at_the_end() {
+        let mut summary = Summary::train(2, 100);
+        let entries: Vec<_> = (1..=5).map(|step| summary.update(&seen(step, 0.0), &metadata()).unwrap()).collect();
+        let is_record: Vec<bool> = entries.iter().map(|entry| !entry.is_not_available()).collect();
+        assert_eq!(is_record, [false, true, false, true, false]);
+        assert!(entries[1].formatted.starts_with("train       2/100 | mlm 6.000 acc 0.300 | disc"), "{:?}", entries[1]);
+        assert_eq!(entries[2].formatted, entries[1].formatted, "the dashboard keeps showing the last line");
+
+        let rest: Record = serde_json::from_str(&summary.compute().unwrap().serialized).unwrap();
+        assert_eq!((rest.step, rest.learning_rate, rest.grad_norm), (5, Some(1e-3), Some(2.0)));
+        assert_eq!((rest.replaced, rest.disc_entropy), (0.15, crate::objective::entropy(0.15)));
+        assert!(summary.compute().unwrap().is_not_available(), "nothing is recorded twice");
+    }
+
+    #[test]
+    fn a_collapsed_discriminator_is_announced_when_it_collapses() {
+        let mut summary = Summary::valid(100);
+        let mut warned = |step, gap| {
+            summary.update(&seen(step, gap), &metadata()).unwrap();
+            let line = summary.compute().unwrap().formatted;
+            summary.clear();
+            line.contains(
+                "warning: the discriminator says no more than the base rate: its loss 0.4231 is the entropy 0.4227",
+            )
+        };
+        let warnings =
+            [warned(0, 0.0), warned(10, 0.0), warned(20, 0.0), warned(30, 0.05), warned(40, 0.0), warned(50, 0.0)];
+        assert_eq!(warnings, [false, true, false, false, true, false]);
+    }
 
     #[test]
     fn durations_are_readable() {

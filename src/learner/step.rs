@@ -1,7 +1,7 @@
 //! What the Learner trains: the pair with its objective; one item is one optimizer step.
 
 use crate::config::{Config, ObjectiveConfig};
-use crate::data::{Counts, StepBatch};
+use crate::data::StepBatch;
 use crate::model::ElectraPair;
 use crate::objective::{self, Statistics, Tally};
 use burn::module::{Module, ModuleVisitor, Param};
@@ -33,25 +33,15 @@ impl TrainStep for Pretrainer {
     type Output = Observation;
 
     fn step(&self, input: StepBatch) -> TrainOutput<Observation> {
-        let started = Instant::now();
+        let mut seen = Observation::new(input.step);
         let counts = input.counts();
         let mut accumulator = GradientsAccumulator::new();
-        let mut statistics: Option<Statistics> = None;
-        let alone = input.batches.len() == 1;
-        let mut grads = GradientsParams::new();
         for batch in &input.batches {
             let outcome = objective::forward(&self.pair, batch, counts, &self.objective);
-            grads = GradientsParams::from_grads(outcome.loss.backward(), self);
-            if !alone {
-                accumulator.accumulate(self, std::mem::take(&mut grads));
-            }
-            match &mut statistics {
-                Some(sum) => sum.merge(outcome.statistics),
-                None => statistics = Some(outcome.statistics),
-            }
+            accumulator.accumulate(self, GradientsParams::from_grads(outcome.loss.backward(), self));
+            seen.add(outcome.statistics);
         }
-        let grads = if alone { grads } else { accumulator.grads() };
-        TrainOutput { grads, item: Observation::new(input.step, counts, started, statistics) }
+        TrainOutput { grads: accumulator.grads(), item: seen }
     }
 }
 
@@ -60,26 +50,18 @@ impl InferenceStep for Pretrainer {
     type Output = Observation;
 
     fn step(&self, input: StepBatch) -> Observation {
-        let started = Instant::now();
+        let mut seen = Observation::new(input.step);
         let counts = input.counts();
-        let statistics = input
-            .batches
-            .iter()
-            .map(|batch| objective::forward(&self.pair, batch, counts, &self.objective).statistics)
-            .reduce(|mut sum, more| {
-                sum.merge(more);
-                sum
-            });
-        Observation::new(input.step, counts, started, statistics)
+        for batch in &input.batches {
+            seen.add(objective::forward(&self.pair, batch, counts, &self.objective).statistics);
+        }
+        seen
     }
 }
 
 /// What a step leaves for the metrics: on the device until [`ItemLazy::sync`], which reads it in one transfer on the
 /// metrics' thread, on the host from then on.
 pub struct Observation {
-    step: usize,
-    counts: Counts,
-    started: Instant,
     statistics: Option<Statistics>,
     grad_norm: Option<Tensor<1>>,
     seen: Arc<Seen>,
@@ -94,17 +76,23 @@ pub struct Seen {
     pub tally: Tally,
     /// Norm of all gradients together before clipping; absent in a validation.
     pub grad_norm: Option<f64>,
-    /// Real tokens.
-    pub tokens: usize,
     /// When the step began and when its results had been read.
     pub time: (Instant, Instant),
 }
 
 impl Observation {
-    fn new(step: usize, counts: Counts, started: Instant, statistics: Option<Statistics>) -> Self {
-        let seen =
-            Seen { step, tally: Tally::default(), grad_norm: None, tokens: counts.tokens, time: (started, started) };
-        Self { step, counts, started, statistics, grad_norm: None, seen: Arc::new(seen) }
+    /// Of a step that begins now.
+    fn new(step: usize) -> Self {
+        let now = Instant::now();
+        let seen = Seen { step, tally: Tally::default(), grad_norm: None, time: (now, now) };
+        Self { statistics: None, grad_norm: None, seen: Arc::new(seen) }
+    }
+
+    fn add(&mut self, statistics: Statistics) {
+        match &mut self.statistics {
+            Some(sum) => sum.merge(statistics),
+            None => self.statistics = Some(statistics),
+        }
     }
 
     /// Adds the norm of the gradients, `[1]`.
@@ -118,13 +106,9 @@ impl ItemLazy for Observation {
     fn sync(mut self) -> Result<Self, ExecutionError> {
         if let Some(statistics) = self.statistics.take() {
             let (tally, extra) = statistics.read(self.grad_norm.take())?;
-            self.seen = Arc::new(Seen {
-                step: self.step,
-                tally,
-                grad_norm: extra.first().map(|&norm| f64::from(norm)),
-                tokens: self.counts.tokens,
-                time: (self.started, Instant::now()),
-            });
+            let grad_norm = extra.first().map(|&norm| f64::from(norm));
+            let Seen { step, time: (started, _), .. } = *self.seen;
+            self.seen = Arc::new(Seen { step, tally, grad_norm, time: (started, Instant::now()) });
         }
         Ok(self)
     }

@@ -39,8 +39,8 @@ impl Embeddings {
         let [_, seq] = input_ids.dims();
         let words = self.word_embeddings.forward(input_ids);
         // One row of positions and one token type for the whole batch: their gradients are plain sums.
-        let positions = self.position_embeddings.weight.val().slice([0..seq]);
-        let token_type = self.token_type_embeddings.weight.val().slice([0..1]);
+        let positions = self.position_embeddings.weight.val().narrow(0, 0, seq);
+        let token_type = self.token_type_embeddings.weight.val().narrow(0, 0, 1);
         let x = words + (positions + token_type).unsqueeze::<3>();
         self.dropout.forward(self.layer_norm.forward(x))
     }

@@ -1,4 +1,6 @@
-//! What several test files share.
+//! What several test files share; each of them uses a part.
+
+#![allow(dead_code)]
 
 use burn::tensor::Device;
 use electra_burn::Config;
