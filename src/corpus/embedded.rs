@@ -3,11 +3,12 @@
 use super::text::split;
 
 /// The texts under `assets/corpus`.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 8] = [
     include_str!("../../assets/corpus/01-nature.txt"),
     include_str!("../../assets/corpus/02-crafts.txt"),
     include_str!("../../assets/corpus/03-places.txt"),
     include_str!("../../assets/corpus/04-science.txt"),
+    include_str!("../../assets/corpus/05-stories.txt"),
     include_str!("../../assets/corpus/06-home.txt"),
     include_str!("../../assets/corpus/07-people.txt"),
     include_str!("../../assets/corpus/08-journeys.txt"),
