@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A demonstration small enough for a test: it runs in about two seconds.
-const MICRO: [&str; 16] = [
+const MICRO: [&str; 18] = [
     "model.vocab_size=300",
     "model.embedding_size=16",
     "model.hidden_size=32",
@@ -14,10 +14,12 @@ const MICRO: [&str; 16] = [
     "model.hidden_dropout_prob=0.1",
     "model.attention_probs_dropout_prob=0.1",
     "generator.hidden_size=8",
+    "generator.num_hidden_layers=2",
     "generator.intermediate_size=16",
     "data.batch_size=4",
     "data.sequence_length=16",
     "data.validation_sequences=8",
+    "optimizer.learning_rate=3e-3",
     "training.steps=20",
     "training.log_every=5",
     "training.validate_every=10",
