@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use burn::train::TrainStep;
 use common::{device, random_batch, small_config};
 use electra_burn::config::ObjectiveConfig;
-use electra_burn::data::{Counts, HostBatch, StepBatch};
+use electra_burn::data::{Counts, Draws, HostBatch, StepBatch};
 use electra_burn::learner::{Pretrainer, clip_to_norm, optimizer};
 use electra_burn::model::ElectraPair;
 use electra_burn::objective::forward;
@@ -52,7 +52,7 @@ fn value_and_gradients_of_a_case_worked_out_by_hand() {
         masked_ids: vec![2, 4, 4, 12, 3, 2, 30, 3, 0, 0],
         attention_mask: Some(vec![1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]),
         picked: vec![1, 2, 6],
-        uniforms: vec![0.0, 0.999_999, 0.5],
+        draws: Draws::Quantiles(vec![0.0, 0.999_999, 0.5]),
         counts: Counts { picked: 3, tokens: 8 },
     };
     let objective = ObjectiveConfig::default();
@@ -175,7 +175,8 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
         let range = row * seq..(row + 2) * seq;
         let inside = |at: &i32| range.contains(&(*at as usize));
         let picked: Vec<i32> = whole.picked.iter().filter(|at| inside(at)).map(|at| at - range.start as i32).collect();
-        let uniforms = whole.picked.iter().zip(&whole.uniforms).filter(|(at, _)| inside(at)).map(|(_, u)| *u).collect();
+        let Draws::Quantiles(at) = &whole.draws else { unreachable!("the loader draws quantiles") };
+        let quantiles = whole.picked.iter().zip(at).filter(|(at, _)| inside(at)).map(|(_, u)| *u).collect();
         let mask = whole.attention_mask.as_ref().unwrap()[range.clone()].to_vec();
         let tokens = mask.iter().sum::<f32>() as usize;
         HostBatch {
@@ -185,7 +186,7 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
             attention_mask: Some(mask),
             counts: Counts { picked: picked.len(), tokens },
             picked,
-            uniforms,
+            draws: Draws::Quantiles(quantiles),
         }
     };
     let plain = device.clone().inner();

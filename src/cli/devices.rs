@@ -7,8 +7,8 @@ pub fn run() -> ExitCode {
     let chosen = electra_burn::device::select("auto").map(|adapter| adapter.name);
     for adapter in electra_burn::device::adapters() {
         let mark = if chosen.as_ref().is_ok_and(|name| *name == adapter.name) { '*' } else { ' ' };
-        println!("{mark} {:<12} {}", adapter.name, adapter.description);
+        say!("{mark} {:<12} {}", adapter.name, adapter.description);
     }
-    println!("\n* is what `--device auto` picks.");
+    say!("\n* is what `--device auto` picks.");
     ExitCode::SUCCESS
 }

@@ -1,5 +1,13 @@
 //! The command line: arguments -> library call -> output; no logic of its own.
 
+/// Prints a line; a reader that has gone away (`| head`) is no reason to stop, still less to panic.
+macro_rules! say {
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        _ = writeln!(std::io::stdout(), $($argument)*);
+    }};
+}
+
 mod devices;
 mod pretrain;
 

@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let output = arguments.output.clone().unwrap_or_else(|| next_free(&name(&arguments, &config)));
 
     let dashboard = !arguments.no_tui && std::io::stdout().is_terminal();
-    let mut progress = |message: &str| println!("{message}");
+    let mut progress = |message: &str| say!("{message}");
     let options = RunOptions { output: output.clone(), adapter, dashboard, progress: &mut progress };
     let report = learner::pretrain(&config, options)?;
     hub::export(&output, &config, &report)?;
@@ -69,30 +69,30 @@ fn next_free(name: &str) -> PathBuf {
 }
 
 fn print(output: &Path, report: &Report) {
-    println!();
+    say!();
     if let Some(reason) = &report.interrupted {
-        println!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
+        say!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
     }
-    println!("{} steps in {:.0} s on {}", report.steps, report.elapsed.as_secs_f64(), report.device);
+    say!("{} steps in {:.0} s on {}", report.steps, report.elapsed.as_secs_f64(), report.device);
     if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation()) {
         let auc = |auc: Option<f64>| auc.map_or_else(|| "-".into(), |auc| format!("{auc:.3}"));
-        println!("held-out documents, step {} -> {}:", first.step, last.step);
-        println!("  MLM loss           {:.3} -> {:.3}", first.mlm_loss, last.mlm_loss);
-        println!("  MLM accuracy       {:.3} -> {:.3}", first.mlm_accuracy, last.mlm_accuracy);
+        say!("held-out documents, step {} -> {}:", first.step, last.step);
+        say!("  MLM loss           {:.3} -> {:.3}", first.mlm_loss, last.mlm_loss);
+        say!("  MLM accuracy       {:.3} -> {:.3}", first.mlm_accuracy, last.mlm_accuracy);
         let entropy = last.disc_entropy;
-        println!("  discriminator loss {:.4} -> {:.4} (entropy {entropy:.4})", first.disc_loss, last.disc_loss);
-        println!("  discriminator AUC  {} -> {}", auc(first.disc_auc), auc(last.disc_auc));
+        say!("  discriminator loss {:.4} -> {:.4} (entropy {entropy:.4})", first.disc_loss, last.disc_loss);
+        say!("  discriminator AUC  {} -> {}", auc(first.disc_auc), auc(last.disc_auc));
         if let Some(warning) = last.collapse_warning() {
-            println!("warning: {warning}");
+            say!("warning: {warning}");
         }
     }
-    println!("\n{}", output.display());
+    say!("\n{}", output.display());
     for (name, what) in [
         ("discriminator/", "the encoder, for Hugging Face"),
         ("generator/", "the masked language model, for Hugging Face"),
         ("metrics.jsonl", "every figure above, by step"),
         ("config.toml", "the complete configuration"),
     ] {
-        println!("  {name:<15} {what}");
+        say!("  {name:<15} {what}");
     }
 }

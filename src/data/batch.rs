@@ -14,6 +14,15 @@ pub struct Counts {
     pub tokens: usize,
 }
 
+/// Where the generator's samples at the picked positions come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Draws {
+    /// Its distribution, at these quantiles in `[0, 1)`.
+    Quantiles(Vec<f32>),
+    /// They are given, to follow another program's path.
+    Ids(Vec<i32>),
+}
+
 /// A batch of masked sequences on the host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostBatch {
@@ -27,8 +36,8 @@ pub struct HostBatch {
     pub attention_mask: Option<Vec<f32>>,
     /// Picked positions, `row * seq + position`, ascending.
     pub picked: Vec<i32>,
-    /// For each picked position the quantile of the generator's distribution that is its sample.
-    pub uniforms: Vec<f32>,
+    /// The generator's samples at the picked positions.
+    pub draws: Draws,
     /// What the losses are averaged over.
     pub counts: Counts,
 }
@@ -59,7 +68,7 @@ impl HostBatch {
         let attention_mask =
             padded.then(|| rows.iter().flat_map(|row| (0..seq).map(|at| f32::from(at < row.len()))).collect());
         let counts = Counts { picked: picked.len(), tokens: rows.iter().map(Vec::len).sum() };
-        Self { shape, input_ids, masked_ids, attention_mask, picked, uniforms, counts }
+        Self { shape, input_ids, masked_ids, attention_mask, picked, draws: Draws::Quantiles(uniforms), counts }
     }
 
     /// Copies the batch to `device`.
@@ -75,10 +84,24 @@ impl HostBatch {
                 .map(|mask| Tensor::from_data(TensorData::new(mask.clone(), shape), device)),
             real: self.attention_mask.as_ref().map(|mask| mask.iter().map(|&m| m > 0.0).collect()),
             picked: Tensor::from_data(TensorData::new(self.picked.clone(), [self.picked.len()]), device),
-            uniforms: Tensor::from_data(TensorData::new(self.uniforms.clone(), [self.uniforms.len()]), device),
+            samples: match &self.draws {
+                Draws::Quantiles(at) => {
+                    Samples::Quantiles(Tensor::from_data(TensorData::new(at.clone(), [at.len()]), device))
+                }
+                Draws::Ids(ids) => Samples::Ids(Tensor::from_data(TensorData::new(ids.clone(), [ids.len()]), device)),
+            },
             counts: self.counts,
         }
     }
+}
+
+/// [`Draws`] on a device.
+#[derive(Debug, Clone)]
+pub enum Samples {
+    /// Quantiles of the generator's distribution, `[picked]`.
+    Quantiles(Tensor<1>),
+    /// Given ids, `[picked]`.
+    Ids(Tensor<1, Int>),
 }
 
 /// A batch of masked sequences on a device.
@@ -94,8 +117,8 @@ pub struct Batch {
     pub real: Option<Arc<[bool]>>,
     /// Picked positions, `row * seq + position`, `[picked]`.
     pub picked: Tensor<1, Int>,
-    /// Quantiles of the generator's samples, `[picked]`.
-    pub uniforms: Tensor<1>,
+    /// The generator's samples at the picked positions.
+    pub samples: Samples,
     /// What the losses are averaged over.
     pub counts: Counts,
 }

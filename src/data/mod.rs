@@ -8,7 +8,7 @@ mod order;
 mod rng;
 mod sequences;
 
-pub use batch::{Batch, Counts, HostBatch, StepBatch};
+pub use batch::{Batch, Counts, Draws, HostBatch, Samples, StepBatch};
 pub use loader::{Cursor, TrainLoader, ValidLoader};
 pub use masking::{Masking, Pick};
 pub use order::Permutation;

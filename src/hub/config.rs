@@ -1,8 +1,11 @@
 //! `config.json`: every field of Hugging Face's `ElectraConfig`.
 
 use super::Network;
-use crate::config::Config;
+use crate::config::{Config, ModelConfig};
+use crate::error::{Error, Result};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The `config.json` of `network`.
 pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32) -> Value {
@@ -36,5 +39,57 @@ pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32)
         "pad_token_id": pad_token_id,
         "tie_word_embeddings": true,
         "torch_dtype": "float32",
+    })
+}
+
+/// The part of `config.json` that the architecture depends on; other fields are not looked at.
+#[derive(Deserialize)]
+struct ElectraConfig {
+    vocab_size: usize,
+    #[serde(default)]
+    embedding_size: Option<usize>,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    #[serde(default = "gelu")]
+    hidden_act: String,
+    hidden_dropout_prob: f64,
+    attention_probs_dropout_prob: f64,
+    max_position_embeddings: usize,
+    type_vocab_size: usize,
+    initializer_range: f64,
+    layer_norm_eps: f64,
+}
+
+fn gelu() -> String {
+    "gelu".into()
+}
+
+/// The architecture in the `config.json` of `directory`.
+///
+/// # Errors
+/// [`Error::Input`] for a file that is missing, lacks a field or asks for what ELECTRA has not.
+pub fn read_config(directory: &Path) -> Result<ModelConfig> {
+    let path = directory.join("config.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::input(&path, error.to_string()))?;
+    let config: ElectraConfig = serde_json::from_str(&text).map_err(|error| Error::input(&path, error.to_string()))?;
+    if config.hidden_act != "gelu" {
+        return Err(Error::input(&path, format!("hidden_act is \"{}\"; expected \"gelu\"", config.hidden_act)));
+    }
+    Ok(ModelConfig {
+        vocab_size: config.vocab_size,
+        // BERT has no such field: its embeddings are as wide as its layers.
+        embedding_size: config.embedding_size.unwrap_or(config.hidden_size),
+        hidden_size: config.hidden_size,
+        num_hidden_layers: config.num_hidden_layers,
+        num_attention_heads: config.num_attention_heads,
+        intermediate_size: config.intermediate_size,
+        max_position_embeddings: config.max_position_embeddings,
+        type_vocab_size: config.type_vocab_size,
+        hidden_dropout_prob: config.hidden_dropout_prob,
+        attention_probs_dropout_prob: config.attention_probs_dropout_prob,
+        layer_norm_eps: config.layer_norm_eps,
+        initializer_range: config.initializer_range,
     })
 }

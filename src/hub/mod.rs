@@ -1,13 +1,16 @@
-//! Export in Hugging Face's layout: `config.json`, `model.safetensors`, the tokenizer and a model card.
+//! Hugging Face's layout, out and in: `config.json`, `model.safetensors`, the tokenizer and a model card.
 
 mod card;
 mod config;
+mod import;
 mod names;
+
+pub use config::read_config;
+pub use import::{Loaded, load_weights};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::learner::Report;
-use crate::model::ElectraPair;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
 use std::path::Path;
 
@@ -54,23 +57,27 @@ fn write(directory: &Path, network: Network, config: &Config, report: &Report) -
         let path = directory.join(name);
         std::fs::write(&path, text).map_err(Error::io(&path))
     };
-    save_weights(&report.model.pair, network, &directory.join("model.safetensors"))?;
+    let (pair, weights) = (&report.model.pair, directory.join("model.safetensors"));
+    match network {
+        Network::Discriminator => save_weights(&pair.pretraining(), &weights)?,
+        Network::Generator => save_weights(&pair.masked_lm(), &weights)?,
+    }
     file("config.json", format!("{:#}\n", config::hugging_face(config, network, report.tokenizer.special().pad)))?;
     report.tokenizer.save(directory, config.model.max_position_embeddings)?;
     file("README.md", card::card(config, network, report))
 }
 
-/// Writes the weights of one network with its copy of the embeddings, in PyTorch's layout and Hugging Face's names.
-pub fn save_weights(pair: &ElectraPair, network: Network, path: &Path) -> Result<()> {
-    let mut store = SafetensorsStore::from_file(path)
+/// Writes the weights of a network in PyTorch's layout and Hugging Face's names; `path` must not exist.
+pub fn save_weights<M: ModuleSnapshot>(network: &M, path: &Path) -> Result<()> {
+    // Burn writes with the permissions of the file that it replaces; those of a new file are the user's own choice.
+    std::fs::File::create_new(path).map_err(Error::io(path))?;
+    let store = SafetensorsStore::from_file(path)
         .with_to_adapter(BurnToPyTorchAdapter)
-        .with_regex(names::belongs_to(network))
+        .overwrite(true)
         .clear_metadata()
         .metadata("format", "pt");
-    for (ours, theirs) in names::export_rules(network) {
-        store = store.with_key_remapping(ours, theirs);
-    }
-    pair.save_into(&mut store).map_err(|error| Error::Training(format!("{}: {error}", path.display())))
+    let mut store = names::export_rules().fold(store, |store, (ours, theirs)| store.with_key_remapping(ours, theirs));
+    network.save_into(&mut store).map_err(|error| Error::Training(format!("{}: {error}", path.display())))
 }
 
 /// Flushes every file of `directory`, so that the rename that follows never shows a file without its contents.

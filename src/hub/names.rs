@@ -1,44 +1,42 @@
-//! The map between our parameter names and Hugging Face's: one table.
+//! The map between our parameter names and Hugging Face's: one table, used in both directions.
 
-use super::Network;
-
-/// Ours and theirs, as prefixes; `NETWORK` stands for `discriminator` or `generator`, `#` for a layer's number.
-/// Burn's adapter translates what is inside a layer (`gamma` and `beta`, transposed weights).
-const TABLE: [(&str, &str); 18] = [
-    ("embeddings.word_embeddings", "electra.embeddings.word_embeddings"),
-    ("embeddings.position_embeddings", "electra.embeddings.position_embeddings"),
-    ("embeddings.token_type_embeddings", "electra.embeddings.token_type_embeddings"),
-    ("embeddings.layer_norm", "electra.embeddings.LayerNorm"),
-    ("NETWORK.embeddings_project", "electra.embeddings_project"),
-    ("NETWORK.layers.#.attention.query", "electra.encoder.layer.#.attention.self.query"),
-    ("NETWORK.layers.#.attention.key", "electra.encoder.layer.#.attention.self.key"),
-    ("NETWORK.layers.#.attention.value", "electra.encoder.layer.#.attention.self.value"),
-    ("NETWORK.layers.#.attention.dense", "electra.encoder.layer.#.attention.output.dense"),
-    ("NETWORK.layers.#.attention.layer_norm", "electra.encoder.layer.#.attention.output.LayerNorm"),
-    ("NETWORK.layers.#.intermediate", "electra.encoder.layer.#.intermediate.dense"),
-    ("NETWORK.layers.#.output", "electra.encoder.layer.#.output.dense"),
-    ("NETWORK.layers.#.layer_norm", "electra.encoder.layer.#.output.LayerNorm"),
-    ("generator_head.dense", "generator_predictions.dense"),
-    ("generator_head.layer_norm", "generator_predictions.LayerNorm"),
-    ("generator_head.bias", "generator_lm_head.bias"),
-    ("discriminator_head.dense_prediction", "discriminator_predictions.dense_prediction"),
-    ("discriminator_head.dense", "discriminator_predictions.dense"),
+/// Ours and theirs, as prefixes; `#` stands for a layer's number. What is not listed has the same name in both. Burn's
+/// adapters translate what is inside a layer (LayerNorm's `gamma` and `beta`, transposed weights).
+const TABLE: [(&str, &str); 12] = [
+    ("electra.embeddings.layer_norm", "electra.embeddings.LayerNorm"),
+    ("electra.encoder.embeddings_project", "electra.embeddings_project"),
+    ("electra.encoder.layers.#.attention.query", "electra.encoder.layer.#.attention.self.query"),
+    ("electra.encoder.layers.#.attention.key", "electra.encoder.layer.#.attention.self.key"),
+    ("electra.encoder.layers.#.attention.value", "electra.encoder.layer.#.attention.self.value"),
+    ("electra.encoder.layers.#.attention.dense", "electra.encoder.layer.#.attention.output.dense"),
+    ("electra.encoder.layers.#.attention.layer_norm", "electra.encoder.layer.#.attention.output.LayerNorm"),
+    ("electra.encoder.layers.#.intermediate", "electra.encoder.layer.#.intermediate.dense"),
+    ("electra.encoder.layers.#.output", "electra.encoder.layer.#.output.dense"),
+    ("electra.encoder.layers.#.layer_norm", "electra.encoder.layer.#.output.LayerNorm"),
+    ("generator_predictions.layer_norm", "generator_predictions.LayerNorm"),
+    ("generator_predictions.bias", "generator_lm_head.bias"),
 ];
 
-/// A regular expression for our names of the parameters of `network`, its share of the embeddings included.
-pub(super) fn belongs_to(network: Network) -> String {
-    let name = network.name();
-    format!(r"^(embeddings|{name}|{name}_head)\.")
+/// Regular expressions over our names, and what replaces them.
+pub(super) fn export_rules() -> impl Iterator<Item = (String, String)> {
+    TABLE.iter().map(|(ours, theirs)| rule(ours, theirs))
 }
 
-/// Regular expressions over our names, and what replaces them.
-pub(super) fn export_rules(network: Network) -> impl Iterator<Item = (String, String)> {
-    TABLE.iter().map(move |(ours, theirs)| {
-        let ours = ours.replace("NETWORK", network.name()).replace('.', r"\.");
-        if ours.contains('#') {
-            (format!(r"^{}(\.|$)", ours.replace('#', r"(\d+)")), format!("{}$2", theirs.replace('#', "${1}")))
-        } else {
-            (format!(r"^{ours}(\.|$)"), format!("{theirs}$1"))
-        }
-    })
+/// Regular expressions over their names, and what replaces them, to be applied in order: prefixes that checkpoints
+/// carry or lack, names of old TensorFlow checkpoints, then the table.
+pub(super) fn import_rules() -> impl Iterator<Item = (String, String)> {
+    let spellings = [
+        (r"^(?:discriminator|generator|bert)\.", ""),
+        (r"^(embeddings|encoder|embeddings_project)\.", "electra.$1."),
+        (r"LayerNorm\.gamma$", "LayerNorm.weight"),
+        (r"LayerNorm\.beta$", "LayerNorm.bias"),
+    ];
+    let spellings = spellings.into_iter().map(|(from, to)| (from.to_owned(), to.to_owned()));
+    spellings.chain(TABLE.iter().map(|(ours, theirs)| rule(theirs, ours)))
+}
+
+/// Replaces the prefix `from` by `to`, keeping the layer's number and what follows.
+fn rule(from: &str, to: &str) -> (String, String) {
+    let pattern = from.replace('.', r"\.").replace('#', r"(?P<layer>\d+)");
+    (format!(r"^{pattern}(?P<rest>\.|$)"), format!("{}${{rest}}", to.replace('#', "${layer}")))
 }

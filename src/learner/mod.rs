@@ -12,4 +12,4 @@ mod strategy;
 pub use optimizer::{WarmupLinear, optimizer};
 pub use record::Record;
 pub use run::{Report, RunOptions, pretrain};
-pub use step::{Observation, Pretrainer, clip_to_norm};
+pub use step::{Observation, Pretrainer, Seen, clip_to_norm, update};

@@ -4,11 +4,12 @@ use crate::objective::{Tally, is_at_base_rate};
 use burn::train::Interrupter;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
-use burn::train::metric::{MetricDefinition, NumericEntry};
+use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericEntry};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -95,28 +96,33 @@ impl Record {
 /// Writes the records that the summary metric makes.
 pub(super) struct RecordLog {
     file: File,
-    metric: String,
+    metric: MetricId,
     interrupter: Interrupter,
+    failure: Failure,
 }
 
+/// Why a record could not be written, for who started the run: Burn's loggers cannot fail.
+pub(super) type Failure = Arc<Mutex<Option<std::io::Error>>>;
+
 impl RecordLog {
-    /// A log into a new file at `path` of the entries of metric `metric`; a write that fails stops the run.
-    pub fn create(path: &Path, metric: &str, interrupter: Interrupter) -> std::io::Result<Self> {
-        Ok(Self { file: File::create_new(path)?, metric: metric.to_owned(), interrupter })
+    /// A log into a new file at `path` of the entries of metric `metric`; a write that fails stops the run and is kept
+    /// in `failure`.
+    pub fn create(path: &Path, metric: &str, interrupter: Interrupter, failure: Failure) -> std::io::Result<Self> {
+        let metric = MetricId::new(Arc::new(metric.to_owned()));
+        Ok(Self { file: File::create_new(path)?, metric, interrupter, failure })
     }
 }
 
 impl MetricLogger for RecordLog {
     fn log(&mut self, update: MetricsUpdate, _epoch: usize, _split: &Split) {
-        for entry in update.entries {
-            let is_record = entry.metric_id == burn::train::metric::MetricId::new(self.metric.clone().into());
-            if !is_record || entry.serialized_entry.is_not_available() {
-                continue;
-            }
+        let is_record =
+            |entry: &&MetricEntry| entry.metric_id == self.metric && !entry.serialized_entry.is_not_available();
+        for entry in update.entries.iter().filter(is_record) {
             // One write a line, so that a reader or a crash never sees half of one.
             let line = format!("{}\n", entry.serialized_entry.serialized);
             if let Err(error) = self.file.write_all(line.as_bytes()) {
-                self.interrupter.stop(Some(&format!("metrics.jsonl cannot be written: {error}")));
+                self.interrupter.stop(Some("the metrics cannot be written"));
+                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::checkpoint::{Checkpoints, KeepNewest};
 use super::metrics::{Number, Plot, Summary};
 use super::optimizer::{WarmupLinear, optimizer};
-use super::record::{Record, RecordLog};
+use super::record::{Failure, Record, RecordLog};
 use super::renderer::Lines;
 use super::step::Pretrainer;
 use super::strategy::{Ending, Windows, windows};
@@ -87,7 +87,9 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
 
     let interrupter = Interrupter::new();
     let metrics_path = output.join("metrics.jsonl");
-    let log = RecordLog::create(&metrics_path, Summary::NAME, interrupter.clone()).map_err(Error::io(&metrics_path))?;
+    let failure = Failure::default();
+    let log = RecordLog::create(&metrics_path, Summary::NAME, interrupter.clone(), failure.clone())
+        .map_err(Error::io(&metrics_path))?;
     let renderer: Box<dyn MetricsRenderer> = if dashboard {
         Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), None))
     } else {
@@ -133,6 +135,9 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     // Closes the dashboard, so that what follows is printed on the usual screen.
     drop(result.renderer);
 
+    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(Error::io(&metrics_path)(error));
+    }
     let ending = ending.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(error) = ending.error {
         return Err(Error::Training(error));

@@ -8,7 +8,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::metric::Adaptor;
-use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
+use burn::train::{InferenceStep, ItemLazy, Learner, TrainOutput, TrainStep};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,7 +24,12 @@ pub struct Pretrainer {
 impl Pretrainer {
     /// Fresh weights on `device`.
     pub fn new(config: &Config, device: &Device) -> Self {
-        Self { pair: ElectraPair::new(config, device), objective: config.objective.clone() }
+        Self::from_pair(ElectraPair::new(config, device), config)
+    }
+
+    /// Goes on from the weights of `pair`.
+    pub fn from_pair(pair: ElectraPair, config: &Config) -> Self {
+        Self { pair, objective: config.objective.clone() }
     }
 }
 
@@ -118,6 +123,15 @@ impl Adaptor<Arc<Seen>> for Observation {
     fn adapt(&self) -> Arc<Seen> {
         self.seen.clone()
     }
+}
+
+/// One optimizer step: both passes, clipping, schedule, update.
+pub fn update(learner: &mut Learner<Pretrainer>, input: StepBatch, max_grad_norm: f64) -> Observation {
+    let output = learner.train_step(input);
+    let (grads, norm) = clip_to_norm(&learner.model(), output.grads, max_grad_norm);
+    learner.lr_step();
+    learner.optimizer_step(grads);
+    output.item.with_grad_norm(norm)
 }
 
 /// Scales `grads` so that their norm, over all parameters of `module` together, is at most `max_norm`; also returns the

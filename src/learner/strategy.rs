@@ -1,7 +1,7 @@
 //! The training loop: windows of optimizer steps in place of Burn's epochs, with validation and checkpoints at their
 //! ends.
 
-use super::step::{Pretrainer, clip_to_norm};
+use super::step::{Pretrainer, update};
 use crate::config::TrainingConfig;
 use crate::data::{Cursor, Purpose, Rng};
 use burn::module::Module;
@@ -141,12 +141,8 @@ impl Windows {
             if self.device_is_random {
                 self.device.seed(Rng::new(self.seed, Purpose::Device, done as u64, 0).next_u64());
             }
-            let output = learner.train_step(input);
-            let (grads, norm) = clip_to_norm(&learner.model(), output.grads, self.max_grad_norm);
-            learner.lr_step();
-            learner.optimizer_step(grads);
+            let seen = update(learner, input, self.max_grad_norm);
             done += 1;
-            let seen = output.item.with_grad_norm(norm);
             let item = TrainingItem::new(seen, steps.progress(), Some(done), Some(learner.lr_current()));
             interrupter.fail_on_error(events.process_train(LearnerEvent::ProcessedItem(item)));
             if interrupter.should_stop() {

@@ -32,17 +32,20 @@ impl Embeddings {
         }
     }
 
-    /// `input_ids` `[batch, seq]`, all of token type 0 -> `[batch, seq, embedding_size]`.
+    /// `input_ids` `[batch, seq]`, `token_type_ids` `[batch, seq]`, all 0 where absent ->
+    /// `[batch, seq, embedding_size]`.
     ///
-    /// Ids must be below `vocab_size` and `seq` at most `max_position_embeddings`.
-    pub fn forward(&self, input_ids: Tensor<2, Int>) -> Tensor<3> {
+    /// Ids must be below `vocab_size` and `type_vocab_size`, and `seq` at most `max_position_embeddings`.
+    pub fn forward(&self, input_ids: Tensor<2, Int>, token_type_ids: Option<Tensor<2, Int>>) -> Tensor<3> {
         let [_, seq] = input_ids.dims();
         let words = self.word_embeddings.forward(input_ids);
-        // One row of positions and one token type for the whole batch: their gradients are plain sums.
-        let positions = self.position_embeddings.weight.val().narrow(0, 0, seq);
-        let token_type = self.token_type_embeddings.weight.val().narrow(0, 0, 1);
-        let x = words + (positions + token_type).unsqueeze::<3>();
-        self.dropout.forward(self.layer_norm.forward(x))
+        // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
+        let positions = self.position_embeddings.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
+        let token_types = match token_type_ids {
+            Some(ids) => self.token_type_embeddings.forward(ids),
+            None => self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
+        };
+        self.dropout.forward(self.layer_norm.forward(words + (positions + token_types)))
     }
 
     /// The word table, `[vocab_size, embedding_size]`: the generator's output layer is tied to it.

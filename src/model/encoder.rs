@@ -1,11 +1,11 @@
 //! The encoder: projection from the embedding size where it differs, then post-norm transformer layers.
 
+use super::gelu::gelu;
 use super::{Attention, Init};
 use crate::config::ModelConfig;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 
 /// What is added to the attention scores of padding, as in the reference (`modeling.py`).
 const PADDING_BIAS: f64 = -10_000.0;

@@ -1,11 +1,11 @@
-//! The two pretraining heads.
+//! The two pretraining heads, and the head for classifying sequences.
 
 use super::Init;
+use super::gelu::gelu;
 use crate::config::ModelConfig;
 use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, Linear};
+use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 
 /// The generator's masked-language-model head (Hugging Face: `generator_predictions` and `generator_lm_head`).
 #[derive(Module, Debug)]
@@ -57,5 +57,33 @@ impl DiscriminatorHead {
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [batch, seq, _] = hidden.dims();
         self.dense_prediction.forward(gelu(self.dense.forward(hidden))).reshape([batch, seq])
+    }
+}
+
+/// Classifies a sequence from its first token (Hugging Face: `ElectraClassificationHead`).
+#[derive(Module, Debug)]
+pub struct ClassificationHead {
+    /// Dense, `hidden_size` -> `hidden_size`, then exact GELU.
+    pub dense: Linear,
+    /// Dense, `hidden_size` -> number of labels.
+    pub out_proj: Linear,
+    dropout: Dropout,
+}
+
+impl ClassificationHead {
+    /// A head with fresh weights for `num_labels` classes.
+    pub fn new(config: &ModelConfig, num_labels: usize, init: &mut Init) -> Self {
+        Self {
+            dense: init.linear(config.hidden_size, config.hidden_size),
+            out_proj: init.linear(config.hidden_size, num_labels),
+            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+        }
+    }
+
+    /// `hidden` `[batch, seq, hidden]` -> logits `[batch, num_labels]`.
+    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, _, width] = hidden.dims();
+        let first = self.dropout.forward(hidden.narrow(1, 0, 1).reshape([batch, width]));
+        self.out_proj.forward(self.dropout.forward(gelu(self.dense.forward(first))))
     }
 }

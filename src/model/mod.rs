@@ -6,13 +6,19 @@
 mod attention;
 mod embeddings;
 mod encoder;
+mod gelu;
 mod heads;
 mod init;
+mod networks;
 mod pair;
 
 pub use attention::Attention;
 pub use embeddings::Embeddings;
 pub use encoder::{Encoder, EncoderLayer};
-pub use heads::{DiscriminatorHead, GeneratorHead};
+pub use heads::{ClassificationHead, DiscriminatorHead, GeneratorHead};
 pub use init::Init;
+pub use networks::{
+    Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
+    ElectraForTokenClassification, Inputs,
+};
 pub use pair::ElectraPair;

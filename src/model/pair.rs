@@ -1,6 +1,8 @@
 //! The generator-discriminator pair with the embedding block that both share.
 
-use super::{DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init};
+use super::{
+    DiscriminatorHead, Electra, ElectraForMaskedLm, ElectraForPreTraining, Embeddings, Encoder, GeneratorHead, Init,
+};
 use crate::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -36,6 +38,33 @@ impl ElectraPair {
         }
     }
 
+    /// The pair of two networks; the embeddings are those of the discriminator, the generator's are dropped.
+    pub fn from_networks(generator: ElectraForMaskedLm, discriminator: ElectraForPreTraining) -> Self {
+        Self {
+            embeddings: discriminator.electra.embeddings,
+            generator: generator.electra.encoder,
+            generator_head: generator.generator_predictions,
+            discriminator: discriminator.electra.encoder,
+            discriminator_head: discriminator.discriminator_predictions,
+        }
+    }
+
+    /// The generator with its own copy of the embeddings.
+    pub fn masked_lm(&self) -> ElectraForMaskedLm {
+        ElectraForMaskedLm {
+            electra: Electra { embeddings: self.embeddings.clone(), encoder: self.generator.clone() },
+            generator_predictions: self.generator_head.clone(),
+        }
+    }
+
+    /// The discriminator with its own copy of the embeddings.
+    pub fn pretraining(&self) -> ElectraForPreTraining {
+        ElectraForPreTraining {
+            electra: Electra { embeddings: self.embeddings.clone(), encoder: self.discriminator.clone() },
+            discriminator_predictions: self.discriminator_head.clone(),
+        }
+    }
+
     /// The generator's logits at `positions`.
     ///
     /// `input_ids` `[batch, seq]`, `attention_mask` `[batch, seq]`, `positions` `[positions]` as `row * seq + position`
@@ -47,7 +76,7 @@ impl ElectraPair {
         positions: Tensor<1, Int>,
     ) -> Tensor<2> {
         let [batch, seq] = input_ids.dims();
-        let hidden = self.generator.forward(self.embeddings.forward(input_ids), attention_mask);
+        let hidden = self.generator.forward(self.embeddings.forward(input_ids, None), attention_mask);
         let [_, _, width] = hidden.dims();
         let at_positions = hidden.reshape([batch * seq, width]).select(0, positions);
         self.generator_head.forward(at_positions, self.embeddings.word_table())
@@ -57,7 +86,7 @@ impl ElectraPair {
     ///
     /// `input_ids` `[batch, seq]`, `attention_mask` `[batch, seq]` -> `[batch, seq]`.
     pub fn discriminate(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Tensor<2> {
-        let hidden = self.discriminator.forward(self.embeddings.forward(input_ids), attention_mask);
+        let hidden = self.discriminator.forward(self.embeddings.forward(input_ids, None), attention_mask);
         self.discriminator_head.forward(hidden)
     }
 }

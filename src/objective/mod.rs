@@ -9,7 +9,7 @@ pub use sample::sample;
 pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
 use crate::config::ObjectiveConfig;
-use crate::data::{Batch, Counts};
+use crate::data::{Batch, Counts, Samples};
 use crate::model::ElectraPair;
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
@@ -40,12 +40,11 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
 
     // Its samples replace every picked position; no gradient flows through them.
     let logits = logits.inner();
-    let probabilities = if config.temperature == 1.0 {
-        log_probabilities.inner().exp()
-    } else {
-        softmax(logits.clone() / config.temperature, 1)
+    let samples = match &batch.samples {
+        Samples::Ids(ids) => ids.clone(),
+        Samples::Quantiles(at) if config.temperature == 1.0 => sample(log_probabilities.inner().exp(), at.clone()),
+        Samples::Quantiles(at) => sample(softmax(logits.clone() / config.temperature, 1), at.clone()),
     };
-    let samples = sample(probabilities, batch.uniforms.clone());
     let correct = logits.argmax(1).reshape([picked]).equal(targets.clone()).float().sum();
     let change = samples - targets;
     let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);

@@ -1,0 +1,79 @@
+//! Weights from Hugging Face's files: `model.safetensors`, a sharded safetensors with its index, `pytorch_model.bin`.
+
+use super::names;
+use crate::error::{Error, Result};
+use burn::store::{
+    ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
+};
+use burn::tensor::DType;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What became of the tensors of a source, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Taken over.
+    pub loaded: BTreeSet<String>,
+    /// Not in the source; these parameters keep the values that they had.
+    pub missing: BTreeSet<String>,
+    /// In the source, but of no use for the module.
+    pub ignored: BTreeSet<String>,
+}
+
+/// Loads the weights of `source`, a directory or a file, into `module`. 16-bit numbers become 32-bit ones.
+///
+/// # Errors
+/// [`Error::Input`] for a source that is missing or damaged, and for a tensor whose shape does not fit, with its name
+/// and both shapes.
+pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<Loaded> {
+    let mut all = Loaded::default();
+    for (number, file) in weight_files(source)?.iter().enumerate() {
+        let result = load_file(module, file)?;
+        if let Some(error) = result.errors.first() {
+            return Err(Error::input(file, error.to_string()));
+        }
+        let missing: BTreeSet<String> = result.missing.into_iter().map(|(name, _)| name).collect();
+        // Over several shards, what is missing in all of them is missing.
+        all.missing = if number == 0 { missing } else { &all.missing & &missing };
+        all.loaded.extend(result.applied);
+        all.ignored.extend(result.unused);
+    }
+    Ok(all)
+}
+
+fn load_file<M: ModuleSnapshot>(module: &mut M, file: &Path) -> Result<ApplyResult> {
+    if file.extension().is_some_and(|extension| extension == "bin") {
+        let store = PytorchStore::from_file(file).allow_partial(true).map_indices_contiguous(false);
+        let mut store = names::import_rules().fold(store, |store, (from, to)| store.with_key_remapping(from, to));
+        module.load_from(&mut store).map_err(|error| Error::input(file, error.to_string()))
+    } else {
+        let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
+        let store = SafetensorsStore::from_file(file).with_from_adapter(adapter).allow_partial(true);
+        let mut store = names::import_rules().fold(store, |store, (from, to)| store.with_key_remapping(from, to));
+        module.load_from(&mut store).map_err(|error| Error::input(file, error.to_string()))
+    }
+}
+
+/// The files that hold the weights of `source`.
+fn weight_files(source: &Path) -> Result<Vec<PathBuf>> {
+    if source.is_file() {
+        return Ok(vec![source.to_owned()]);
+    }
+    let index = source.join("model.safetensors.index.json");
+    if index.is_file() {
+        return shards(source, &index);
+    }
+    let found =
+        ["model.safetensors", "pytorch_model.bin"].map(|name| source.join(name)).into_iter().find(|p| p.is_file());
+    found.map(|file| vec![file]).ok_or_else(|| {
+        Error::input(source, "no weights here; expected model.safetensors, its index, or pytorch_model.bin")
+    })
+}
+
+fn shards(directory: &Path, index: &Path) -> Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string(index).map_err(|error| Error::input(index, error.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::input(index, e.to_string()))?;
+    let map = json["weight_map"].as_object().ok_or_else(|| Error::input(index, "it has no object `weight_map`"))?;
+    let names: BTreeSet<&str> = map.values().filter_map(serde_json::Value::as_str).collect();
+    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+}

@@ -1,0 +1,147 @@
+//! Single networks with embeddings of their own, field for field the classes that Hugging Face has.
+
+use super::{ClassificationHead, DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init};
+use crate::config::ModelConfig;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Int, Tensor};
+
+/// What a network reads.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// `[batch, seq]`
+    pub input_ids: Tensor<2, Int>,
+    /// `[batch, seq]`, all 0 where absent.
+    pub token_type_ids: Option<Tensor<2, Int>>,
+    /// `[batch, seq]`, 1 for real tokens and 0 for padding; absent where nothing is padded.
+    pub attention_mask: Option<Tensor<2>>,
+}
+
+/// Embeddings and encoder (Hugging Face: `ElectraModel`).
+#[derive(Module, Debug)]
+pub struct Electra {
+    /// The embedding block.
+    pub embeddings: Embeddings,
+    /// The encoder above it.
+    pub encoder: Encoder,
+}
+
+impl Electra {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self { embeddings: Embeddings::new(config, init), encoder: Encoder::new(config, init) }
+    }
+
+    /// The last hidden states, `[batch, seq, hidden]`.
+    pub fn forward(&self, inputs: Inputs) -> Tensor<3> {
+        let embeddings = self.embeddings.forward(inputs.input_ids, inputs.token_type_ids);
+        self.encoder.forward(embeddings, inputs.attention_mask)
+    }
+}
+
+/// A discriminator with its pretraining head.
+#[derive(Module, Debug)]
+pub struct ElectraForPreTraining {
+    /// The encoder that one keeps.
+    pub electra: Electra,
+    /// The head.
+    pub discriminator_predictions: DiscriminatorHead,
+}
+
+impl ElectraForPreTraining {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self { electra: Electra::new(config, init), discriminator_predictions: DiscriminatorHead::new(config, init) }
+    }
+
+    /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq]`, positive where a token looks replaced.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        self.discriminator_predictions.forward(hidden)
+    }
+}
+
+/// A masked language model whose output is tied to its word table: the generator.
+#[derive(Module, Debug)]
+pub struct ElectraForMaskedLm {
+    /// The encoder.
+    pub electra: Electra,
+    /// The head.
+    pub generator_predictions: GeneratorHead,
+}
+
+impl ElectraForMaskedLm {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self { electra: Electra::new(config, init), generator_predictions: GeneratorHead::new(config, init) }
+    }
+
+    /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch * seq, vocab_size]`.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, seq, width] = hidden.dims();
+        let words = self.electra.embeddings.word_table();
+        self.generator_predictions.forward(hidden.reshape([batch * seq, width]), words)
+    }
+}
+
+/// One label a sequence.
+#[derive(Module, Debug)]
+pub struct ElectraForSequenceClassification {
+    /// The encoder.
+    pub electra: Electra,
+    /// The head.
+    pub classifier: ClassificationHead,
+}
+
+impl ElectraForSequenceClassification {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, num_labels: usize, init: &mut Init) -> Self {
+        Self { electra: Electra::new(config, init), classifier: ClassificationHead::new(config, num_labels, init) }
+    }
+
+    /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, num_labels]`.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        self.classifier.forward(hidden)
+    }
+}
+
+/// One label a token.
+#[derive(Module, Debug)]
+pub struct ElectraForTokenClassification {
+    /// The encoder.
+    pub electra: Electra,
+    /// Dense, `hidden_size` -> number of labels.
+    pub classifier: Linear,
+}
+
+impl ElectraForTokenClassification {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, num_labels: usize, init: &mut Init) -> Self {
+        Self { electra: Electra::new(config, init), classifier: init.linear(config.hidden_size, num_labels) }
+    }
+
+    /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, num_labels]`.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.classifier.forward(hidden)
+    }
+}
+
+/// Where an answer starts and ends.
+#[derive(Module, Debug)]
+pub struct ElectraForQuestionAnswering {
+    /// The encoder.
+    pub electra: Electra,
+    /// Dense, `hidden_size` -> 2.
+    pub qa_outputs: Linear,
+}
+
+impl ElectraForQuestionAnswering {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self { electra: Electra::new(config, init), qa_outputs: init.linear(config.hidden_size, 2) }
+    }
+
+    /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, 2]`, start and end.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
+        self.qa_outputs.forward(hidden)
+    }
+}
