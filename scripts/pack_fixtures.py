@@ -5,14 +5,16 @@
 
 SOURCE holds forward/ (six Hugging Face ELECTRA models with inputs, outputs and gradients) and trajectory/ (twenty joint optimizer
 steps in PyTorch). Weights and outputs are kept as they are. Gradients become 16-bit integers times a scale a tensor, an error of
-at most 1.6e-5 of the largest entry, so that the fixtures stay small. Needs numpy and safetensors.
+at most 1.6e-5 of the largest entry, so that the fixtures stay small. Needs numpy, torch and safetensors.
 """
 import pathlib
 import shutil
 import sys
 
 import numpy as np
+import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch
 
 
 def narrow(tensors):
@@ -44,6 +46,8 @@ def main():
         outputs = {k: v for k, v in own.items() if not k.startswith("grad.") and k != "encoder_input"}
         save_file(quantised(gradients), target / "forward" / model.name / "gradients.safetensors")
         save_file(outputs, target / "forward" / model.name / "expected.safetensors")
+    weights = target / "forward" / "generator_proj"
+    torch.save(load_torch(weights / "model.safetensors"), weights / "pytorch_model.bin")
     shutil.copytree(source / "trajectory", target / "trajectory")
     batches = target / "trajectory" / "batches.safetensors"
     save_file(narrow(load_file(batches)), batches)

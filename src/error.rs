@@ -48,6 +48,10 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
 
+    /// An argument does not fit what was asked for.
+    #[error("{0}")]
+    Usage(String),
+
     /// A place to write to cannot be used.
     #[error("{}: {message}", .path.display())]
     Output {
@@ -75,7 +79,12 @@ impl Error {
     /// The exit code of the program: 2 for wrong input or usage, 1 for a run that failed on its way.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Syntax { .. } | Self::Input { .. } | Self::Device(_) | Self::Output { .. } => 2,
+            Self::Config(_)
+            | Self::Syntax { .. }
+            | Self::Input { .. }
+            | Self::Device(_)
+            | Self::Usage(_)
+            | Self::Output { .. } => 2,
             Self::Io { .. } | Self::Training(_) => 1,
         }
     }

@@ -1,7 +1,7 @@
 //! Pretraining of ELECTRA text encoders by replaced token detection, on any device that Burn reaches.
 //!
 //! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`model`] -> [`objective`] ->
-//! [`learner`] -> [`hub`]. A module uses those before it in this list and none after it.
+//! [`learner`] -> [`hub`] -> [`predict`]. A module uses those before it in this list and none after it.
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
 
@@ -16,6 +16,7 @@ pub mod hub;
 pub mod learner;
 pub mod model;
 pub mod objective;
+pub mod predict;
 pub mod tokenizer;
 
 pub use config::Config;

@@ -13,7 +13,8 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::{
-    AddedToken, Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    AddedToken, Model, NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, OffsetType,
+    PreTokenizedString, PreTokenizer,
 };
 
 /// The special tokens, in BERT's order, which is also the order of their ids.
@@ -34,12 +35,24 @@ pub struct SpecialTokens {
     pub mask: u32,
 }
 
+/// A token of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its id.
+    pub id: u32,
+    /// The token; `##` in front continues a word.
+    pub token: String,
+    /// First character.
+    pub start: usize,
+    /// One past the last character.
+    pub end: usize,
+}
+
 /// A WordPiece tokenizer.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
-    lowercase: bool,
 }
 
 impl Tokenizer {
@@ -86,22 +99,14 @@ impl Tokenizer {
                 ),
             ));
         }
-        Self::new(model, normalizer, config.lowercase)
+        Self::new(model, normalizer)
     }
 
-    fn new(model: WordPiece, normalizer: BertNormalizer, lowercase: bool) -> Result<Self> {
+    fn new(model: WordPiece, normalizer: BertNormalizer) -> Result<Self> {
         let mut inner = tokenizers::Tokenizer::new(model);
         inner.add_special_tokens(&SPECIAL.map(|token| AddedToken::from(token, true)));
-        let id = |token: &str| {
-            inner.token_to_id(token).ok_or_else(|| Error::config("tokenizer", format!("it has no token {token}")))
-        };
-        let special = SpecialTokens {
-            pad: id("[PAD]")?,
-            unk: id("[UNK]")?,
-            cls: id("[CLS]")?,
-            sep: id("[SEP]")?,
-            mask: id("[MASK]")?,
-        };
+        let special = special_tokens(&inner)
+            .map_err(|token| Error::config("tokenizer", format!("the vocabulary has no token {token}")))?;
         inner
             .with_normalizer(Some(normalizer))
             .with_pre_tokenizer(Some(BertPreTokenizer))
@@ -110,7 +115,31 @@ impl Tokenizer {
                 ("[SEP]".into(), special.sep),
                 ("[CLS]".into(), special.cls),
             )));
-        Ok(Self { inner, special, lowercase })
+        Ok(Self { inner, special })
+    }
+
+    /// The tokenizer in `directory`: its `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged, or that lacks a special token.
+    pub fn load(directory: &Path) -> Result<Self> {
+        let path = directory.join("tokenizer.json");
+        let inner = tokenizers::Tokenizer::from_file(&path).map_err(|error| Error::input(&path, error.to_string()))?;
+        let special = special_tokens(&inner)
+            .map_err(|token| Error::input(&path, format!("it has no token {token}; expected BERT's special tokens")))?;
+        Ok(Self { inner, special })
+    }
+
+    /// The tokens of `text` with ids and the places that they have in it, in characters; without special tokens.
+    pub fn encode(&self, text: &str) -> Result<Vec<Piece>> {
+        let encoding = self.inner.encode_char_offsets(text, false).map_err(internal)?;
+        let pieces = encoding.get_ids().iter().zip(encoding.get_tokens()).zip(encoding.get_offsets());
+        Ok(pieces.map(|((&id, token), &(start, end))| Piece { id, token: token.clone(), start, end }).collect())
+    }
+
+    /// The token with `id`, if there is one.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
     }
 
     /// Ids of the special tokens.
@@ -146,9 +175,11 @@ impl Tokenizer {
         let by_id: BTreeMap<u32, String> =
             self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
         write("vocab.txt", by_id.values().map(|token| format!("{token}\n")).collect())?;
+        let lowercase =
+            matches!(self.inner.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(n)) if n.lowercase);
         let config = serde_json::json!({
             "tokenizer_class": "ElectraTokenizer",
-            "do_lower_case": self.lowercase,
+            "do_lower_case": lowercase,
             "strip_accents": null,
             "tokenize_chinese_chars": true,
             "model_max_length": model_max_length,
@@ -156,6 +187,12 @@ impl Tokenizer {
         });
         write("tokenizer_config.json", format!("{config:#}\n"))
     }
+}
+
+/// Ids of the special tokens by role, or the first one that is missing.
+fn special_tokens(tokenizer: &tokenizers::Tokenizer) -> std::result::Result<SpecialTokens, &'static str> {
+    let id = |role: usize| tokenizer.token_to_id(SPECIAL[role]).ok_or(SPECIAL[role]);
+    Ok(SpecialTokens { pad: id(0)?, unk: id(1)?, cls: id(2)?, sep: id(3)?, mask: id(4)? })
 }
 
 fn normalizer(lowercase: bool) -> BertNormalizer {

@@ -8,7 +8,9 @@ macro_rules! say {
     }};
 }
 
+mod detect;
 mod devices;
+mod fill;
 mod pretrain;
 
 use clap::{Parser, Subcommand};
@@ -27,6 +29,10 @@ struct Arguments {
 enum Command {
     /// Pretrain a generator and a discriminator on text
     Pretrain(pretrain::Arguments),
+    /// Say for every token of a text how likely it is that it was replaced
+    Detect(detect::Arguments),
+    /// Fill every [MASK] in a text with the likeliest tokens
+    Fill(fill::Arguments),
     /// List the devices that can be trained on
     Devices,
 }
@@ -35,6 +41,8 @@ enum Command {
 pub fn run() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Pretrain(arguments) => pretrain::run(arguments),
+        Command::Detect(arguments) => detect::run(&arguments),
+        Command::Fill(arguments) => fill::run(&arguments),
         Command::Devices => Ok(devices::run()),
     }
 }

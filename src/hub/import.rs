@@ -2,10 +2,11 @@
 
 use super::names;
 use crate::error::{Error, Result};
+use burn::module::{ModuleVisitor, Param};
 use burn::store::{
     ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
 };
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,8 @@ pub struct Loaded {
 /// Loads the weights of `source`, a directory or a file, into `module`. 16-bit numbers become 32-bit ones.
 ///
 /// # Errors
-/// [`Error::Input`] for a source that is missing or damaged, and for a tensor whose shape does not fit, with its name
-/// and both shapes.
+/// [`Error::Input`] for a source that is missing or damaged, for a tensor whose shape does not fit, with its name and
+/// both shapes, and for one that holds NaN or an infinity.
 pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<Loaded> {
     let mut all = Loaded::default();
     for (number, file) in weight_files(source)?.iter().enumerate() {
@@ -38,7 +39,36 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
         all.loaded.extend(result.applied);
         all.ignored.extend(result.unused);
     }
-    Ok(all)
+    let mut finite = Finite::default();
+    module.visit(&mut finite);
+    match finite.offender {
+        Some(name) => Err(Error::input(source, format!("{name} holds what is not a finite number"))),
+        None => Ok(all),
+    }
+}
+
+/// Finds a parameter that holds NaN or an infinity.
+#[derive(Default)]
+struct Finite {
+    path: Vec<String>,
+    offender: Option<String>,
+}
+
+impl ModuleVisitor for Finite {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let sum: f32 = param.val().inner().abs().sum().into_data().iter::<f32>().sum();
+        if !sum.is_finite() && self.offender.is_none() {
+            self.offender = Some(self.path.join("."));
+        }
+    }
 }
 
 fn load_file<M: ModuleSnapshot>(module: &mut M, file: &Path) -> Result<ApplyResult> {

@@ -1,0 +1,155 @@
+//! What trained networks say about a text: which tokens look replaced, and what fits in place of `[MASK]`.
+
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::hub::{load_weights, read_config};
+use crate::model::{ElectraForMaskedLm, ElectraForPreTraining, Init, Inputs};
+use crate::tokenizer::{Piece, Tokenizer};
+use burn::store::ModuleSnapshot;
+use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::path::Path;
+
+/// A discriminator with its tokenizer.
+pub struct Detector(Checkpoint<ElectraForPreTraining>);
+
+/// A generator with its tokenizer.
+pub struct Filler(Checkpoint<ElectraForMaskedLm>);
+
+/// A token and what the discriminator thinks of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The token.
+    pub piece: Piece,
+    /// Probability that it was replaced.
+    pub replaced: f64,
+}
+
+/// A token that may stand in place of `[MASK]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filling {
+    /// Its id.
+    pub id: u32,
+    /// The token.
+    pub token: String,
+    /// Its probability.
+    pub probability: f64,
+}
+
+impl Detector {
+    /// Opens a directory in Hugging Face's layout that holds an `ElectraForPreTraining`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged, and for a model without that head.
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Checkpoint::open(directory, device, "ElectraForPreTraining", ElectraForPreTraining::new).map(Self)
+    }
+
+    /// A verdict on every token of `text`, which is read in windows where it is longer than the model.
+    pub fn detect(&self, text: &str) -> Result<Vec<Verdict>> {
+        let checkpoint = &self.0;
+        let pieces = checkpoint.tokenizer.encode(text)?;
+        let mut verdicts = Vec::with_capacity(pieces.len());
+        for window in pieces.chunks(checkpoint.longest()) {
+            let hidden = checkpoint.model.electra.forward(checkpoint.inputs(window));
+            let probabilities = sigmoid(checkpoint.model.logits(hidden));
+            let probabilities: Vec<f32> = probabilities.into_data().iter().collect();
+            let of_window = window.iter().zip(&probabilities[1..]);
+            verdicts.extend(of_window.map(|(piece, &p)| Verdict { piece: piece.clone(), replaced: f64::from(p) }));
+        }
+        Ok(verdicts)
+    }
+}
+
+impl Filler {
+    /// Opens a directory in Hugging Face's layout that holds an `ElectraForMaskedLM`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged, and for a model without that head.
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Checkpoint::open(directory, device, "ElectraForMaskedLM", ElectraForMaskedLm::new).map(Self)
+    }
+
+    /// For every `[MASK]` in `text` the `top_k` likeliest fillings, likeliest first.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a text without `[MASK]` or longer than the model.
+    pub fn fill(&self, text: &str, top_k: usize) -> Result<Vec<Vec<Filling>>> {
+        let checkpoint = &self.0;
+        let pieces = checkpoint.tokenizer.encode(text)?;
+        if pieces.len() > checkpoint.longest() {
+            let (found, most) = (pieces.len(), checkpoint.longest());
+            return Err(Error::Usage(format!("the text has {found} tokens; the model takes at most {most}")));
+        }
+        let mask = checkpoint.tokenizer.special().mask;
+        let masked: Vec<usize> = (0..pieces.len()).filter(|&at| pieces[at].id == mask).collect();
+        if masked.is_empty() {
+            return Err(Error::Usage("the text has no [MASK] to fill".into()));
+        }
+        let hidden = checkpoint.model.electra.forward(checkpoint.inputs(&pieces));
+        let probabilities: Vec<f32> = softmax(checkpoint.model.logits(hidden), 1).into_data().iter().collect();
+        let words = checkpoint.config.vocab_size;
+        // Row 0 is [CLS].
+        let rows = masked.into_iter().map(|at| &probabilities[(at + 1) * words..(at + 2) * words]);
+        Ok(rows.map(|row| self.likeliest(row, top_k)).collect())
+    }
+
+    fn likeliest(&self, probabilities: &[f32], top_k: usize) -> Vec<Filling> {
+        let mut ids: Vec<usize> = (0..probabilities.len()).collect();
+        ids.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+        let filling = |id: usize| Filling {
+            id: id as u32,
+            token: self.0.tokenizer.token(id as u32).unwrap_or_default(),
+            probability: f64::from(probabilities[id]),
+        };
+        ids.into_iter().take(top_k).map(filling).collect()
+    }
+}
+
+/// A network with what is needed to feed it.
+struct Checkpoint<M> {
+    model: M,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    device: Device,
+}
+
+impl<M: ModuleSnapshot> Checkpoint<M> {
+    fn open(
+        directory: &Path,
+        device: &Device,
+        class: &str,
+        make: impl FnOnce(&ModelConfig, &mut Init) -> M,
+    ) -> Result<Self> {
+        let config = read_config(directory)?;
+        let tokenizer = Tokenizer::load(directory)?;
+        if tokenizer.vocab_size() > config.vocab_size {
+            let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
+            return Err(Error::input(
+                directory,
+                format!("the tokenizer has {words} tokens, the word table {rows} rows"),
+            ));
+        }
+        let mut model = make(&config, &mut Init::new(0, config.initializer_range, config.layer_norm_eps, device));
+        let loaded = load_weights(&mut model, directory)?;
+        if let Some(missing) = loaded.missing.first() {
+            let message = format!("the weights lack {missing}; expected those of an {class}");
+            return Err(Error::input(directory, message));
+        }
+        Ok(Self { model, config, tokenizer, device: device.clone() })
+    }
+
+    /// Most tokens in one pass, beside `[CLS]` and `[SEP]`.
+    fn longest(&self) -> usize {
+        self.config.max_position_embeddings.saturating_sub(2).max(1)
+    }
+
+    fn inputs(&self, pieces: &[Piece]) -> Inputs {
+        let special = self.tokenizer.special();
+        let words = pieces.iter().map(|piece| piece.id as i32);
+        let ids: Vec<i32> = std::iter::once(special.cls as i32).chain(words).chain([special.sep as i32]).collect();
+        let shape = [1, ids.len()];
+        let input_ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
+        Inputs { input_ids, token_type_ids: None, attention_mask: None }
+    }
+}
