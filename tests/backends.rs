@@ -2,8 +2,9 @@
 
 mod common;
 
+use burn::tensor::{Int, Tensor};
 use common::{device, random_batch, small_config};
-use electra_burn::model::ElectraPair;
+use electra_burn::model::{ElectraPair, Inputs};
 use electra_burn::objective::forward;
 
 /// Logits of both networks and the loss on backend `name`, from the same seed and the same batch.
@@ -15,9 +16,10 @@ fn forward_pass(name: &str) -> (Vec<f32>, Vec<i64>) {
     let pair = ElectraPair::new(&config, &device);
     let host = random_batch(4, 12, true);
     let batch = host.to_device(&device);
-    let logits = pair.generate(batch.masked_ids.clone(), batch.attention_mask.clone(), batch.picked.clone());
+    let inputs = |ids: &Tensor<2, Int>| Inputs::new(ids.clone(), batch.attention_mask.clone());
+    let logits = pair.generate(inputs(&batch.masked_ids), batch.picked.clone());
     let outcome = forward(&pair, &batch, host.counts, &config.objective);
-    let scores = pair.discriminate(outcome.corrupted_ids.clone(), batch.attention_mask.clone());
+    let scores = pair.discriminate(inputs(&outcome.corrupted_ids));
     let floats = [logits.into_data(), scores.into_data(), outcome.loss.into_data()];
     (floats.iter().flat_map(|data| data.iter::<f32>()).collect(), outcome.corrupted_ids.into_data().iter().collect())
 }

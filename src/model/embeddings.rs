@@ -1,10 +1,10 @@
 //! The embedding block that generator and discriminator share: three tables, LayerNorm, dropout.
 
-use super::Init;
+use super::{Init, Inputs};
 use crate::config::ModelConfig;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 
 /// Word, position and token-type embeddings (Hugging Face: `ElectraEmbeddings`).
 #[derive(Module, Debug)]
@@ -32,17 +32,24 @@ impl Embeddings {
         }
     }
 
-    /// `input_ids` `[batch, seq]`, `token_type_ids` `[batch, seq]`, all 0 where absent ->
-    /// `[batch, seq, embedding_size]`.
+    /// `[batch, seq, embedding_size]`. Padding adds nothing to the gradient of the word table, as in Hugging Face.
     ///
     /// Ids must be below `vocab_size` and `type_vocab_size`, and `seq` at most `max_position_embeddings`.
-    pub fn forward(&self, input_ids: Tensor<2, Int>, token_type_ids: Option<Tensor<2, Int>>) -> Tensor<3> {
-        let [_, seq] = input_ids.dims();
-        let words = self.word_embeddings.forward(input_ids);
+    pub fn forward(&self, inputs: &Inputs) -> Tensor<3> {
+        let [batch, seq] = inputs.input_ids.dims();
+        let words = self.word_embeddings.forward(inputs.input_ids.clone());
+        let words = match &inputs.attention_mask {
+            Some(mask) => {
+                let [_, _, width] = words.dims();
+                let padding = mask.clone().equal_elem(0.0).unsqueeze_dim::<3>(2).expand([batch, seq, width]);
+                words.clone().mask_where(padding, words.detach())
+            }
+            None => words,
+        };
         // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
         let positions = self.position_embeddings.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
-        let token_types = match token_type_ids {
-            Some(ids) => self.token_type_embeddings.forward(ids),
+        let token_types = match &inputs.token_type_ids {
+            Some(ids) => self.token_type_embeddings.forward(ids.clone()),
             None => self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
         };
         self.dropout.forward(self.layer_norm.forward(words + (positions + token_types)))

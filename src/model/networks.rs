@@ -17,6 +17,13 @@ pub struct Inputs {
     pub attention_mask: Option<Tensor<2>>,
 }
 
+impl Inputs {
+    /// Ids of token type 0.
+    pub fn new(input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Self {
+        Self { input_ids, token_type_ids: None, attention_mask }
+    }
+}
+
 /// Embeddings and encoder (Hugging Face: `ElectraModel`).
 #[derive(Module, Debug)]
 pub struct Electra {
@@ -34,7 +41,7 @@ impl Electra {
 
     /// The last hidden states, `[batch, seq, hidden]`.
     pub fn forward(&self, inputs: Inputs) -> Tensor<3> {
-        let embeddings = self.embeddings.forward(inputs.input_ids, inputs.token_type_ids);
+        let embeddings = self.embeddings.forward(&inputs);
         self.encoder.forward(embeddings, inputs.attention_mask)
     }
 }

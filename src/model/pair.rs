@@ -2,6 +2,7 @@
 
 use super::{
     DiscriminatorHead, Electra, ElectraForMaskedLm, ElectraForPreTraining, Embeddings, Encoder, GeneratorHead, Init,
+    Inputs,
 };
 use crate::config::Config;
 use burn::module::Module;
@@ -67,26 +68,18 @@ impl ElectraPair {
 
     /// The generator's logits at `positions`.
     ///
-    /// `input_ids` `[batch, seq]`, `attention_mask` `[batch, seq]`, `positions` `[positions]` as `row * seq + position`
-    /// -> `[positions, vocab_size]`.
-    pub fn generate(
-        &self,
-        input_ids: Tensor<2, Int>,
-        attention_mask: Option<Tensor<2>>,
-        positions: Tensor<1, Int>,
-    ) -> Tensor<2> {
-        let [batch, seq] = input_ids.dims();
-        let hidden = self.generator.forward(self.embeddings.forward(input_ids, None), attention_mask);
+    /// `positions` `[positions]` as `row * seq + position` -> `[positions, vocab_size]`.
+    pub fn generate(&self, inputs: Inputs, positions: Tensor<1, Int>) -> Tensor<2> {
+        let [batch, seq] = inputs.input_ids.dims();
+        let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask);
         let [_, _, width] = hidden.dims();
         let at_positions = hidden.reshape([batch * seq, width]).select(0, positions);
         self.generator_head.forward(at_positions, self.embeddings.word_table())
     }
 
-    /// The discriminator's logits, positive where a token looks replaced.
-    ///
-    /// `input_ids` `[batch, seq]`, `attention_mask` `[batch, seq]` -> `[batch, seq]`.
-    pub fn discriminate(&self, input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Tensor<2> {
-        let hidden = self.discriminator.forward(self.embeddings.forward(input_ids, None), attention_mask);
+    /// The discriminator's logits, `[batch, seq]`, positive where a token looks replaced.
+    pub fn discriminate(&self, inputs: Inputs) -> Tensor<2> {
+        let hidden = self.discriminator.forward(self.embeddings.forward(&inputs), inputs.attention_mask);
         self.discriminator_head.forward(hidden)
     }
 }

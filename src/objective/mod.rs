@@ -10,7 +10,7 @@ pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
 use crate::config::ObjectiveConfig;
 use crate::data::{Batch, Counts, Samples};
-use crate::model::ElectraPair;
+use crate::model::{ElectraPair, Inputs};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
@@ -33,8 +33,10 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
     let original = batch.input_ids.clone().reshape([rows * seq]);
     let targets = original.clone().select(0, batch.picked.clone());
 
+    let inputs = |ids: &Tensor<2, Int>| Inputs::new(ids.clone(), batch.attention_mask.clone());
+
     // Generator: cross-entropy at the picked positions.
-    let logits = pair.generate(batch.masked_ids.clone(), batch.attention_mask.clone(), batch.picked.clone());
+    let logits = pair.generate(inputs(&batch.masked_ids), batch.picked.clone());
     let log_probabilities = log_softmax(logits.clone(), 1);
     let mlm_loss = log_probabilities.clone().gather(1, targets.clone().unsqueeze_dim::<2>(1)).sum().neg();
 
@@ -53,7 +55,7 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
 
     // Discriminator: sigmoid cross-entropy over all real tokens.
     let corrupted_ids = corrupted.reshape([rows, seq]);
-    let scores = pair.discriminate(corrupted_ids.clone(), batch.attention_mask.clone()).reshape([rows * seq]);
+    let scores = pair.discriminate(inputs(&corrupted_ids)).reshape([rows * seq]);
     let losses = binary_cross_entropy(scores.clone(), replaced.clone());
     let disc_loss = match &batch.attention_mask {
         Some(mask) => losses * mask.clone().reshape([rows * seq]),

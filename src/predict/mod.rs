@@ -150,6 +150,6 @@ impl<M: ModuleSnapshot> Checkpoint<M> {
         let ids: Vec<i32> = std::iter::once(special.cls as i32).chain(words).chain([special.sep as i32]).collect();
         let shape = [1, ids.len()];
         let input_ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
-        Inputs { input_ids, token_type_ids: None, attention_mask: None }
+        Inputs::new(input_ids, None)
     }
 }
