@@ -11,6 +11,7 @@ macro_rules! say {
 mod detect;
 mod devices;
 mod fill;
+mod import;
 mod pretrain;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Command {
     Detect(detect::Arguments),
     /// Fill every [MASK] in a text with the likeliest tokens
     Fill(fill::Arguments),
+    /// Rewrite a Hugging Face checkpoint, ELECTRA or BERT, in the layout that the other commands read
+    Import(import::Arguments),
     /// List the devices that can be trained on
     Devices,
 }
@@ -43,6 +46,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Pretrain(arguments) => pretrain::run(arguments),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Devices => Ok(devices::run()),
     }
 }

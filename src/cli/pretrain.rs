@@ -20,6 +20,12 @@ pub struct Arguments {
     /// Text files, UTF-8, documents separated by blank lines
     #[arg(long, num_args = 1.., value_name = "PATH")]
     corpus: Vec<PathBuf>,
+    /// Go on from this ElectraForPreTraining, with its tokenizer and architecture
+    #[arg(long, value_name = "DIR")]
+    init_discriminator: Option<PathBuf>,
+    /// Go on from this ElectraForMaskedLM
+    #[arg(long, value_name = "DIR", requires = "init_discriminator")]
+    init_generator: Option<PathBuf>,
     /// Run directory, new or empty [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -43,13 +49,16 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         set: arguments.set.clone(),
         environment: std::env::vars().collect(),
     };
-    let config = config::load(&source)?;
+    let mut config = config::load(&source)?;
+    config.init.discriminator = arguments.init_discriminator.clone().or(config.init.discriminator);
+    config.init.generator = arguments.init_generator.clone().or(config.init.generator);
     let adapter = device::select(&arguments.device)?;
+    let initial = hub::load_pair(&mut config, &adapter.device)?;
     let output = arguments.output.clone().unwrap_or_else(|| next_free(&name(&arguments, &config)));
 
     let dashboard = !arguments.no_tui && std::io::stdout().is_terminal();
     let mut progress = |message: &str| say!("{message}");
-    let options = RunOptions { output: output.clone(), adapter, dashboard, progress: &mut progress };
+    let options = RunOptions { output: output.clone(), adapter, initial, dashboard, progress: &mut progress };
     let report = learner::pretrain(&config, options)?;
     hub::export(&output, &config, &report)?;
     print(&output, &report);

@@ -26,6 +26,9 @@ pub struct Config {
     /// The tokenizer that is trained on the corpus.
     #[serde(default)]
     pub tokenizer: TokenizerConfig,
+    /// Checkpoints to go on from.
+    #[serde(default)]
+    pub init: InitConfig,
     /// Text, sequences and masking.
     pub data: DataConfig,
     /// Weights of the losses and the generator's sampling.
@@ -88,6 +91,18 @@ pub struct GeneratorConfig {
     pub num_attention_heads: usize,
     /// Width of the feed-forward block.
     pub intermediate_size: usize,
+}
+
+/// Checkpoints in Hugging Face's layout to go on from; their architecture takes the place of the configured one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct InitConfig {
+    /// An `ElectraForPreTraining` with its tokenizer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discriminator: Option<PathBuf>,
+    /// An `ElectraForMaskedLM` that shares its embeddings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator: Option<PathBuf>,
 }
 
 /// How the WordPiece vocabulary is trained.

@@ -72,8 +72,8 @@ fn gelu() -> String {
 /// [`Error::Input`] for a file that is missing, lacks a field or asks for what ELECTRA has not.
 pub fn read_config(directory: &Path) -> Result<ModelConfig> {
     let path = directory.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::input(&path, error.to_string()))?;
-    let config: ElectraConfig = serde_json::from_str(&text).map_err(|error| Error::input(&path, error.to_string()))?;
+    let json = read_json(directory)?;
+    let config = ElectraConfig::deserialize(json).map_err(|error| Error::input(&path, error.to_string()))?;
     if config.hidden_act != "gelu" {
         return Err(Error::input(&path, format!("hidden_act is \"{}\"; expected \"gelu\"", config.hidden_act)));
     }
@@ -92,4 +92,35 @@ pub fn read_config(directory: &Path) -> Result<ModelConfig> {
         layer_norm_eps: config.layer_norm_eps,
         initializer_range: config.initializer_range,
     })
+}
+
+/// The `config.json` of `directory` as it is.
+pub(super) fn read_json(directory: &Path) -> Result<Value> {
+    let path = directory.join("config.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::input(&path, error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| Error::input(&path, error.to_string()))
+}
+
+/// The class in `transformers` that the configuration at `path` asks for, and its number of labels. A BERT becomes the
+/// bare encoder.
+pub(super) fn architecture(path: &Path, json: &Value) -> Result<(String, usize)> {
+    const CLASSES: [&str; 6] = [
+        "ElectraForPreTraining",
+        "ElectraForMaskedLM",
+        "ElectraForSequenceClassification",
+        "ElectraForTokenClassification",
+        "ElectraForQuestionAnswering",
+        "ElectraModel",
+    ];
+    let labels = json["id2label"].as_object().map(serde_json::Map::len);
+    let labels = labels.or_else(|| json["num_labels"].as_u64().map(|n| n as usize)).unwrap_or(2);
+    let class = json["architectures"][0].as_str().unwrap_or("ElectraModel");
+    match class {
+        bert if bert.starts_with("Bert") => Ok(("ElectraModel".into(), labels)),
+        class if CLASSES.contains(&class) => Ok((class.to_owned(), labels)),
+        other => Err(Error::input(
+            path,
+            format!("the architecture is {other}; expected a BERT or one of {}", CLASSES.join(", ")),
+        )),
+    }
 }

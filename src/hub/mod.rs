@@ -2,11 +2,15 @@
 
 mod card;
 mod config;
+mod convert;
 mod import;
 mod names;
+mod pair;
 
 pub use config::read_config;
+pub use convert::{Imported, import};
 pub use import::{Loaded, load_weights};
+pub use pair::load_pair;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -42,14 +46,28 @@ impl Network {
 /// [`Error::Io`] or [`Error::Training`] where a file cannot be written.
 pub fn export(run: &Path, config: &Config, report: &Report) -> Result<()> {
     for network in Network::ALL {
-        let target = run.join(network.name());
-        let partial = tempfile::Builder::new().prefix(".export-").tempdir_in(run).map_err(Error::io(run))?;
-        write(partial.path(), network, config, report)?;
-        sync(partial.path())?;
-        let partial = partial.keep();
-        std::fs::rename(&partial, &target).map_err(Error::io(&target))?;
+        write_whole(&run.join(network.name()), |directory| write(directory, network, config, report))?;
     }
     Ok(())
+}
+
+/// Makes the directory `target`, which must not exist, whole or not at all: `fill` writes into a neighbour, which is
+/// flushed and renamed.
+fn write_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    if target.exists() {
+        return Err(Error::output(target, "it exists; expected a new directory, so that nothing is overwritten"));
+    }
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent)
+        .map_err(|error| Error::output(parent, format!("the directory cannot be made: {error}")))?;
+    let partial = tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempdir_in(parent)
+        .map_err(|error| Error::output(parent, format!("the directory cannot be written to: {error}")))?;
+    fill(partial.path())?;
+    sync(partial.path())?;
+    let partial = partial.keep();
+    std::fs::rename(&partial, target).map_err(Error::io(target))
 }
 
 fn write(directory: &Path, network: Network, config: &Config, report: &Report) -> Result<()> {

@@ -11,5 +11,5 @@ mod strategy;
 
 pub use optimizer::{WarmupLinear, optimizer};
 pub use record::Record;
-pub use run::{Report, RunOptions, pretrain};
+pub use run::{Report, RunOptions, pretrain, readable_count};
 pub use step::{Observation, Pretrainer, Seen, clip_to_norm, update};

@@ -12,6 +12,7 @@ use crate::corpus::{self, Split, TokenStore};
 use crate::data::{Cursor, Sequences, TrainLoader, ValidLoader};
 use crate::device::Adapter;
 use crate::error::{Error, Result};
+use crate::model::ElectraPair;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use burn::train::renderer::MetricsRenderer;
@@ -27,6 +28,8 @@ pub struct RunOptions<'a> {
     pub output: PathBuf,
     /// Where to train.
     pub adapter: Adapter,
+    /// The tokenizer and the pair to go on from; otherwise both are made afresh.
+    pub initial: Option<(Tokenizer, ElectraPair)>,
     /// Show the dashboard on the terminal instead of lines.
     pub dashboard: bool,
     /// Is told what is being done before training begins.
@@ -70,9 +73,10 @@ impl Report {
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
 pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
-    let RunOptions { output, adapter, dashboard, progress } = options;
+    let RunOptions { output, adapter, initial, dashboard, progress } = options;
     let directory = RunDirectory::create(&output)?;
-    let (tokenizer, store) = prepare(config, progress)?;
+    let (tokenizer, pair) = initial.unzip();
+    let (tokenizer, store) = prepare(config, tokenizer, progress)?;
     let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
 
     let device = adapter.device.clone().autodiff();
@@ -82,7 +86,10 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     std::fs::write(&config_path, config.to_toml()).map_err(Error::io(&config_path))?;
     directory.keep();
 
-    let model = Pretrainer::new(config, &device);
+    let model = match pair {
+        Some(pair) => Pretrainer::from_pair(pair.train(), config),
+        None => Pretrainer::new(config, &device),
+    };
     progress(&format!("training {} parameters on {}", readable_count(model.num_params()), describe(&adapter)));
 
     let interrupter = Interrupter::new();
@@ -154,8 +161,12 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     })
 }
 
-/// Reads the corpus, trains the tokenizer and tokenizes.
-fn prepare(config: &Config, progress: &mut dyn FnMut(&str)) -> Result<(Tokenizer, Arc<TokenStore>)> {
+/// Reads the corpus, trains a tokenizer where none is given, and tokenizes.
+fn prepare(
+    config: &Config,
+    tokenizer: Option<Tokenizer>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(Tokenizer, Arc<TokenStore>)> {
     let paths = &config.data.corpus;
     let documents = if paths.is_empty() { corpus::embedded() } else { corpus::read(paths)? };
     let bytes: usize = documents.iter().map(String::len).sum();
@@ -163,8 +174,13 @@ fn prepare(config: &Config, progress: &mut dyn FnMut(&str)) -> Result<(Tokenizer
     let name = if paths.is_empty() { "the corpus that is compiled in".into() } else { name };
     progress(&format!("{name}: {} documents, {:.1} MB", documents.len(), bytes as f64 / 1e6));
 
-    progress(&format!("training a WordPiece vocabulary of {} tokens", config.model.vocab_size));
-    let tokenizer = Tokenizer::train(&documents, config.model.vocab_size, &config.tokenizer)?;
+    let tokenizer = match tokenizer {
+        Some(tokenizer) => tokenizer,
+        None => {
+            progress(&format!("training a WordPiece vocabulary of {} tokens", config.model.vocab_size));
+            Tokenizer::train(&documents, config.model.vocab_size, &config.tokenizer)?
+        }
+    };
     let store = TokenStore::build(&documents, &tokenizer, config.data.validation_share)?;
     progress(&format!(
         "{} training tokens in {} documents, {} held-out tokens in {}",

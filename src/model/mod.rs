@@ -19,6 +19,6 @@ pub use heads::{ClassificationHead, DiscriminatorHead, GeneratorHead};
 pub use init::Init;
 pub use networks::{
     Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
-    ElectraForTokenClassification, Inputs,
+    ElectraForTokenClassification, ElectraModel, Inputs,
 };
 pub use pair::ElectraPair;

@@ -46,6 +46,13 @@ impl Electra {
     }
 }
 
+/// An encoder without a head, under the name that it has inside the others.
+#[derive(Module, Debug)]
+pub struct ElectraModel {
+    /// The encoder.
+    pub electra: Electra,
+}
+
 /// A discriminator with its pretraining head.
 #[derive(Module, Debug)]
 pub struct ElectraForPreTraining {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod program;
+
 use burn::tensor::Device;
 use electra_burn::Config;
 use electra_burn::config::{Source, load};

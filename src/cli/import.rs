@@ -1,0 +1,38 @@
+//! `electra import`
+
+use electra_burn::learner::readable_count;
+use electra_burn::{Result, device, hub};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Rewrite a Hugging Face checkpoint, ELECTRA or BERT, in the layout that the other commands read.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A directory, or a weights file with its config.json beside it
+    source: PathBuf,
+    /// New directory to write to
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Seed of what the source lacks, such as a head
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let device = device::select("auto")?.device;
+    let imported = hub::import(&arguments.source, &arguments.output, arguments.seed, &device)?;
+    say!("{}, {} parameters", imported.class, readable_count(imported.parameters));
+    say!("loaded: {} tensors", imported.tensors.loaded.len());
+    list("missing, drawn afresh", &imported.tensors.missing);
+    list("ignored", &imported.tensors.ignored);
+    say!("{}", arguments.output.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(what: &str, names: &BTreeSet<String>) {
+    if !names.is_empty() {
+        say!("{what}: {}", names.iter().cloned().collect::<Vec<_>>().join(", "));
+    }
+}

@@ -1,0 +1,96 @@
+//! Import: a checkpoint of any spelling and format, rewritten in Hugging Face's current layout.
+
+use super::config::{architecture, read_config, read_json};
+use super::import::{Loaded, load_weights};
+use super::{save_weights, write_whole};
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::model::{
+    Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
+    ElectraForTokenClassification, ElectraModel, Init,
+};
+use burn::store::ModuleSnapshot;
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Files of a tokenizer, which are taken over as they are.
+const TOKENIZER: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"];
+
+/// What an import has made.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The class in `transformers`, for example `ElectraForPreTraining`.
+    pub class: String,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// What became of the tensors of the source.
+    pub tensors: Loaded,
+}
+
+/// Reads `source`, a directory or a weights file with its `config.json` beside it, and writes it to `output`, which must
+/// not exist. Parameters that the source lacks, a head say, are drawn afresh from `seed`.
+///
+/// # Errors
+/// [`Error::Input`] for a source that is missing, damaged or not an ELECTRA or BERT; [`Error::Output`] for an output that
+/// exists.
+pub fn import(source: &Path, output: &Path, seed: u64, device: &Device) -> Result<Imported> {
+    let directory = if source.is_dir() { source } else { source.parent().unwrap_or(Path::new(".")) };
+    let config = read_config(directory)?;
+    let mut json = read_json(directory)?;
+    let (class, num_labels) = architecture(&directory.join("config.json"), &json)?;
+    let mut init = Init::new(seed, config.initializer_range, config.layer_norm_eps, device);
+    let init = &mut init;
+    describe(&mut json, &class, &config);
+    let job = Job { source, directory, output, json: &json, class: &class };
+    match class.as_str() {
+        "ElectraForPreTraining" => job.run(ElectraForPreTraining::new(&config, init)),
+        "ElectraForMaskedLM" => job.run(ElectraForMaskedLm::new(&config, init)),
+        "ElectraForSequenceClassification" => job.run(ElectraForSequenceClassification::new(&config, num_labels, init)),
+        "ElectraForTokenClassification" => job.run(ElectraForTokenClassification::new(&config, num_labels, init)),
+        "ElectraForQuestionAnswering" => job.run(ElectraForQuestionAnswering::new(&config, init)),
+        _ => job.run(ElectraModel { electra: Electra::new(&config, init) }),
+    }
+}
+
+/// Makes `json` say what is written; fields that we do not know stay as they are.
+fn describe(json: &mut Value, class: &str, config: &ModelConfig) {
+    json["architectures"] = json!([class]);
+    json["model_type"] = "electra".into();
+    json["embedding_size"] = config.embedding_size.into();
+    for key in ["dtype", "torch_dtype"] {
+        if json.get(key).is_some() {
+            json[key] = "float32".into();
+        }
+    }
+}
+
+struct Job<'a> {
+    source: &'a Path,
+    directory: &'a Path,
+    output: &'a Path,
+    json: &'a Value,
+    class: &'a str,
+}
+
+impl Job<'_> {
+    fn run<M: ModuleSnapshot>(&self, mut model: M) -> Result<Imported> {
+        let tensors = load_weights(&mut model, self.source)?;
+        if tensors.loaded.is_empty() {
+            return Err(Error::input(self.source, format!("no tensor in it fits an {}", self.class)));
+        }
+        write_whole(self.output, |target| {
+            save_weights(&model, &target.join("model.safetensors"))?;
+            let config = target.join("config.json");
+            std::fs::write(&config, format!("{:#}\n", self.json)).map_err(Error::io(&config))?;
+            for name in TOKENIZER {
+                let (from, to) = (self.directory.join(name), target.join(name));
+                if from.is_file() {
+                    std::fs::copy(&from, &to).map_err(Error::io(&from))?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Imported { class: self.class.to_owned(), parameters: model.num_params(), tensors })
+    }
+}
