@@ -124,7 +124,10 @@ impl Tokenizer {
     /// [`Error::Input`] for a file that is missing or damaged, or that lacks a special token.
     pub fn load(directory: &Path) -> Result<Self> {
         let path = directory.join("tokenizer.json");
-        let inner = tokenizers::Tokenizer::from_file(&path).map_err(|error| Error::input(&path, error.to_string()))?;
+        let damaged = |error: tokenizers::Error| Error::input(&path, error.to_string());
+        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(damaged)?;
+        // Settings of somebody's last use, which `transformers` does not take over either.
+        inner.with_padding(None).with_truncation(None).map_err(damaged)?;
         let special = special_tokens(&inner)
             .map_err(|token| Error::input(&path, format!("it has no token {token}; expected BERT's special tokens")))?;
         Ok(Self { inner, special })

@@ -1,14 +1,17 @@
-//! What trained networks say about a text: which tokens look replaced, and what fits in place of `[MASK]`.
+//! What trained networks say about a text: its hidden states, which tokens look replaced, what fits in place of `[MASK]`.
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub::{load_weights, read_config};
-use crate::model::{ElectraForMaskedLm, ElectraForPreTraining, Init, Inputs};
+use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraModel, Init, Inputs};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::store::ModuleSnapshot;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
+
+/// An encoder with its tokenizer.
+pub struct Encoder(Checkpoint<ElectraModel>);
 
 /// A discriminator with its tokenizer.
 pub struct Detector(Checkpoint<ElectraForPreTraining>);
@@ -34,6 +37,28 @@ pub struct Filling {
     pub token: String,
     /// Its probability.
     pub probability: f64,
+}
+
+impl Encoder {
+    /// Opens a directory in Hugging Face's layout that holds an encoder, whatever its head.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged.
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let make = |config: &ModelConfig, init: &mut Init| ElectraModel { electra: Electra::new(config, init) };
+        Checkpoint::open(directory, device, "ElectraModel", make).map(Self)
+    }
+
+    /// The last hidden states of `text` with `[CLS]` and `[SEP]`, a row of `hidden_size` numbers a token.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a text longer than the model.
+    pub fn encode(&self, text: &str) -> Result<Vec<Vec<f32>>> {
+        let pieces = self.0.fitting(text)?;
+        let hidden = self.0.model.electra.forward(self.0.inputs(&pieces));
+        let values: Vec<f32> = hidden.into_data().iter().collect();
+        Ok(values.chunks(self.0.config.hidden_size).map(<[f32]>::to_vec).collect())
+    }
 }
 
 impl Detector {
@@ -76,11 +101,7 @@ impl Filler {
     /// [`Error::Usage`] for a text without `[MASK]` or longer than the model.
     pub fn fill(&self, text: &str, top_k: usize) -> Result<Vec<Vec<Filling>>> {
         let checkpoint = &self.0;
-        let pieces = checkpoint.tokenizer.encode(text)?;
-        if pieces.len() > checkpoint.longest() {
-            let (found, most) = (pieces.len(), checkpoint.longest());
-            return Err(Error::Usage(format!("the text has {found} tokens; the model takes at most {most}")));
-        }
+        let pieces = checkpoint.fitting(text)?;
         let mask = checkpoint.tokenizer.special().mask;
         let masked: Vec<usize> = (0..pieces.len()).filter(|&at| pieces[at].id == mask).collect();
         if masked.is_empty() {
@@ -142,6 +163,16 @@ impl<M: ModuleSnapshot> Checkpoint<M> {
     /// Most tokens in one pass, beside `[CLS]` and `[SEP]`.
     fn longest(&self) -> usize {
         self.config.max_position_embeddings.saturating_sub(2).max(1)
+    }
+
+    /// The tokens of a text that must fit into one pass.
+    fn fitting(&self, text: &str) -> Result<Vec<Piece>> {
+        let pieces = self.tokenizer.encode(text)?;
+        let (found, most) = (pieces.len(), self.longest());
+        if found > most {
+            return Err(Error::Usage(format!("the text has {found} tokens; the model takes at most {most}")));
+        }
+        Ok(pieces)
     }
 
     fn inputs(&self, pieces: &[Piece]) -> Inputs {
