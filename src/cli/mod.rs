@@ -8,10 +8,12 @@ macro_rules! say {
     }};
 }
 
+mod corrupt;
 mod detect;
 mod devices;
 mod fill;
 mod import;
+mod inspect;
 mod pretrain;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +36,10 @@ enum Command {
     Detect(detect::Arguments),
     /// Fill every [MASK] in a text with the likeliest tokens
     Fill(fill::Arguments),
+    /// Corrupt a text with a generator and show the discriminator's verdict beside the truth
+    Corrupt(corrupt::Arguments),
+    /// Show what a model directory holds
+    Inspect(inspect::Arguments),
     /// Rewrite a Hugging Face checkpoint, ELECTRA or BERT, in the layout that the other commands read
     Import(import::Arguments),
     /// List the devices that can be trained on
@@ -46,6 +52,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Pretrain(arguments) => pretrain::run(arguments),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
+        Command::Corrupt(arguments) => corrupt::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Devices => Ok(devices::run()),
     }

@@ -3,12 +3,13 @@
 use super::Network;
 use crate::config::{Config, ModelConfig};
 use crate::error::{Error, Result};
+use crate::learner::Report;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// The `config.json` of `network`.
-pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32) -> Value {
+pub(super) fn hugging_face(config: &Config, network: Network, report: &Report) -> Value {
     let (model, architecture) = match network {
         Network::Discriminator => (config.model.clone(), "ElectraForPreTraining"),
         Network::Generator => (config.generator_model(), "ElectraForMaskedLM"),
@@ -36,9 +37,11 @@ pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32)
         "position_embedding_type": "absolute",
         "use_cache": true,
         "classifier_dropout": null,
-        "pad_token_id": pad_token_id,
+        "pad_token_id": report.tokenizer.special().pad,
         "tie_word_embeddings": true,
         "torch_dtype": "float32",
+        "electra_burn_version": env!("CARGO_PKG_VERSION"),
+        "electra_burn_steps": report.steps,
     })
 }
 

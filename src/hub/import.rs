@@ -85,7 +85,7 @@ fn load_file<M: ModuleSnapshot>(module: &mut M, file: &Path) -> Result<ApplyResu
 }
 
 /// The files that hold the weights of `source`.
-fn weight_files(source: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn weight_files(source: &Path) -> Result<Vec<PathBuf>> {
     if source.is_file() {
         return Ok(vec![source.to_owned()]);
     }

@@ -4,12 +4,14 @@ mod card;
 mod config;
 mod convert;
 mod import;
+mod inspect;
 mod names;
 mod pair;
 
 pub use config::read_config;
 pub use convert::{Imported, import};
 pub use import::{Loaded, load_weights};
+pub use inspect::{Inspection, inspect};
 pub use pair::load_pair;
 
 use crate::config::Config;
@@ -80,7 +82,7 @@ fn write(directory: &Path, network: Network, config: &Config, report: &Report) -
         Network::Discriminator => save_weights(&pair.pretraining(), &weights)?,
         Network::Generator => save_weights(&pair.masked_lm(), &weights)?,
     }
-    file("config.json", format!("{:#}\n", config::hugging_face(config, network, report.tokenizer.special().pad)))?;
+    file("config.json", format!("{:#}\n", config::hugging_face(config, network, report)))?;
     report.tokenizer.save(directory, config.model.max_position_embeddings)?;
     file("README.md", card::card(config, network, report))
 }

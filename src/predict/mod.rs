@@ -1,5 +1,9 @@
 //! What trained networks say about a text: its hidden states, which tokens look replaced, what fits in place of `[MASK]`.
 
+mod corrupt;
+
+pub use corrupt::{Corrupted, Game};
+
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub::{load_weights, read_config};
