@@ -123,3 +123,76 @@ fn pretraining_goes_on_from_a_pair() {
     let strangers = ["--init-discriminator", "first/discriminator", "--init-generator", &fixture("generator")];
     refused(&pretrain(at, &[&strangers[..], &["--output", "x"]].concat()), &["init.generator", "vocabulary"]);
 }
+
+/// What `export` makes of the last checkpoint is what the run itself exported; an earlier one differs.
+#[test]
+fn checkpoints_are_exported() {
+    let directory = directory();
+    let at = directory.path();
+    succeeds(&pretrain(at, &["--output", "run", "--set", "training.checkpoint_every=10"]));
+    succeeds(&electra(at, &["export", "run"]));
+    succeeds(&electra(at, &["export", "run", "--checkpoint", "10", "--output", "early"]));
+    for network in ["discriminator", "generator"] {
+        let of = |place: &str| at.join(place).join(network);
+        let weights = |place: &str| tensors(&of(place).join("model.safetensors"));
+        assert!(weights("run/export-0000020") == weights("run"), "{network}: the last checkpoint is what was exported");
+        assert!(weights("early") != weights("run"), "{network}: ten steps make a difference");
+        for file in ["config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json"] {
+            assert_eq!(read(of("run/export-0000020").join(file)), read(of("run").join(file)), "{network}/{file}");
+        }
+        assert!(read(of("early").join("README.md")).contains("| steps | 10 of 20 |"));
+    }
+    refused(&electra(at, &["export", "run", "--checkpoint", "15"]), &["expected one of these steps: 10, 20"]);
+    refused(&electra(at, &["export", "run"]), &["it exists"]);
+    refused(&electra(at, &["export", "nowhere"]), &["nowhere/config.toml"]);
+}
+
+#[test]
+fn a_directory_is_inspected() {
+    let directory = directory();
+    let at = directory.path();
+    succeeds(&pretrain(at, &["--output", "run", "--set", "training.steps=2"]));
+    let output = electra(at, &["inspect", "run/discriminator"]);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    // Words, positions and types of 16, LayerNorm; the head is 32 x 32 + 32 and 32 + 1.
+    let embeddings = (300 + 32 + 2) * 16 + 32;
+    assert!(said.starts_with("ElectraForPreTraining"), "{said}");
+    for part in [&format!("{},{:03}", embeddings / 1000, embeddings % 1000), "1,089", "300 tokens", "[MASK] 4"] {
+        assert!(said.contains(part), "expected {part} in\n{said}");
+    }
+    assert!(said.contains("tensors F32") && said.contains("electra_burn_steps: 2"), "{said}");
+    std::fs::write(at.join("run/discriminator/model.safetensors"), [0xff; 20]).unwrap();
+    refused(&electra(at, &["inspect", "run/discriminator"]), &["model.safetensors", "header"]);
+}
+
+/// The table tells the truth: only picked places change, and the losses are those of training.
+#[test]
+fn a_text_is_corrupted() {
+    let directory = directory();
+    let at = directory.path();
+    succeeds(&pretrain(at, &["--output", "run", "--set", "training.steps=2"]));
+    let said = "the sea and the river and the town and";
+    let play = |seed: &str| {
+        let output = electra(at, &["corrupt", "run", said, "--json", "--device", "flex", "--seed", seed]);
+        succeeds(&output);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let (found, again, other) = (play("1"), play("1"), play("2"));
+    assert_eq!(found, again);
+    assert_ne!(found, other);
+    let tokens = found["tokens"].as_array().unwrap();
+    let picked = tokens.iter().filter(|t| t["picked"] == true).count();
+    assert_eq!(picked, ((tokens.len() + 2) as f64 * 0.15).round() as usize);
+    for token in tokens {
+        assert_eq!(token["replaced"] == true, token["token"] != token["original"], "{token}");
+        assert!(token["picked"] == true || token["replaced"] == false, "{token}");
+    }
+    // Two steps after the start the losses are still near ln 300 and ln 2.
+    assert!((found["losses"]["mlm_loss"].as_f64().unwrap() - 300f64.ln()).abs() < 0.5, "{found}");
+    assert!((found["losses"]["disc_loss"].as_f64().unwrap() - 2f64.ln()).abs() < 0.1, "{found}");
+    let lines = electra(at, &["corrupt", "run", said, "--device", "flex"]);
+    assert!(text(&lines.stdout).contains("discriminator loss"));
+    refused(&electra(at, &["corrupt", "run", "", "--device", "flex"]), &["0 tokens"]);
+    refused(&electra(at, &["corrupt", "nowhere", said]), &["nowhere/discriminator/config.json"]);
+}

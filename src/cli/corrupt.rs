@@ -1,6 +1,6 @@
 //! `electra corrupt`
 
-use electra_burn::config::{self, InitConfig, Source};
+use electra_burn::config::{self, Source};
 use electra_burn::predict::{Corrupted, Game};
 use electra_burn::{Result, device, hub};
 use std::path::PathBuf;
@@ -30,13 +30,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut config = config::load(&Source::default())?;
     // The only sequence is the text, whose length is checked against the model.
     config.data.sequence_length = 3;
-    config.init = InitConfig {
-        discriminator: Some(arguments.run.join("discriminator")),
-        generator: Some(arguments.run.join("generator")),
-    };
-    let Some((tokenizer, pair)) = hub::load_pair(&mut config, &device)? else {
-        unreachable!("a discriminator was named")
-    };
+    let (discriminator, generator) = (arguments.run.join("discriminator"), arguments.run.join("generator"));
+    let (tokenizer, pair) = hub::open_pair(&mut config, &discriminator, Some(&generator), &device)?;
     let (tokens, tally) = Game::new(tokenizer, pair, &config, &device).play(&arguments.text, arguments.seed)?;
     if arguments.json {
         let token = |t: &Corrupted| {

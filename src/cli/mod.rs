@@ -11,6 +11,7 @@ macro_rules! say {
 mod corrupt;
 mod detect;
 mod devices;
+mod export;
 mod fill;
 mod import;
 mod inspect;
@@ -38,6 +39,8 @@ enum Command {
     Fill(fill::Arguments),
     /// Corrupt a text with a generator and show the discriminator's verdict beside the truth
     Corrupt(corrupt::Arguments),
+    /// Export both networks of a checkpoint in Hugging Face's layout
+    Export(export::Arguments),
     /// Show what a model directory holds
     Inspect(inspect::Arguments),
     /// Rewrite a Hugging Face checkpoint, ELECTRA or BERT, in the layout that the other commands read
@@ -53,6 +56,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
         Command::Corrupt(arguments) => corrupt::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Devices => Ok(devices::run()),

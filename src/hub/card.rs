@@ -19,35 +19,31 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
             "The small masked language model that made the replacements. It fills in [MASK].",
         ),
     };
-    let (documents, tokens) = report.corpus;
     let seen = report.steps * config.training.accumulation * config.data.batch_size * config.data.sequence_length;
+    let (name, version) = (network.name(), env!("CARGO_PKG_VERSION"));
     let mut card = format!(
         "---\nlibrary_name: transformers\ntags:\n- electra\n- electra-burn\n---\n\n# {title}\n\n{what}\n\n\
-         Pretrained by replaced token detection (Clark et al., ICLR 2020) with electra-burn {}.\n\n\
+         Pretrained by replaced token detection (Clark et al., ICLR 2020) with electra-burn {version}.\n\n\
          ```python\nfrom transformers import AutoTokenizer, {class}\n\n\
-         tokenizer = AutoTokenizer.from_pretrained(\"{}\")\nmodel = {class}.from_pretrained(\"{}\")\n```\n\n\
-         ## Training\n\n| | |\n|---|---|\n\
-         | training text | {documents} documents, {tokens} tokens |\n\
-         | steps | {} of {} |\n\
-         | tokens seen | {seen} |\n\
-         | batch | {} x {} sequences of {} tokens |\n\
-         | peak learning rate | {} |\n\
-         | seed | {} |\n\
-         | device | {} |\n\
-         | time | {:.0} s |\n",
-        env!("CARGO_PKG_VERSION"),
-        network.name(),
-        network.name(),
-        report.steps,
-        config.training.steps,
-        config.training.accumulation,
-        config.data.batch_size,
-        config.data.sequence_length,
-        config.optimizer.learning_rate,
-        config.seed,
-        report.device,
-        report.elapsed.as_secs_f64(),
+         tokenizer = AutoTokenizer.from_pretrained(\"{name}\")\nmodel = {class}.from_pretrained(\"{name}\")\n```\n\n\
+         ## Training\n\n| | |\n|---|---|\n",
     );
+    let mut row = |what: &str, value: String| card.push_str(&format!("| {what} | {value} |\n"));
+    if let Some((documents, tokens)) = report.corpus {
+        row("training text", format!("{documents} documents, {tokens} tokens"));
+    }
+    row("steps", format!("{} of {}", report.steps, config.training.steps));
+    row("tokens seen", seen.to_string());
+    let (batches, data) = (config.training.accumulation, &config.data);
+    row("batch", format!("{batches} x {} sequences of {} tokens", data.batch_size, data.sequence_length));
+    row("peak learning rate", config.optimizer.learning_rate.to_string());
+    row("seed", config.seed.to_string());
+    if let Some(device) = &report.device {
+        row("device", device.clone());
+    }
+    if let Some(elapsed) = report.elapsed {
+        row("time", format!("{:.0} s", elapsed.as_secs_f64()));
+    }
     if let Some(last) = report.last_validation() {
         let auc = last.disc_auc.map_or_else(|| "not defined".into(), |auc| format!("{auc:.4}"));
         // Writing to a string cannot fail.

@@ -37,8 +37,12 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
         for (name, tensor) in header(&file)? {
             let shape = tensor["shape"].as_array().cloned().unwrap_or_default();
             let size: usize = shape.iter().filter_map(Value::as_u64).map(|n| n as usize).product();
-            *blocks.entry(block(&name)).or_default() += size;
-            *dtypes.entry(tensor["dtype"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
+            let dtype = tensor["dtype"].as_str().unwrap_or("?");
+            *dtypes.entry(dtype.to_owned()).or_default() += 1;
+            // Buffers of integers, such as position_ids, are no parameters.
+            if dtype.contains('F') {
+                *blocks.entry(block(&name)).or_default() += size;
+            }
         }
     }
     let provenance = ["_name_or_path", "transformers_version", "electra_burn_version", "electra_burn_steps"];

@@ -12,7 +12,7 @@ pub use config::read_config;
 pub use convert::{Imported, import};
 pub use import::{Loaded, load_weights};
 pub use inspect::{Inspection, inspect};
-pub use pair::load_pair;
+pub use pair::{load_pair, open_pair};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -42,13 +42,13 @@ impl Network {
     }
 }
 
-/// Writes `discriminator/` and `generator/` into `run`, each whole or not at all.
+/// Writes `discriminator/` and `generator/` into `directory`, each whole or not at all.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::Training`] where a file cannot be written.
-pub fn export(run: &Path, config: &Config, report: &Report) -> Result<()> {
+/// [`Error::Output`] where they exist; [`Error::Io`] or [`Error::Training`] where a file cannot be written.
+pub fn export(directory: &Path, config: &Config, report: &Report) -> Result<()> {
     for network in Network::ALL {
-        write_whole(&run.join(network.name()), |directory| write(directory, network, config, report))?;
+        write_whole(&directory.join(network.name()), |target| write(target, network, config, report))?;
     }
     Ok(())
 }

@@ -14,6 +14,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The parts of a checkpoint.
 const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
 
+/// Name of the directory of the checkpoint at `step`.
+pub(super) fn name(step: usize) -> String {
+    format!("step-{step:07}")
+}
+
+/// The steps that `directory` has whole checkpoints of, ascending.
+pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
+    let mut steps = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        steps.extend(name.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<usize>().ok()));
+    }
+    steps.sort_unstable();
+    Ok(steps)
+}
+
 /// The checkpoints of a run.
 #[derive(Clone)]
 pub(super) struct Checkpoints {
@@ -34,7 +50,7 @@ impl Checkpoints {
     }
 
     fn path(&self, step: usize) -> PathBuf {
-        self.directory.join(format!("step-{step:07}"))
+        self.directory.join(name(step))
     }
 
     fn partial(&self, step: usize) -> PathBuf {

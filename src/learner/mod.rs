@@ -5,11 +5,13 @@ mod metrics;
 mod optimizer;
 mod record;
 mod renderer;
+mod restore;
 mod run;
 mod step;
 mod strategy;
 
 pub use optimizer::{WarmupLinear, optimizer};
 pub use record::Record;
+pub use restore::restore;
 pub use run::{Report, RunOptions, pretrain, readable_count};
 pub use step::{Observation, Pretrainer, Seen, clip_to_norm, update};

@@ -46,14 +46,14 @@ pub struct Report {
     pub records: Vec<Record>,
     /// Steps done.
     pub steps: usize,
-    /// Time from the first step to the last validation.
-    pub elapsed: Duration,
+    /// Time from the first step to the last validation, where it is known.
+    pub elapsed: Option<Duration>,
     /// Why the run stopped before its last step, where somebody asked for it.
     pub interrupted: Option<String>,
-    /// Name and description of the device.
-    pub device: String,
-    /// Training documents and tokens.
-    pub corpus: (usize, usize),
+    /// Name and description of the device, where it is known.
+    pub device: Option<String>,
+    /// Training documents and tokens, where they are known.
+    pub corpus: Option<(usize, usize)>,
 }
 
 impl Report {
@@ -68,7 +68,8 @@ impl Report {
     }
 }
 
-/// Pretrains as `config` says, writing `config.toml`, `metrics.jsonl` and `checkpoints/` into the run directory.
+/// Pretrains as `config` says, writing `config.toml`, `tokenizer/`, `metrics.jsonl` and `checkpoints/` into the run
+/// directory.
 ///
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
@@ -85,6 +86,9 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     let config_path = output.join("config.toml");
     std::fs::write(&config_path, config.to_toml()).map_err(Error::io(&config_path))?;
     directory.keep();
+    let tokenizer_path = output.join("tokenizer");
+    std::fs::create_dir(&tokenizer_path).map_err(Error::io(&tokenizer_path))?;
+    tokenizer.save(&tokenizer_path, config.model.max_position_embeddings)?;
 
     let model = match pair {
         Some(pair) => Pretrainer::from_pair(pair.train(), config),
@@ -154,10 +158,10 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         tokenizer,
         records: read_records(&metrics_path)?,
         steps: ending.steps,
-        elapsed,
+        elapsed: Some(elapsed),
         interrupted: ending.interrupted,
-        device: describe(&adapter),
-        corpus,
+        device: Some(describe(&adapter)),
+        corpus: Some(corpus),
     })
 }
 
@@ -230,7 +234,7 @@ fn describe(adapter: &Adapter) -> String {
     format!("{} ({})", adapter.name, adapter.description)
 }
 
-fn read_records(path: &Path) -> Result<Vec<Record>> {
+pub(super) fn read_records(path: &Path) -> Result<Vec<Record>> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let record = |line: &str| {
         serde_json::from_str(line).map_err(|error| Error::Training(format!("{}: {error}", path.display())))

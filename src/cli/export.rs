@@ -1,0 +1,29 @@
+//! `electra export`
+
+use electra_burn::{Result, device, hub, learner};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Export both networks of a checkpoint in Hugging Face's layout.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A run
+    run: PathBuf,
+    /// Step of the checkpoint [default: the last]
+    #[arg(long, value_name = "STEP")]
+    checkpoint: Option<usize>,
+    /// Directory to write discriminator/ and generator/ into [default: RUN/export-STEP]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let device = device::select("auto")?.device;
+    let (config, report) = learner::restore(&arguments.run, arguments.checkpoint, &device)?;
+    let default = || arguments.run.join(format!("export-{:07}", report.steps));
+    let output = arguments.output.clone().unwrap_or_else(default);
+    hub::export(&output, &config, &report)?;
+    say!("step {} -> {}", report.steps, output.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,44 @@
+//! The model of a checkpoint, for export.
+
+use super::checkpoint;
+use super::run::{Report, read_records};
+use super::step::Pretrainer;
+use crate::config::{Config, Source, load};
+use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::Device;
+use std::path::Path;
+
+/// The configuration of the run at `directory`, and what it had come to at `step`, its last checkpoint by default.
+///
+/// # Errors
+/// [`Error::Input`] for a directory that is no run, and for a step that it has no checkpoint of, with those that it has.
+pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result<(Config, Report)> {
+    let config = load(&Source { file: Some(directory.join("config.toml")), ..Source::default() })?;
+    let checkpoints = directory.join("checkpoints");
+    let steps = checkpoint::steps(&checkpoints).map_err(|error| Error::input(&checkpoints, error.to_string()))?;
+    let step = match step.or(steps.last().copied()) {
+        Some(step) if steps.contains(&step) => step,
+        _ => {
+            let found: Vec<String> = steps.iter().map(usize::to_string).collect();
+            let found = if found.is_empty() { "none".into() } else { found.join(", ") };
+            return Err(Error::input(
+                &checkpoints,
+                format!("no such checkpoint; expected one of these steps: {found}"),
+            ));
+        }
+    };
+    let path = checkpoints.join(checkpoint::name(step)).join("model.bpk");
+    let record = ModuleRecord::load(&path).map_err(|error| Error::input(&path, error.to_string()))?;
+    let model = Pretrainer::new(&config, device)
+        .try_load_record(record)
+        .map_err(|error| Error::input(&path, error.to_string()))?;
+    let mut records = read_records(&directory.join("metrics.jsonl"))?;
+    records.retain(|record| record.step <= step);
+    let tokenizer = Tokenizer::load(&directory.join("tokenizer"))?;
+    let report =
+        Report { model, tokenizer, records, steps: step, elapsed: None, interrupted: None, device: None, corpus: None };
+    Ok((config, report))
+}
