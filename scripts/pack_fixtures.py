@@ -47,7 +47,9 @@ def main():
         save_file(quantised(gradients), target / "forward" / model.name / "gradients.safetensors")
         save_file(outputs, target / "forward" / model.name / "expected.safetensors")
     weights = target / "forward" / "generator_proj"
-    torch.save(load_torch(weights / "model.safetensors"), weights / "pytorch_model.bin")
+    tensors = load_torch(weights / "model.safetensors")
+    torch.save(tensors, weights / "pytorch_model.bin")
+    torch.save({name: tensor.half() for name, tensor in tensors.items()}, weights / "half.bin")
     shutil.copytree(source / "trajectory", target / "trajectory")
     batches = target / "trajectory" / "batches.safetensors"
     save_file(narrow(load_file(batches)), batches)

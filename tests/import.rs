@@ -147,9 +147,15 @@ fn shards_and_pytorch_files_load() {
         let mut model = ElectraForMaskedLm::new(&config, &mut Init::new(0, 0.02, 1e-12, &device));
         let loaded = load_weights(&mut model, &fixture("generator_proj").join(file)).unwrap();
         assert!(loaded.missing.is_empty(), "{:?}", loaded.missing);
+        assert_eq!(model.electra.embeddings.word_table().dtype(), burn::tensor::DType::F32);
         values(&model)
     };
-    assert!(load("pytorch_model.bin") == load("model.safetensors"));
+    let expected = load("model.safetensors");
+    assert!(load("pytorch_model.bin") == expected);
+    // Half precision in a file becomes single in the module: 2^-11 relative, and less than 1e-7 near zero.
+    for (found, expected) in load("half.bin").iter().zip(&expected) {
+        assert!((found - expected).abs() <= expected.abs() / 2048.0 + 1e-7, "{found}, expected {expected}");
+    }
 }
 
 #[test]

@@ -37,6 +37,10 @@ pub(super) fn hugging_face(config: &Config, network: Network, report: &Report) -
         "position_embedding_type": "absolute",
         "use_cache": true,
         "classifier_dropout": null,
+        "is_decoder": false,
+        "add_cross_attention": false,
+        "bos_token_id": null,
+        "eos_token_id": null,
         "pad_token_id": report.tokenizer.special().pad,
         "tie_word_embeddings": true,
         "torch_dtype": "float32",
@@ -107,9 +111,11 @@ pub(super) fn read_json(directory: &Path) -> Result<Value> {
 /// The class in `transformers` that the configuration at `path` asks for, and its number of labels. A BERT becomes the
 /// bare encoder.
 pub(super) fn architecture(path: &Path, json: &Value) -> Result<(String, usize)> {
-    const CLASSES: [&str; 6] = [
+    const CLASSES: [&str; 8] = [
         "ElectraForPreTraining",
         "ElectraForMaskedLM",
+        "ElectraForCausalLM",
+        "ElectraForMultipleChoice",
         "ElectraForSequenceClassification",
         "ElectraForTokenClassification",
         "ElectraForQuestionAnswering",

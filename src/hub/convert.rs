@@ -6,8 +6,8 @@ use super::{save_weights, write_whole};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::{
-    Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
-    ElectraForTokenClassification, ElectraModel, Init,
+    Electra, ElectraForMaskedLm, ElectraForMultipleChoice, ElectraForPreTraining, ElectraForQuestionAnswering,
+    ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Init,
 };
 use burn::store::ModuleSnapshot;
 use burn::tensor::Device;
@@ -45,9 +45,10 @@ pub fn import(source: &Path, output: &Path, seed: u64, device: &Device) -> Resul
     let job = Job { source, directory, output, json: &json, class: &class };
     match class.as_str() {
         "ElectraForPreTraining" => job.run(ElectraForPreTraining::new(&config, init)),
-        "ElectraForMaskedLM" => job.run(ElectraForMaskedLm::new(&config, init)),
+        "ElectraForMaskedLM" | "ElectraForCausalLM" => job.run(ElectraForMaskedLm::new(&config, init)),
         "ElectraForSequenceClassification" => job.run(ElectraForSequenceClassification::new(&config, num_labels, init)),
         "ElectraForTokenClassification" => job.run(ElectraForTokenClassification::new(&config, num_labels, init)),
+        "ElectraForMultipleChoice" => job.run(ElectraForMultipleChoice::new(&config, init)),
         "ElectraForQuestionAnswering" => job.run(ElectraForQuestionAnswering::new(&config, init)),
         _ => job.run(ElectraModel { electra: Electra::new(&config, init) }),
     }

@@ -2,7 +2,7 @@
 
 use super::names;
 use crate::error::{Error, Result};
-use burn::module::{ModuleVisitor, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::store::{
     ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
 };
@@ -71,11 +71,23 @@ impl ModuleVisitor for Finite {
     }
 }
 
+/// Makes all parameters 32-bit.
+struct Single;
+
+impl ModuleMapper for Single {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor.cast(DType::F32))
+    }
+}
+
 fn load_file<M: ModuleSnapshot>(module: &mut M, file: &Path) -> Result<ApplyResult> {
     if file.extension().is_some_and(|extension| extension == "bin") {
         let store = PytorchStore::from_file(file).allow_partial(true).map_indices_contiguous(false);
         let mut store = names::import_rules().fold(store, |store, (from, to)| store.with_key_remapping(from, to));
-        module.load_from(&mut store).map_err(|error| Error::input(file, error.to_string()))
+        let result = module.load_from(&mut store).map_err(|error| Error::input(file, error.to_string()))?;
+        // This store takes no adapter that casts.
+        *module = module.clone().map(&mut Single);
+        Ok(result)
     } else {
         let adapter = PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32));
         let store = SafetensorsStore::from_file(file).with_from_adapter(adapter).allow_partial(true);

@@ -18,7 +18,7 @@ pub use encoder::{Encoder, EncoderLayer};
 pub use heads::{ClassificationHead, DiscriminatorHead, GeneratorHead};
 pub use init::Init;
 pub use networks::{
-    Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
-    ElectraForTokenClassification, ElectraModel, Inputs,
+    Electra, ElectraForMaskedLm, ElectraForMultipleChoice, ElectraForPreTraining, ElectraForQuestionAnswering,
+    ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Inputs, SequenceSummary,
 };
 pub use pair::ElectraPair;

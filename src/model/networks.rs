@@ -1,5 +1,6 @@
 //! Single networks with embeddings of their own, field for field the classes that Hugging Face has.
 
+use super::gelu::gelu;
 use super::{ClassificationHead, DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init};
 use crate::config::ModelConfig;
 use burn::module::Module;
@@ -157,5 +158,41 @@ impl ElectraForQuestionAnswering {
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, 2]`, start and end.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
         self.qa_outputs.forward(hidden)
+    }
+}
+
+/// One of several choices a question; the choices are rows of the batch.
+#[derive(Module, Debug)]
+pub struct ElectraForMultipleChoice {
+    /// The encoder.
+    pub electra: Electra,
+    /// Projects the first token.
+    pub sequence_summary: SequenceSummary,
+    /// Dense, `hidden_size` -> 1.
+    pub classifier: Linear,
+}
+
+/// Projection of the first token (Hugging Face: `ElectraSequenceSummary`).
+#[derive(Module, Debug)]
+pub struct SequenceSummary {
+    /// Dense, `hidden_size` -> `hidden_size`, then exact GELU.
+    pub summary: Linear,
+}
+
+impl ElectraForMultipleChoice {
+    /// A network with fresh weights.
+    pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
+        Self {
+            electra: Electra::new(config, init),
+            sequence_summary: SequenceSummary { summary: init.linear(config.hidden_size, config.hidden_size) },
+            classifier: init.linear(config.hidden_size, 1),
+        }
+    }
+
+    /// Logits of the last hidden states `[choices, seq, hidden]`: `[choices, 1]`.
+    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [choices, _, width] = hidden.dims();
+        let first = hidden.narrow(1, 0, 1).reshape([choices, width]);
+        self.classifier.forward(gelu(self.sequence_summary.summary.forward(first)))
     }
 }
