@@ -123,7 +123,14 @@ fn backend_adapters(backend: &str) -> Vec<Adapter> {
     }
 }
 
-#[cfg(any(feature = "wgpu", feature = "cuda", feature = "rocm"))]
+#[cfg(any(
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "webgpu",
+    feature = "cuda",
+    feature = "rocm"
+))]
 fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
     let identity = device.identity();
     // A device that is no card is the CPU or a software rasteriser.
@@ -133,7 +140,14 @@ fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
     Adapter { name: format!("{backend}:{index}"), description, is_gpu, device }
 }
 
-#[cfg(not(any(feature = "wgpu", feature = "cuda", feature = "rocm")))]
+#[cfg(not(any(
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "webgpu",
+    feature = "cuda",
+    feature = "rocm"
+)))]
 fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
     Adapter { name: format!("{backend}:{index}"), description: String::new(), is_gpu: false, device }
 }
