@@ -12,6 +12,7 @@ pub mod corpus;
 pub mod data;
 pub mod device;
 pub mod error;
+pub mod files;
 pub mod hub;
 pub mod learner;
 pub mod model;
@@ -21,3 +22,4 @@ pub mod tokenizer;
 
 pub use config::Config;
 pub use error::{Error, Result};
+pub use learner::readable_count;

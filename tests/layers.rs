@@ -3,8 +3,20 @@
 use std::path::Path;
 
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
-const LAYERS: [&str; 11] =
-    ["error", "config", "device", "tokenizer", "corpus", "data", "model", "objective", "learner", "hub", "predict"];
+const LAYERS: [&str; 12] = [
+    "error",
+    "files",
+    "config",
+    "device",
+    "tokenizer",
+    "corpus",
+    "data",
+    "model",
+    "objective",
+    "learner",
+    "hub",
+    "predict",
+];
 
 fn check(path: &Path, layer: usize, edges: &mut usize) {
     if path.is_dir() {

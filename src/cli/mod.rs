@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod corpus;
 mod corrupt;
 mod detect;
 mod devices;
@@ -16,6 +17,8 @@ mod fill;
 mod import;
 mod inspect;
 mod pretrain;
+mod reading;
+mod tokenizer;
 
 use clap::{Parser, Subcommand};
 use electra_burn::Result;
@@ -45,6 +48,12 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Rewrite a Hugging Face checkpoint, ELECTRA or BERT, in the layout that the other commands read
     Import(import::Arguments),
+    /// Train a WordPiece tokenizer, take one over, or use one
+    #[command(subcommand)]
+    Tokenizer(tokenizer::Command),
+    /// Build a token store, or look into one
+    #[command(subcommand)]
+    Corpus(corpus::Command),
     /// List the devices that can be trained on
     Devices,
 }
@@ -59,6 +68,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Export(arguments) => export::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Tokenizer(command) => tokenizer::run(&command),
+        Command::Corpus(command) => corpus::run(&command),
         Command::Devices => Ok(devices::run()),
     }
 }

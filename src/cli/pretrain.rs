@@ -1,5 +1,6 @@
 //! `electra pretrain`
 
+use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config};
 use electra_burn::learner::{self, Report, RunOptions};
 use electra_burn::{Result, device, hub};
@@ -17,9 +18,11 @@ pub struct Arguments {
     /// Preset to start from: demo, tiny, small, base or large [default: demo, or tiny with a corpus]
     #[arg(long)]
     preset: Option<String>,
-    /// Text files, UTF-8, documents separated by blank lines
+    /// Files, folders or globs (text, JSON lines, CSV, TSV, Parquet; gzip, zstd, xz), or a token store
     #[arg(long, num_args = 1.., value_name = "PATH")]
     corpus: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     /// Go on from this ElectraForPreTraining, with its tokenizer and architecture
     #[arg(long, value_name = "DIR")]
     init_discriminator: Option<PathBuf>,
@@ -50,6 +53,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         environment: std::env::vars().collect(),
     };
     let mut config = config::load(&source)?;
+    arguments.reading.apply(&mut config.corpus);
     config.init.discriminator = arguments.init_discriminator.clone().or(config.init.discriminator);
     config.init.generator = arguments.init_generator.clone().or(config.init.generator);
     let adapter = device::select(&arguments.device)?;
@@ -57,7 +61,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let output = arguments.output.clone().unwrap_or_else(|| next_free(&name(&arguments, &config)));
 
     let dashboard = !arguments.no_tui && std::io::stdout().is_terminal();
-    let mut progress = |message: &str| say!("{message}");
+    let bar = Bar::new();
+    let mut progress = |progress: electra_burn::corpus::Progress| bar.show(progress);
     let options = RunOptions { output: output.clone(), adapter, initial, dashboard, progress: &mut progress };
     let report = learner::pretrain(&config, options)?;
     hub::export(&output, &config, &report)?;

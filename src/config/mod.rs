@@ -3,10 +3,12 @@
 //! A [`Config`] is made by [`load`], which layers preset < file < environment < `--set`, and is checked as a whole by
 //! [`Config::validate`] before any device is touched. The resolved configuration is written into the run.
 
+mod corpus;
 mod layers;
 mod preset;
 mod validate;
 
+pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
 pub use layers::{Source, default_preset, load};
 pub use preset::{PRESETS, preset};
 
@@ -29,6 +31,9 @@ pub struct Config {
     /// Checkpoints to go on from.
     #[serde(default)]
     pub init: InitConfig,
+    /// How the files of `data.corpus` are read.
+    #[serde(default)]
+    pub corpus: CorpusConfig,
     /// Text, sequences and masking.
     pub data: DataConfig,
     /// Weights of the losses and the generator's sampling.
@@ -111,6 +116,11 @@ pub struct InitConfig {
 pub struct TokenizerConfig {
     /// Lower-case the text and strip accents, as BERT's uncased models do.
     pub lowercase: bool,
+    /// Strip accents; absent: exactly where text is lower-cased, as BERT does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strip_accents: Option<bool>,
+    /// Make every Chinese character a word of its own, as BERT does.
+    pub chinese_characters: bool,
     /// Pairs seen less often are not merged into a token.
     pub min_frequency: u64,
     /// At most this many different characters; rarer ones become `[UNK]`.
@@ -119,7 +129,7 @@ pub struct TokenizerConfig {
 
 impl Default for TokenizerConfig {
     fn default() -> Self {
-        Self { lowercase: true, min_frequency: 2, limit_alphabet: 1000 }
+        Self { lowercase: true, strip_accents: None, chinese_characters: true, min_frequency: 2, limit_alphabet: 1000 }
     }
 }
 
@@ -127,7 +137,7 @@ impl Default for TokenizerConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// Text files, UTF-8, a blank line ends a document; empty: the corpus that is compiled in.
+    /// Text files, folders, globs, or one token store; empty: the corpus that is compiled in.
     #[serde(default)]
     pub corpus: Vec<PathBuf>,
     /// Sequences in a batch.

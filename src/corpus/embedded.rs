@@ -1,7 +1,5 @@
 //! The corpus that is compiled in: prose written for this project, so that a first run needs nothing else.
 
-use super::text::split;
-
 /// The texts under `assets/corpus`.
 const TEXTS: [&str; 8] = [
     include_str!("../../assets/corpus/01-nature.txt"),
@@ -16,7 +14,9 @@ const TEXTS: [&str; 8] = [
 
 /// The documents that are compiled in, the themes in turn, so that the held-out ones at the end are not one theme.
 pub fn embedded() -> Vec<String> {
-    let themes: Vec<Vec<String>> = TEXTS.iter().map(|text| split(text)).collect();
+    let themes: Vec<Vec<&str>> = TEXTS.iter().map(|text| text.split("\n\n").collect()).collect();
     let longest = themes.iter().map(Vec::len).max().unwrap_or(0);
-    (0..longest).flat_map(|at| themes.iter().filter_map(move |theme| theme.get(at).cloned())).collect()
+    (0..longest)
+        .flat_map(|at| themes.iter().filter_map(move |theme| theme.get(at).map(|text| (*text).to_owned())))
+        .collect()
 }

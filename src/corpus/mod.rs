@@ -1,12 +1,34 @@
 //! Text documents and the token store.
 //!
-//! Documents are UTF-8 and end at a blank line. The store keeps the ids of all documents in one stream, held-out
-//! documents last; here it lives in memory, four bytes a token.
+//! [`read`] streams documents from files of several formats; [`build`] tokenizes them into a [`TokenStore`] on disk, which
+//! is mapped into memory when it is read. Neither ever holds a corpus in memory.
 
+mod build;
+mod cache;
 mod embedded;
+mod inspect;
+mod manifest;
+pub mod read;
+mod shard;
 mod store;
-mod text;
 
+pub use build::{BuildOptions, Built, build};
+pub use cache::{Vocabulary, cached};
 pub use embedded::embedded;
+pub use inspect::{Inspection, inspect};
+pub use manifest::{Duplicates, HeldOut, Manifest, SCHEMA_VERSION, ShardEntry, Width};
 pub use store::{Split, TokenStore};
-pub use text::read;
+
+/// What is being done, for whoever waits.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// Something new begins, or a fact about it.
+    Stage(&'a str),
+    /// Bytes of the corpus that were read; `total` is 0 where it is not known.
+    Share {
+        /// Read so far.
+        done: u64,
+        /// Size of the corpus on disk.
+        total: u64,
+    },
+}

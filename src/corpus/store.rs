@@ -1,8 +1,12 @@
-//! The token store: the ids of all documents in one stream.
+//! The token store: the ids of all documents on disk, mapped into memory.
 
-use crate::error::Result;
+use super::manifest::{MANIFEST, Manifest, ShardEntry, sha256};
+use super::shard::Shard;
+use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+use rayon::prelude::*;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 /// Which documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,45 +17,127 @@ pub enum Split {
     Valid,
 }
 
-/// The ids of a corpus, without special tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The ids of a corpus, without special tokens. Tokens and documents are numbered over all shards.
+#[derive(Debug)]
 pub struct TokenStore {
-    tokens: Vec<u32>,
-    /// Documents and tokens before the held-out part.
-    train: (usize, usize),
-    documents: usize,
+    directory: PathBuf,
+    manifest: Manifest,
+    shards: Vec<Shard>,
+    /// First token and first document of each shard, and the totals behind the last.
+    starts: Vec<(usize, usize)>,
 }
 
 impl TokenStore {
-    /// Tokenizes `documents` on all cores; the last `validation_share` of them, at least one, are held out.
-    pub fn build(documents: &[String], tokenizer: &Tokenizer, validation_share: f64) -> Result<Self> {
-        let held_out = ((documents.len() as f64 * validation_share) as usize).max(1);
-        let train_documents = documents.len().saturating_sub(held_out);
-        let mut tokens = Vec::new();
-        tokenizer.encode_into(&documents[..train_documents], &mut tokens)?;
-        let train = (train_documents, tokens.len());
-        tokenizer.encode_into(&documents[train_documents..], &mut tokens)?;
-        Ok(Self { tokens, train, documents: documents.len() })
+    /// Opens the store in `directory` and compares every shard with its hash.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing, damaged or does not fit the manifest.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let store = Self::open_unverified(directory)?;
+        let check = |(shard, entry): (&Shard, &ShardEntry)| {
+            shard.verify(&directory.join(&entry.file), entry, store.manifest.vocab_size)
+        };
+        store.shards.par_iter().zip(&store.manifest.shards).map(check).collect::<Result<()>>()?;
+        let tokenizer = directory.join("tokenizer.json");
+        let bytes = std::fs::read(&tokenizer).map_err(|error| Error::input(&tokenizer, error.to_string()))?;
+        if sha256(&bytes) != store.manifest.tokenizer_sha256 {
+            return Err(Error::input(
+                &tokenizer,
+                "it is not the tokenizer that the manifest names; build the store again",
+            ));
+        }
+        Ok(store)
     }
 
-    /// All ids.
-    pub fn tokens(&self) -> &[u32] {
-        &self.tokens
+    /// Whether `path` is a directory with a store in it.
+    pub fn is_at(path: &Path) -> bool {
+        path.join(MANIFEST).is_file()
     }
 
-    /// The tokens of a split, as a range of [`tokens`](Self::tokens).
+    /// Opens the store, reading no more than headers and document offsets.
+    pub(super) fn open_unverified(directory: &Path) -> Result<Self> {
+        let manifest = Manifest::read(directory)?;
+        let (mut shards, mut starts) = (Vec::new(), vec![(0, 0)]);
+        let (mut tokens, mut documents) = (0, 0);
+        for entry in &manifest.shards {
+            let shard = Shard::open(&directory.join(&entry.file), entry, manifest.dtype)?;
+            tokens += shard.len();
+            documents += shard.documents();
+            shards.push(shard);
+            starts.push((tokens, documents));
+        }
+        let store = Self { directory: directory.to_owned(), shards, starts, manifest };
+        let m = &store.manifest;
+        let fits = (m.tokens, m.documents) == (tokens, documents)
+            && m.held_out.documents <= documents
+            && m.held_out.tokens == tokens - store.document_start(documents - m.held_out.documents);
+        if !fits {
+            let path = directory.join(MANIFEST);
+            return Err(Error::input(path, "its counts are not those of the shards; build the store again"));
+        }
+        Ok(store)
+    }
+
+    /// Where it lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The tokenizer that made it.
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        Tokenizer::load(&self.directory)
+    }
+
+    /// The tokens of a split.
     pub fn range(&self, split: Split) -> Range<usize> {
+        let train = self.manifest.tokens - self.manifest.held_out.tokens;
         match split {
-            Split::Train => 0..self.train.1,
-            Split::Valid => self.train.1..self.tokens.len(),
+            Split::Train => 0..train,
+            Split::Valid => train..self.manifest.tokens,
+        }
+    }
+
+    /// The documents of a split.
+    pub fn document_range(&self, split: Split) -> Range<usize> {
+        let train = self.manifest.documents - self.manifest.held_out.documents;
+        match split {
+            Split::Train => 0..train,
+            Split::Valid => train..self.manifest.documents,
         }
     }
 
     /// Number of documents of a split.
     pub fn documents(&self, split: Split) -> usize {
-        match split {
-            Split::Train => self.train.0,
-            Split::Valid => self.documents - self.train.0,
+        self.document_range(split).len()
+    }
+
+    /// The tokens of document `index`.
+    pub fn document(&self, index: usize) -> Range<usize> {
+        self.document_start(index)..self.document_start(index + 1)
+    }
+
+    fn document_start(&self, index: usize) -> usize {
+        let shard = self.starts.partition_point(|&(_, documents)| documents <= index) - 1;
+        let (tokens, documents) = self.starts[shard];
+        // Behind the last document there is no shard, and `starts` has the total.
+        self.shards.get(shard).map_or(tokens, |shard| tokens + shard.offset(index - documents))
+    }
+
+    /// Appends the ids of `tokens`.
+    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) {
+        let mut at = tokens.start;
+        let mut shard = self.starts.partition_point(|&(start, _)| start <= at) - 1;
+        while at < tokens.end {
+            let (start, end) = (self.starts[shard].0, self.starts[shard + 1].0);
+            let stop = tokens.end.min(end);
+            self.shards[shard].read(at - start..stop - start, into);
+            at = stop;
+            shard += 1;
         }
     }
 }

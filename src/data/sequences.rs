@@ -43,7 +43,7 @@ impl Sequences {
         let start = self.tokens.start + index * width;
         let mut ids = Vec::with_capacity(self.length);
         ids.push(self.special.cls);
-        ids.extend_from_slice(&self.store.tokens()[start..start + width]);
+        self.store.read(start..start + width, &mut ids);
         ids.push(self.special.sep);
         ids
     }

@@ -2,9 +2,10 @@
 
 use super::config::{architecture, read_config, read_json};
 use super::import::{Loaded, load_weights};
-use super::{save_weights, write_whole};
+use super::save_weights;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::files::write_whole;
 use crate::model::{
     Electra, ElectraForMaskedLm, ElectraForMultipleChoice, ElectraForPreTraining, ElectraForQuestionAnswering,
     ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Init,

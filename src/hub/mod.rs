@@ -16,6 +16,7 @@ pub use pair::{load_pair, open_pair};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::files::write_whole;
 use crate::learner::Report;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
 use std::path::Path;
@@ -53,25 +54,6 @@ pub fn export(directory: &Path, config: &Config, report: &Report) -> Result<()> 
     Ok(())
 }
 
-/// Makes the directory `target`, which must not exist, whole or not at all: `fill` writes into a neighbour, which is
-/// flushed and renamed.
-fn write_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    if target.exists() {
-        return Err(Error::output(target, "it exists; expected a new directory, so that nothing is overwritten"));
-    }
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent)
-        .map_err(|error| Error::output(parent, format!("the directory cannot be made: {error}")))?;
-    let partial = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempdir_in(parent)
-        .map_err(|error| Error::output(parent, format!("the directory cannot be written to: {error}")))?;
-    fill(partial.path())?;
-    sync(partial.path())?;
-    let partial = partial.keep();
-    std::fs::rename(&partial, target).map_err(Error::io(target))
-}
-
 fn write(directory: &Path, network: Network, config: &Config, report: &Report) -> Result<()> {
     let file = |name: &str, text: String| {
         let path = directory.join(name);
@@ -98,13 +80,4 @@ pub fn save_weights<M: ModuleSnapshot>(network: &M, path: &Path) -> Result<()> {
         .metadata("format", "pt");
     let mut store = names::export_rules().fold(store, |store, (ours, theirs)| store.with_key_remapping(ours, theirs));
     network.save_into(&mut store).map_err(|error| Error::Training(format!("{}: {error}", path.display())))
-}
-
-/// Flushes every file of `directory`, so that the rename that follows never shows a file without its contents.
-fn sync(directory: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(directory).map_err(Error::io(directory))? {
-        let path = entry.map_err(Error::io(directory))?.path();
-        std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))?;
-    }
-    Ok(())
 }

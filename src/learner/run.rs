@@ -8,7 +8,8 @@ use super::renderer::Lines;
 use super::step::Pretrainer;
 use super::strategy::{Ending, Windows, windows};
 use crate::config::Config;
-use crate::corpus::{self, Split, TokenStore};
+use crate::corpus::read::{Corpus, ReadOptions};
+use crate::corpus::{self, BuildOptions, Progress, Split, TokenStore, Vocabulary};
 use crate::data::{Cursor, Sequences, TrainLoader, ValidLoader};
 use crate::device::Adapter;
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub struct RunOptions<'a> {
     /// Show the dashboard on the terminal instead of lines.
     pub dashboard: bool,
     /// Is told what is being done before training begins.
-    pub progress: &'a mut dyn FnMut(&str),
+    pub progress: &'a mut dyn FnMut(Progress),
 }
 
 /// What a run has come to.
@@ -94,7 +95,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         Some(pair) => Pretrainer::from_pair(pair.train(), config),
         None => Pretrainer::new(config, &device),
     };
-    progress(&format!("training {} parameters on {}", readable_count(model.num_params()), describe(&adapter)));
+    let parameters = readable_count(model.num_params());
+    progress(Progress::Stage(&format!("training {parameters} parameters on {}", describe(&adapter))));
 
     let interrupter = Interrupter::new();
     let metrics_path = output.join("metrics.jsonl");
@@ -165,35 +167,59 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     })
 }
 
-/// Reads the corpus, trains a tokenizer where none is given, and tokenizes.
+/// Opens the store of the corpus, which is built first where it is not in the cache.
 fn prepare(
     config: &Config,
     tokenizer: Option<Tokenizer>,
-    progress: &mut dyn FnMut(&str),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<(Tokenizer, Arc<TokenStore>)> {
     let paths = &config.data.corpus;
-    let documents = if paths.is_empty() { corpus::embedded() } else { corpus::read(paths)? };
-    let bytes: usize = documents.iter().map(String::len).sum();
-    let name = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-    let name = if paths.is_empty() { "the corpus that is compiled in".into() } else { name };
-    progress(&format!("{name}: {} documents, {:.1} MB", documents.len(), bytes as f64 / 1e6));
-
-    let tokenizer = match tokenizer {
-        Some(tokenizer) => tokenizer,
-        None => {
-            progress(&format!("training a WordPiece vocabulary of {} tokens", config.model.vocab_size));
-            Tokenizer::train(&documents, config.model.vocab_size, &config.tokenizer)?
+    let store = match paths.as_slice() {
+        [store] if TokenStore::is_at(store) => {
+            progress(Progress::Stage(&format!("verifying the store {}", store.display())));
+            TokenStore::open(store)?
+        }
+        _ => {
+            let corpus = if paths.is_empty() {
+                Corpus::from_texts("the corpus that is compiled in", corpus::embedded())
+            } else {
+                Corpus::open(paths, ReadOptions::from(&config.corpus))?
+            };
+            let vocabulary = match &tokenizer {
+                Some(tokenizer) => Vocabulary::Given(tokenizer),
+                None => Vocabulary::Train { vocab_size: config.model.vocab_size, config: &config.tokenizer },
+            };
+            let options = BuildOptions {
+                validation_share: config.data.validation_share,
+                drop_duplicates: config.corpus.drop_duplicates,
+                ..BuildOptions::default()
+            };
+            corpus::cached(&corpus, vocabulary, &options, progress)?
         }
     };
-    let store = TokenStore::build(&documents, &tokenizer, config.data.validation_share)?;
-    progress(&format!(
-        "{} training tokens in {} documents, {} held-out tokens in {}",
-        store.range(Split::Train).len(),
-        store.documents(Split::Train),
-        store.range(Split::Valid).len(),
-        store.documents(Split::Valid)
-    ));
-    Ok((tokenizer, Arc::new(store)))
+    let stored = store.tokenizer()?;
+    if let Some(tokenizer) = &tokenizer
+        && tokenizer.to_json()? != stored.to_json()?
+    {
+        let message = "its tokenizer is not the checkpoint's; build a store with that one";
+        return Err(Error::input(store.directory(), message));
+    }
+    if tokenizer.is_none() && stored.vocab_size() != config.model.vocab_size {
+        let (found, expected) = (stored.vocab_size(), config.model.vocab_size);
+        return Err(Error::config(
+            "model.vocab_size",
+            format!("{expected}, but the store's tokenizer has {found} tokens"),
+        ));
+    }
+    let split = |split| (readable_count(store.range(split).len()), readable_count(store.documents(split)));
+    let ((train, train_documents), (valid, valid_documents)) = (split(Split::Train), split(Split::Valid));
+    progress(Progress::Stage(&format!(
+        "{train} training tokens in {train_documents} documents, {valid} held-out tokens in {valid_documents}; \
+         {:.2} % unknown, {} duplicate documents",
+        100.0 * store.manifest().unknown_share(),
+        store.manifest().duplicates.found,
+    )));
+    Ok((tokenizer.unwrap_or(stored), Arc::new(store)))
 }
 
 /// The loaders of both splits.

@@ -27,6 +27,8 @@ pub const MICRO: [&str; 18] = [
 
 pub fn electra(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    // Each test has a cache of its own, beside what it makes.
+    command.env("ELECTRA_CACHE", directory.join(".cache"));
     command.current_dir(directory).args(arguments).output().expect("the program starts")
 }
 

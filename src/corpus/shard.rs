@@ -1,0 +1,233 @@
+//! A shard: a safetensors file with the ids of some documents, `tokens` (u16 or u32), and where these begin,
+//! `document_offsets` (u64, one more than documents).
+
+use super::manifest::{ShardEntry, Width, hex, sha256};
+use crate::error::{Error, Result};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Writes a shard document by document. Ids go straight to a file, so that memory does not grow with the shard.
+pub(super) struct ShardWriter {
+    directory: PathBuf,
+    number: usize,
+    width: Width,
+    ids: BufWriter<File>,
+    offsets: Vec<u64>,
+}
+
+/// The ids of a shard before its header is known.
+const PENDING: &str = "tokens.partial";
+
+impl ShardWriter {
+    pub fn create(directory: &Path, number: usize, width: Width) -> Result<Self> {
+        let path = directory.join(PENDING);
+        let file = File::create(&path).map_err(Error::io(&path))?;
+        let ids = BufWriter::with_capacity(1 << 16, file);
+        Ok(Self { directory: directory.to_owned(), number, width, ids, offsets: vec![0] })
+    }
+
+    /// Tokens so far.
+    pub fn tokens(&self) -> usize {
+        self.offsets.last().map_or(0, |&end| end as usize)
+    }
+
+    /// Appends a document.
+    pub fn push(&mut self, ids: &[u32]) -> Result<()> {
+        let write = |id: &u32| match self.width {
+            // `Width::of` has made sure that the ids fit.
+            Width::U16 => self.ids.write_all(&(*id as u16).to_le_bytes()),
+            Width::U32 => self.ids.write_all(&id.to_le_bytes()),
+        };
+        ids.iter().try_for_each(write).map_err(Error::io(self.directory.join(PENDING)))?;
+        self.offsets.push((self.tokens() + ids.len()) as u64);
+        Ok(())
+    }
+
+    /// Completes the file, flushes it and gives it its name.
+    pub fn finish(mut self) -> Result<ShardEntry> {
+        let pending = self.directory.join(PENDING);
+        self.ids.flush().map_err(Error::io(&pending))?;
+        let (tokens, documents) = (self.tokens(), self.offsets.len() - 1);
+        let file = format!("tokens-{:05}.safetensors", self.number);
+        let partial = self.directory.join(format!("{file}.partial"));
+        let sha256 = self.write(&partial, &pending, tokens).map_err(Error::io(&partial))?;
+        let path = self.directory.join(&file);
+        std::fs::rename(&partial, &path).map_err(Error::io(&path))?;
+        std::fs::remove_file(&pending).map_err(Error::io(&pending))?;
+        Ok(ShardEntry { file, documents, tokens, sha256 })
+    }
+
+    /// Offsets first: the tensor with the widest elements leads, so that all are aligned.
+    fn write(&self, path: &Path, pending: &Path, tokens: usize) -> std::io::Result<String> {
+        let middle = 8 * self.offsets.len();
+        let end = middle + tokens * self.width.bytes();
+        let dtype = match self.width {
+            Width::U16 => "U16",
+            Width::U32 => "U32",
+        };
+        let mut header = serde_json::json!({
+            "document_offsets": {"dtype": "U64", "shape": [self.offsets.len()], "data_offsets": [0, middle]},
+            "tokens": {"dtype": dtype, "shape": [tokens], "data_offsets": [middle, end]},
+        })
+        .to_string()
+        .into_bytes();
+        header.resize(header.len().next_multiple_of(8), b' ');
+
+        let mut out = Hashed { inner: BufWriter::with_capacity(1 << 16, File::create(path)?), hash: Sha256::new() };
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        for offset in &self.offsets {
+            out.write_all(&offset.to_le_bytes())?;
+        }
+        std::io::copy(&mut BufReader::with_capacity(1 << 16, File::open(pending)?), &mut out)?;
+        out.flush()?;
+        out.inner.get_ref().sync_all()?;
+        Ok(hex(&out.hash.finalize()))
+    }
+}
+
+struct Hashed<W> {
+    inner: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// An open shard, mapped into memory.
+#[derive(Debug)]
+pub(super) struct Shard {
+    map: Mmap,
+    width: Width,
+    tokens: Range<usize>,
+    offsets: Range<usize>,
+}
+
+impl Shard {
+    /// Maps the file at `path` and checks its header.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where it is not a shard as `entry` and `width` describe it.
+    pub fn open(path: &Path, entry: &ShardEntry, width: Width) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::input(path, format!("{error}; expected a shard")))?;
+        // SAFETY: a finished store is never written to by this program; another that truncates it while it is mapped
+        // would end the process with a signal, as with every mapped file.
+        let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::input(path, error.to_string()))?;
+        let damaged = |what: String| Error::input(path, format!("{what}; the store is damaged, build it again"));
+        let [tokens, offsets] = layout(&map, width).map_err(damaged)?;
+        let shard = Self { map, width, tokens, offsets };
+        let found = (shard.len(), shard.documents());
+        if found != (entry.tokens, entry.documents) {
+            let message = format!("it holds {found:?} tokens and documents, the manifest says otherwise");
+            return Err(damaged(message));
+        }
+        shard.check_offsets().map_err(damaged)?;
+        Ok(shard)
+    }
+
+    /// Compares the file with its hash, and the ids with the size of the vocabulary.
+    pub fn verify(&self, path: &Path, entry: &ShardEntry, vocab_size: usize) -> Result<()> {
+        let found = sha256(&self.map);
+        if found != entry.sha256 {
+            let message = format!(
+                "its sha256 is {found}, the manifest says {}; the file is damaged, build the store again",
+                entry.sha256
+            );
+            return Err(Error::input(path, message));
+        }
+        let mut block = Vec::new();
+        for start in (0..self.len()).step_by(1 << 16) {
+            block.clear();
+            self.read(start..self.len().min(start + (1 << 16)), &mut block);
+            if let Some(id) = block.iter().find(|&&id| id as usize >= vocab_size) {
+                let message = format!("it holds id {id}; expected ids below vocab_size, {vocab_size}");
+                return Err(Error::input(path, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.tokens.len() / self.width.bytes()
+    }
+
+    /// Number of documents.
+    pub fn documents(&self) -> usize {
+        self.offsets.len() / 8 - 1
+    }
+
+    /// Where document `index` begins; for the number of documents, where the last one ends.
+    pub fn offset(&self, index: usize) -> usize {
+        let at = self.offsets.start + 8 * index;
+        self.map[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | usize::from(byte))
+    }
+
+    /// Appends the ids of `tokens`.
+    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) {
+        let size = self.width.bytes();
+        let bytes = &self.map[self.tokens.start + tokens.start * size..self.tokens.start + tokens.end * size];
+        match self.width {
+            Width::U16 => {
+                into.extend(bytes.as_chunks::<2>().0.iter().map(|id| u32::from(u16::from_le_bytes(*id))));
+            }
+            Width::U32 => into.extend(bytes.as_chunks::<4>().0.iter().map(|id| u32::from_le_bytes(*id))),
+        }
+    }
+
+    fn check_offsets(&self) -> std::result::Result<(), String> {
+        let mut before = 0;
+        for index in 0..=self.documents() {
+            let offset = self.offset(index);
+            if offset < before || (index == 0 && offset != 0) {
+                return Err(format!("document_offsets[{index}] is {offset}; expected 0 first and no step back"));
+            }
+            before = offset;
+        }
+        if before != self.len() {
+            return Err(format!("document_offsets end at {before}; expected {}, the number of tokens", self.len()));
+        }
+        Ok(())
+    }
+}
+
+/// Where `tokens` and `document_offsets` lie in a safetensors file.
+pub(super) fn layout(bytes: &[u8], width: Width) -> std::result::Result<[Range<usize>; 2], String> {
+    let (length, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| format!("its header is wrong: {error}"))?;
+    let dtype = match width {
+        Width::U16 => Dtype::U16,
+        Width::U32 => Dtype::U32,
+    };
+    let find = |name: &str, dtype: Dtype| {
+        let info = metadata.info(name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
+        if info.dtype != dtype || info.shape.len() != 1 {
+            return Err(format!("`{name}` is {:?} {:?}; expected {dtype:?} of one dimension", info.dtype, info.shape));
+        }
+        let (start, end) = info.data_offsets;
+        let range = start + 8 + length..end + 8 + length;
+        if bytes.get(range.clone()).is_none() {
+            return Err(format!("`{name}` ends beyond the file"));
+        }
+        Ok(range)
+    };
+    let (tokens, offsets) = (find("tokens", dtype)?, find("document_offsets", Dtype::U64)?);
+    if offsets.is_empty() {
+        return Err("`document_offsets` is empty".into());
+    }
+    Ok([tokens, offsets])
+}

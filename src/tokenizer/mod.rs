@@ -1,0 +1,256 @@
+//! WordPiece through the `tokenizers` crate: train, save, encode; special tokens by role.
+
+mod train;
+
+use crate::config::TokenizerConfig;
+use crate::error::{Error, Result};
+use ahash::AHashMap;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::bert::BertProcessing;
+use tokenizers::{AddedToken, NormalizerWrapper};
+
+/// The special tokens, in BERT's order, which is also the order of their ids.
+const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+
+/// Ids of the special tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpecialTokens {
+    /// Padding.
+    pub pad: u32,
+    /// A word outside the vocabulary.
+    pub unk: u32,
+    /// Start of a sequence.
+    pub cls: u32,
+    /// End of a sequence.
+    pub sep: u32,
+    /// A position that the generator fills.
+    pub mask: u32,
+}
+
+/// A token of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its id.
+    pub id: u32,
+    /// The token; `##` in front continues a word.
+    pub token: String,
+    /// First character.
+    pub start: usize,
+    /// One past the last character.
+    pub end: usize,
+}
+
+/// A WordPiece tokenizer.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    special: SpecialTokens,
+}
+
+impl Tokenizer {
+    fn new(model: WordPiece, normalizer: BertNormalizer) -> Result<Self> {
+        let mut inner = tokenizers::Tokenizer::new(model);
+        inner.add_special_tokens(&SPECIAL.map(|token| AddedToken::from(token, true)));
+        let special = special_tokens(&inner)
+            .map_err(|token| Error::config("tokenizer", format!("the vocabulary has no token {token}")))?;
+        inner
+            .with_normalizer(Some(normalizer))
+            .with_pre_tokenizer(Some(BertPreTokenizer))
+            .with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()))
+            .with_post_processor(Some(BertProcessing::new(
+                ("[SEP]".into(), special.sep),
+                ("[CLS]".into(), special.cls),
+            )));
+        Ok(Self { inner, special })
+    }
+
+    /// The tokenizer in `directory`: its `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged, or that lacks a special token.
+    pub fn load(directory: &Path) -> Result<Self> {
+        let path = directory.join("tokenizer.json");
+        let damaged = |error: tokenizers::Error| Error::input(&path, error.to_string());
+        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(damaged)?;
+        // Settings of somebody's last use, which `transformers` does not take over either.
+        inner.with_padding(None).with_truncation(None).map_err(damaged)?;
+        let special = special_tokens(&inner)
+            .map_err(|token| Error::input(&path, format!("it has no token {token}; expected BERT's special tokens")))?;
+        Ok(Self { inner, special })
+    }
+
+    /// A tokenizer with the vocabulary of a `vocab.txt`, one token a line, and BERT's way of splitting text.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that cannot be read, repeats a token or lacks a special token.
+    pub fn from_vocabulary(path: &Path, config: &TokenizerConfig) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::input(path, error.to_string()))?;
+        let mut vocabulary = AHashMap::new();
+        for (id, token) in text.lines().enumerate() {
+            if vocabulary.insert(token.to_owned(), id as u32).is_some() {
+                let message = format!("the token \"{token}\" stands on an earlier line too; expected each token once");
+                return Err(Error::Input { path: path.to_owned(), line: Some(id + 1), message });
+            }
+        }
+        for token in SPECIAL {
+            if !vocabulary.contains_key(token) {
+                return Err(Error::input(path, format!("it has no token {token}; expected BERT's special tokens")));
+            }
+        }
+        let model = WordPiece::builder().vocab(vocabulary).unk_token("[UNK]".into()).build().map_err(internal)?;
+        Self::new(model, train::normalizer(config))
+    }
+
+    /// The tokens of `text` with ids and the places that they have in it, in characters; without special tokens.
+    pub fn encode(&self, text: &str) -> Result<Vec<Piece>> {
+        let encoding = self.inner.encode_char_offsets(text, false).map_err(internal)?;
+        let pieces = encoding.get_ids().iter().zip(encoding.get_tokens()).zip(encoding.get_offsets());
+        Ok(pieces.map(|((&id, token), &(start, end))| Piece { id, token: token.clone(), start, end }).collect())
+    }
+
+    /// The token with `id`, if there is one.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// Ids of the special tokens.
+    pub fn special(&self) -> SpecialTokens {
+        self.special
+    }
+
+    /// Number of tokens.
+    pub fn vocab_size(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// Appends the ids of `documents` to `ids`, without special tokens, and where each document ends there to `ends`; on
+    /// all cores.
+    pub fn encode_documents<'a>(
+        &self,
+        documents: impl Iterator<Item = &'a str>,
+        ids: &mut Vec<u32>,
+        ends: &mut Vec<usize>,
+    ) -> Result<()> {
+        // Lines, since a document may be a whole book. White space separates words in any case, so lines give the ids
+        // that the whole document would.
+        let (mut lines, mut last_lines) = (Vec::new(), Vec::new());
+        for document in documents {
+            lines.extend(document.lines());
+            last_lines.push(lines.len());
+        }
+        // An encoding is far larger than its ids, so it goes no further than the thread that made it.
+        let encode = |lines: &[&str]| {
+            let (mut ids, mut ends) = (Vec::new(), Vec::with_capacity(lines.len()));
+            for line in lines {
+                ids.extend_from_slice(self.inner.encode_fast(*line, false)?.get_ids());
+                ends.push(ids.len());
+            }
+            Ok((ids, ends))
+        };
+        let parts: Vec<(Vec<u32>, Vec<usize>)> =
+            lines.par_chunks(64).map(encode).collect::<tokenizers::Result<_>>().map_err(internal)?;
+        let before = ids.len();
+        let mut line_ends = Vec::with_capacity(lines.len());
+        for (part, part_ends) in parts {
+            line_ends.extend(part_ends.into_iter().map(|end| ids.len() + end));
+            ids.extend_from_slice(&part);
+        }
+        ends.extend(last_lines.into_iter().map(|count| if count == 0 { before } else { line_ends[count - 1] }));
+        Ok(())
+    }
+
+    /// The text that `ids` stand for.
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.inner.decode(ids, false).map_err(internal)
+    }
+
+    /// The contents of `tokenizer.json`.
+    pub fn to_json(&self) -> Result<String> {
+        self.inner.to_string(true).map_err(internal)
+    }
+
+    /// Writes `tokenizer.json`, `tokenizer_config.json` and `vocab.txt`, as Hugging Face lays them out.
+    pub fn save(&self, directory: &Path, model_max_length: usize) -> Result<()> {
+        let write = |name: &str, text: String| {
+            let path = directory.join(name);
+            std::fs::write(&path, text).map_err(Error::io(&path))
+        };
+        write("tokenizer.json", self.to_json()?)?;
+        let by_id: BTreeMap<u32, String> =
+            self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
+        write("vocab.txt", by_id.values().map(|token| format!("{token}\n")).collect())?;
+        let normalizer = match self.inner.get_normalizer() {
+            Some(NormalizerWrapper::BertNormalizer(normalizer)) => Some(normalizer),
+            _ => None,
+        };
+        let config = serde_json::json!({
+            "tokenizer_class": "ElectraTokenizer",
+            "do_lower_case": normalizer.is_some_and(|n| n.lowercase),
+            "strip_accents": normalizer.and_then(|n| n.strip_accents),
+            "tokenize_chinese_chars": normalizer.is_none_or(|n| n.handle_chinese_chars),
+            "model_max_length": model_max_length,
+            "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]",
+        });
+        write("tokenizer_config.json", format!("{config:#}\n"))
+    }
+}
+
+/// Ids of the special tokens by role, or the first one that is missing.
+fn special_tokens(tokenizer: &tokenizers::Tokenizer) -> std::result::Result<SpecialTokens, &'static str> {
+    let id = |role: usize| tokenizer.token_to_id(SPECIAL[role]).ok_or(SPECIAL[role]);
+    Ok(SpecialTokens { pad: id(0)?, unk: id(1)?, cls: id(2)?, sep: id(3)?, mask: id(4)? })
+}
+
+fn internal(error: tokenizers::Error) -> Error {
+    Error::Training(format!("tokenizer: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn train(vocab_size: usize) -> Tokenizer {
+        let texts =
+            [include_str!("../../assets/corpus/01-nature.txt"), include_str!("../../assets/corpus/02-crafts.txt")];
+        let documents = texts.iter().map(|text| Ok((*text).to_owned()));
+        Tokenizer::train(documents, vocab_size, &TokenizerConfig::default()).unwrap()
+    }
+
+    #[test]
+    fn the_same_corpus_gives_the_same_vocabulary_whatever_the_threads() {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| train(600).to_json().unwrap())
+        };
+        assert!(on(1) == on(1), "two runs differ");
+        assert!(on(1) == on(3), "one thread and three differ");
+    }
+
+    #[test]
+    fn special_tokens_come_first_and_text_survives() {
+        let tokenizer = train(1000);
+        let special = tokenizer.special();
+        assert_eq!([special.pad, special.unk, special.cls, special.sep, special.mask], [0, 1, 2, 3, 4]);
+        assert_eq!(tokenizer.vocab_size(), 1000);
+
+        let (mut ids, mut ends) = (vec![7], Vec::new());
+        let documents = ["The water\nof the river.", "", "The sea"];
+        tokenizer.encode_documents(documents.into_iter(), &mut ids, &mut ends).unwrap();
+        assert_eq!(tokenizer.decode(&ids[1..ends[0]]).unwrap(), "the water of the river.");
+        assert_eq!(tokenizer.decode(&ids[ends[1]..ends[2]]).unwrap(), "the sea");
+        assert_eq!((ends[1], ends[2]), (ends[0], ids.len()));
+    }
+
+    #[test]
+    fn a_vocabulary_beyond_the_corpus_is_refused() {
+        let error =
+            Tokenizer::train(std::iter::once(Ok("a b c".into())), 1000, &TokenizerConfig::default()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("model.vocab_size: the corpus supports 8 tokens"), "{error}");
+    }
+}
