@@ -156,13 +156,13 @@ fn a_changed_text_or_tokenizer_is_not_mixed_into_an_unfinished_store() {
     refused_with(&build(at, "corpus.txt", "whole", &[]), "a finished store is never changed");
 
     // A document that cannot be read, behind some shards, leaves an unfinished store behind.
-    std::fs::write(at.join("bad.txt"), [TEXT.repeat(8).as_bytes(), b"\n\n\xff\n"].concat()).unwrap();
+    std::fs::write(at.join("bad.txt"), [TEXT.repeat(40).as_bytes(), b"\n\n\xff\n"].concat()).unwrap();
     refused_with(&build(at, "bad.txt", "half", &["--shard-tokens", "5000"]), "not UTF-8");
     assert!(at.join("half.partial/state.json").is_file(), "some shards were finished");
-    std::fs::write(at.join("other.txt"), TEXT.replace("the", "an").repeat(8)).unwrap();
+    std::fs::write(at.join("other.txt"), TEXT.replace("the", "an").repeat(40)).unwrap();
     refused_with(&build(at, "other.txt", "half", &["--shard-tokens", "5000"]), "the text has changed");
     refused_with(&build(at, "bad.txt", "half", &["--shard-tokens", "6000"]), "other options");
-    std::fs::write(at.join("bad.txt"), TEXT.repeat(8)).unwrap();
+    std::fs::write(at.join("bad.txt"), TEXT.repeat(40)).unwrap();
     let output = build(at, "bad.txt", "half", &["--shard-tokens", "5000"]);
     succeeds(&output);
     assert!(text(&output.stdout).contains("taken up behind"), "{}", text(&output.stdout));
