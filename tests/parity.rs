@@ -330,6 +330,7 @@ fn trajectory_batch(all: &Tensors, step: usize) -> HostBatch {
         masked_ids,
         input_ids,
         counts: Counts { picked: picked.len(), tokens: mask.iter().filter(|&&m| m == 1).count() },
+        token_type_ids: None,
         attention_mask: Some(mask.into_iter().map(|m| m as f32).collect()),
         draws: Draws::Ids((0..weights.len()).filter(real).map(|i| samples[i]).collect()),
         picked,

@@ -150,6 +150,9 @@ pub struct DataConfig {
     /// Share of the real tokens that is picked for prediction.
     #[serde(default = "default::mask_probability")]
     pub mask_probability: f64,
+    /// What is picked as one.
+    #[serde(default)]
+    pub masking: MaskingUnit,
     /// Share of the picked tokens that the generator sees as `[MASK]`; it sees the others as they are.
     #[serde(default = "default::replace_probability")]
     pub replace_probability: f64,
@@ -165,9 +168,27 @@ pub struct DataConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Packing {
-    /// Windows of the stream of documents; nothing is padded.
+    /// Windows of the stream of documents; nothing but the very last one is padded.
     #[default]
     Packed,
+    /// Windows of one document each, padded to the longest in the batch.
+    Documents,
+    /// The reference's examples: of one document, 90 % of them as two segments, 5 % with a random shorter target
+    /// (`build_pretraining_dataset.py`).
+    Reference,
+}
+
+/// What is picked for prediction as one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskingUnit {
+    /// Single tokens, as in the reference.
+    #[default]
+    Token,
+    /// All tokens of a word.
+    WholeWord,
+    /// Spans of whole words of geometric length (Joshi et al., "SpanBERT", TACL 2020).
+    Span,
 }
 
 /// The ELECTRA objective: `generator_weight * MLM + discriminator_weight * discriminator` (paper, section 3).

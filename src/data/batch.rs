@@ -2,6 +2,7 @@
 
 use super::masking::Masking;
 use super::rng::Rng;
+use super::sequences::Row;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct HostBatch {
     pub input_ids: Vec<i32>,
     /// Ids that the generator sees, `[batch, seq]`.
     pub masked_ids: Vec<i32>,
+    /// 1 for the tokens of second segments, else 0, `[batch, seq]`; absent where there is none.
+    pub token_type_ids: Option<Vec<i32>>,
     /// 1 for real tokens and 0 for padding, `[batch, seq]`; absent where nothing is padded.
     pub attention_mask: Option<Vec<f32>>,
     /// Picked positions, `row * seq + position`, ascending.
@@ -45,12 +48,12 @@ pub struct HostBatch {
 impl HostBatch {
     /// Masks `rows`, each of one or more ids, pads them to the longest with `pad_id`, and puts `mask_id` where the
     /// generator sees `[MASK]`. `rng(row)` is the stream of random numbers of a row.
-    pub fn new(rows: &[Vec<u32>], masking: &Masking, mask_id: u32, pad_id: u32, rng: impl Fn(usize) -> Rng) -> Self {
-        let seq = rows.iter().map(Vec::len).max().unwrap_or(0);
+    pub fn new(rows: &[Row], masking: &Masking, mask_id: u32, pad_id: u32, rng: impl Fn(usize) -> Rng) -> Self {
+        let seq = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let shape = [rows.len(), seq];
         let mut input_ids = vec![pad_id as i32; rows.len() * seq];
         let (mut picked, mut uniforms, mut masked) = (Vec::new(), Vec::new(), Vec::new());
-        for (row, ids) in rows.iter().enumerate() {
+        for (row, Row { ids, .. }) in rows.iter().enumerate() {
             for (at, &id) in input_ids[row * seq..].iter_mut().zip(ids) {
                 *at = id as i32;
             }
@@ -64,11 +67,24 @@ impl HostBatch {
         for (&position, _) in picked.iter().zip(&masked).filter(|(_, masked)| **masked) {
             masked_ids[position as usize] = mask_id as i32;
         }
-        let padded = rows.iter().any(|row| row.len() < seq);
+        let padded = rows.iter().any(|row| row.ids.len() < seq);
         let attention_mask =
-            padded.then(|| rows.iter().flat_map(|row| (0..seq).map(|at| f32::from(at < row.len()))).collect());
-        let counts = Counts { picked: picked.len(), tokens: rows.iter().map(Vec::len).sum() };
-        Self { shape, input_ids, masked_ids, attention_mask, picked, draws: Draws::Quantiles(uniforms), counts }
+            padded.then(|| rows.iter().flat_map(|row| (0..seq).map(|at| f32::from(at < row.ids.len()))).collect());
+        let paired = rows.iter().any(|row| row.second < row.ids.len());
+        let second = |row: &Row, at: usize| i32::from((row.second..row.ids.len()).contains(&at));
+        let token_type_ids =
+            paired.then(|| rows.iter().flat_map(|row| (0..seq).map(move |at| second(row, at))).collect());
+        let counts = Counts { picked: picked.len(), tokens: rows.iter().map(|row| row.ids.len()).sum() };
+        Self {
+            shape,
+            input_ids,
+            masked_ids,
+            token_type_ids,
+            attention_mask,
+            picked,
+            draws: Draws::Quantiles(uniforms),
+            counts,
+        }
     }
 
     /// Copies the batch to `device`.
@@ -78,6 +94,7 @@ impl HostBatch {
         Batch {
             input_ids: ids(&self.input_ids),
             masked_ids: ids(&self.masked_ids),
+            token_type_ids: self.token_type_ids.as_deref().map(ids),
             attention_mask: self
                 .attention_mask
                 .as_ref()
@@ -111,6 +128,8 @@ pub struct Batch {
     pub input_ids: Tensor<2, Int>,
     /// Ids that the generator sees, `[batch, seq]`.
     pub masked_ids: Tensor<2, Int>,
+    /// 1 for the tokens of second segments, else 0, `[batch, seq]`; absent where there is none.
+    pub token_type_ids: Option<Tensor<2, Int>>,
     /// 1 for real tokens and 0 for padding, `[batch, seq]`; absent where nothing is padded.
     pub attention_mask: Option<Tensor<2>>,
     /// The same on the host, flat, for the metrics.
@@ -149,15 +168,22 @@ mod tests {
 
     #[test]
     fn rows_are_masked_padded_and_counted() {
-        let rows = vec![vec![2, 10, 11, 12, 13, 14, 15, 3], vec![2, 20, 3]];
-        let masking = Masking { mask_probability: 0.5, replace_probability: 0.5, excluded: vec![0, 2, 3, 4] };
+        let rows = [Row { ids: vec![2, 10, 11, 12, 3, 14, 15, 3], second: 5 }, vec![2, 20, 3].into()];
+        let masking = Masking {
+            mask_probability: 0.5,
+            replace_probability: 0.5,
+            excluded: vec![0, 2, 3, 4],
+            unit: Default::default(),
+            continues: [].into(),
+        };
         let rng = |row| Rng::new(5, Purpose::Mask, 1, row as u64);
         let batch = HostBatch::new(&rows, &masking, 4, 0, rng);
 
         assert_eq!(batch.shape, [2, 8]);
-        assert_eq!(batch.input_ids, [2, 10, 11, 12, 13, 14, 15, 3, 2, 20, 3, 0, 0, 0, 0, 0]);
+        assert_eq!(batch.input_ids, [2, 10, 11, 12, 3, 14, 15, 3, 2, 20, 3, 0, 0, 0, 0, 0]);
         // Half of 8 is 4; half of 3 rounds to 2, but only one candidate is there.
         assert_eq!(batch.counts, Counts { picked: 5, tokens: 11 });
+        assert_eq!(batch.token_type_ids, Some(vec![0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]));
         assert_eq!(batch.picked.last(), Some(&9));
         let mask = batch.attention_mask.as_ref().unwrap();
         assert_eq!(mask.iter().sum::<f32>(), 11.0);

@@ -7,7 +7,7 @@ use super::order::Permutation;
 use super::rng::{Purpose, Rng};
 use super::sequences::Sequences;
 use crate::config::Config;
-use crate::tokenizer::SpecialTokens;
+use crate::tokenizer::{SpecialTokens, TokenKinds};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
@@ -43,18 +43,16 @@ struct Source {
 }
 
 impl Source {
-    fn new(sequences: Sequences, config: &Config, special: SpecialTokens, device: Device, cursor: Cursor) -> Self {
-        let masking = Masking {
-            mask_probability: config.data.mask_probability,
-            replace_probability: config.data.replace_probability,
-            excluded: vec![special.pad, special.cls, special.sep, special.mask],
-        };
+    fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
+        let masking = Masking::new(&config.data, kinds);
+        let special = kinds.special;
         let (batch_size, seed) = (config.data.batch_size, config.seed);
         Self { sequences, masking, special, batch_size, seed, device, cursor }
     }
 
-    fn batch(&self, indices: impl Iterator<Item = usize>, rng: impl Fn(usize) -> Rng) -> HostBatch {
-        let rows: Vec<_> = indices.map(|index| self.sequences.get(index)).collect();
+    /// Of sequences, each an index and a pass.
+    fn batch(&self, items: impl Iterator<Item = (usize, usize)>, rng: impl Fn(usize) -> Rng) -> HostBatch {
+        let rows: Vec<_> = items.map(|(index, epoch)| self.sequences.get(index, epoch)).collect();
         HostBatch::new(&rows, &self.masking, self.special.mask, self.special.pad, rng)
     }
 }
@@ -70,8 +68,8 @@ pub struct TrainLoader {
 
 impl TrainLoader {
     /// A loader whose batches land on `device`; `sequences` must not be empty.
-    pub fn new(sequences: Sequences, config: &Config, special: SpecialTokens, device: Device, cursor: Cursor) -> Self {
-        let source = Source::new(sequences, config, special, device, cursor);
+    pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
+        let source = Source::new(sequences, config, kinds, device, cursor);
         Self { source, accumulation: config.training.accumulation, part: None }
     }
 
@@ -80,7 +78,10 @@ impl TrainLoader {
         let (source, rows) = (&self.source, self.source.batch_size);
         let total = source.sequences.len();
         let first = step * self.accumulation * rows;
-        let item = |at: usize| Permutation::new(total, source.seed, (at / total) as u64).get(at % total);
+        let item = |at: usize| {
+            let epoch = at / total;
+            (Permutation::new(total, source.seed, epoch as u64).get(at % total), epoch)
+        };
         (0..self.accumulation)
             .map(|part| {
                 let offset = part * rows;
@@ -131,17 +132,17 @@ pub struct ValidLoader {
 
 impl ValidLoader {
     /// A loader whose batches land on `device`.
-    pub fn new(sequences: Sequences, config: &Config, special: SpecialTokens, device: Device, cursor: Cursor) -> Self {
+    pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
         let sequences = sequences.take(config.data.validation_sequences);
         let batches = 0..sequences.len().div_ceil(config.data.batch_size);
-        Self { source: Source::new(sequences, config, special, device, cursor), batches }
+        Self { source: Source::new(sequences, config, kinds, device, cursor), batches }
     }
 
     fn host_batch(&self, index: usize) -> HostBatch {
         let source = &self.source;
         let first = index * source.batch_size;
         let rng = |row| Rng::new(source.seed, Purpose::Validation, 0, (first + row) as u64);
-        source.batch(first..(first + source.batch_size).min(source.sequences.len()), rng)
+        source.batch((first..(first + source.batch_size).min(source.sequences.len())).map(|index| (index, 0)), rng)
     }
 }
 

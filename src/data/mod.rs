@@ -13,4 +13,4 @@ pub use loader::{Cursor, TrainLoader, ValidLoader};
 pub use masking::{Masking, Pick};
 pub use order::Permutation;
 pub use rng::{Purpose, Rng};
-pub use sequences::Sequences;
+pub use sequences::{Row, Sequences};

@@ -17,6 +17,8 @@ pub enum Purpose {
     Validation = 4,
     /// What a device draws itself: dropout.
     Device = 5,
+    /// Lengths and segments of the reference's examples.
+    Segments = 6,
 }
 
 /// A stream of random numbers.

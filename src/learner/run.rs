@@ -230,11 +230,11 @@ fn loaders(
     adapter: &Adapter,
     cursor: &Cursor,
 ) -> Result<(TrainLoader, ValidLoader)> {
-    let length = config.data.sequence_length;
+    let (length, kinds) = (config.data.sequence_length, tokenizer.kinds());
     let sequences = |split, key: &str, what: &str| {
         let tokens = store.range(split);
-        let sequences = Sequences::new(store.clone(), tokens.clone(), length, tokenizer.special());
-        if sequences.is_empty() {
+        let sequences = Sequences::new(store.clone(), split, config, kinds.clone());
+        if tokens.len() < length - 2 {
             return Err(Error::config(
                 key,
                 format!(
@@ -249,10 +249,10 @@ fn loaders(
     };
     let train = sequences(Split::Train, "data.sequence_length", "training")?;
     let valid = sequences(Split::Valid, "data.validation_share", "held-out")?;
-    let (special, device) = (tokenizer.special(), &adapter.device);
+    let device = &adapter.device;
     Ok((
-        TrainLoader::new(train, config, special, device.clone(), cursor.clone()),
-        ValidLoader::new(valid, config, special, device.clone(), cursor.clone()),
+        TrainLoader::new(train, config, &kinds, device.clone(), cursor.clone()),
+        ValidLoader::new(valid, config, &kinds, device.clone(), cursor.clone()),
     ))
 }
 

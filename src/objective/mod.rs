@@ -33,7 +33,10 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
     let original = batch.input_ids.clone().reshape([rows * seq]);
     let targets = original.clone().select(0, batch.picked.clone());
 
-    let inputs = |ids: &Tensor<2, Int>| Inputs::new(ids.clone(), batch.attention_mask.clone());
+    let inputs = |ids: &Tensor<2, Int>| Inputs {
+        token_type_ids: batch.token_type_ids.clone(),
+        ..Inputs::new(ids.clone(), batch.attention_mask.clone())
+    };
 
     // Generator: cross-entropy at the picked positions.
     let logits = pair.generate(inputs(&batch.masked_ids), batch.picked.clone());

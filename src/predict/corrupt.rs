@@ -37,12 +37,7 @@ pub struct Corrupted {
 impl Game {
     /// A game between the networks of `pair`; shares, excluded tokens and temperature as in pretraining.
     pub fn new(tokenizer: Tokenizer, pair: ElectraPair, config: &Config, device: &Device) -> Self {
-        let special = tokenizer.special();
-        let masking = Masking {
-            mask_probability: config.data.mask_probability,
-            replace_probability: config.data.replace_probability,
-            excluded: vec![special.pad, special.cls, special.sep, special.mask],
-        };
+        let masking = Masking::new(&config.data, &tokenizer.kinds());
         let (objective, longest) = (config.objective.clone(), config.model.max_position_embeddings.saturating_sub(2));
         Self { tokenizer, pair, masking, objective, longest, device: device.clone() }
     }
@@ -61,7 +56,7 @@ impl Game {
         let words = pieces.iter().map(|piece| piece.id);
         let row: Vec<u32> = std::iter::once(special.cls).chain(words).chain([special.sep]).collect();
         let rng = |_| Rng::new(seed, Purpose::Mask, 0, 0);
-        let host = HostBatch::new(&[row], &self.masking, special.mask, special.pad, rng);
+        let host = HostBatch::new(&[row.into()], &self.masking, special.mask, special.pad, rng);
         if host.counts.picked == 0 {
             return Err(Error::Usage("the text holds nothing but special tokens; there is nothing to corrupt".into()));
         }

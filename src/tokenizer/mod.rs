@@ -8,6 +8,7 @@ use ahash::AHashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -31,6 +32,20 @@ pub struct SpecialTokens {
     /// A position that the generator fills.
     pub mask: u32,
 }
+
+/// What batches need to know of a vocabulary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenKinds {
+    /// The special tokens.
+    pub special: SpecialTokens,
+    /// For every id whether the token continues a word.
+    pub continues: Arc<[bool]>,
+    /// Tokens that end a sentence.
+    pub sentence_ends: Vec<u32>,
+}
+
+/// Signs that end a sentence, in Latin, Chinese, Indian and Arabic scripts.
+const SENTENCE_ENDS: [&str; 9] = [".", "!", "?", "。", "！", "？", "।", "؟", "۔"];
 
 /// A token of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +131,16 @@ impl Tokenizer {
     /// The token with `id`, if there is one.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// What batches need to know of the vocabulary.
+    pub fn kinds(&self) -> TokenKinds {
+        let continues = |id: u32| self.inner.id_to_token(id).is_some_and(|token| token.starts_with("##"));
+        TokenKinds {
+            special: self.special,
+            continues: (0..self.vocab_size() as u32).map(continues).collect(),
+            sentence_ends: SENTENCE_ENDS.iter().filter_map(|token| self.inner.token_to_id(token)).collect(),
+        }
     }
 
     /// Ids of the special tokens.

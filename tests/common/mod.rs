@@ -7,7 +7,7 @@ pub mod program;
 use burn::tensor::Device;
 use electra_burn::Config;
 use electra_burn::config::{Source, load};
-use electra_burn::data::{HostBatch, Masking, Purpose, Rng};
+use electra_burn::data::{HostBatch, Masking, Purpose, Rng, Row};
 
 /// A pair small enough for tests: 40 words, two layers.
 pub fn small_config() -> Config {
@@ -35,10 +35,16 @@ pub fn random_batch(rows: usize, seq: usize, padded: bool) -> HostBatch {
         let mut rng = Rng::new(9, Purpose::Order, 0, index as u64);
         let length = if padded { seq - index % 3 } else { seq };
         let words = (0..length - 2).map(|_| 5 + rng.below(35) as u32);
-        std::iter::once(2).chain(words).chain([3]).collect()
+        std::iter::once(2).chain(words).chain([3]).collect::<Vec<u32>>()
     };
-    let rows: Vec<Vec<u32>> = (0..rows).map(row).collect();
-    let masking = Masking { mask_probability: 0.5, replace_probability: 0.85, excluded: vec![0, 2, 3, 4] };
+    let rows: Vec<Row> = (0..rows).map(|index| Row::from(row(index))).collect();
+    let masking = Masking {
+        mask_probability: 0.5,
+        replace_probability: 0.85,
+        excluded: vec![0, 2, 3, 4],
+        unit: Default::default(),
+        continues: [].into(),
+    };
     HostBatch::new(&rows, &masking, 4, 0, |row| Rng::new(7, Purpose::Mask, 0, row as u64))
 }
 
