@@ -77,8 +77,10 @@ named! {
 
 named! {
     /// What ends a document in plain text.
+    #[derive(Default)]
     Boundary {
         /// A blank line.
+        #[default]
         BlankLine = "blank-line",
         /// Every line.
         Line = "line",
@@ -87,24 +89,14 @@ named! {
 
 named! {
     /// What becomes of a line or record that is not UTF-8.
+    #[derive(Default)]
     InvalidUtf8 {
         /// Reading stops with an error that names it.
+        #[default]
         Error = "error",
         /// It is left out and counted.
         Skip = "skip",
         /// The bytes become U+FFFD, and it is counted.
         Replace = "replace",
-    }
-}
-
-impl Default for Boundary {
-    fn default() -> Self {
-        Self::BlankLine
-    }
-}
-
-impl Default for InvalidUtf8 {
-    fn default() -> Self {
-        Self::Error
     }
 }

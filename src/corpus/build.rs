@@ -121,7 +121,7 @@ pub fn build(
     manifest.held_out = held_out(&work.partial, &manifest, options.validation_share)?;
     write(MANIFEST, &format!("{}\n", pretty(&manifest)?))?;
     work.finish(output)?;
-    Ok(Built { manifest, read: input.documents.stats().clone(), resumed })
+    Ok(Built { manifest, read: *input.documents.stats(), resumed })
 }
 
 /// A document that is to be tokenized, and what had been read when it came.

@@ -4,6 +4,7 @@
 use super::batch::{HostBatch, StepBatch};
 use super::masking::Masking;
 use super::order::Permutation;
+use super::prefetch::Prefetch;
 use super::rng::{Purpose, Rng};
 use super::sequences::Sequences;
 use crate::config::Config;
@@ -102,12 +103,24 @@ impl TrainLoader {
 
 impl DataLoader<StepBatch> for TrainLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch> + 'a> {
-        let device = &self.source.device;
-        let batches = move |step| StepBatch {
-            step: step + 1,
-            batches: self.host_batches(step).iter().map(|batch| batch.to_device(device)).collect(),
+        let (device, steps, loader) = (self.source.device.clone(), self.steps(), self.clone());
+        let total = steps.len();
+        let batches = Prefetch::new(steps.clone(), move |step| loader.host_batches(step));
+        let mut steps = steps;
+        let mut on_device = move |batches: Vec<HostBatch>| StepBatch {
+            step: steps.next().map_or(0, |step| step + 1),
+            batches: batches.iter().map(|batch| batch.to_device(&device)).collect(),
         };
-        Box::new(Pass { items: self.steps(), done: 0, make: batches, unit: "steps" })
+        match batches {
+            Ok(batches) => {
+                let items = batches.map(move |item| item.map(&mut on_device).map_err(DatasetError::new));
+                Box::new(Pass { items, done: 0, total, unit: "steps" })
+            }
+            Err(error) => {
+                let items = std::iter::once(Err(DatasetError::new(error)));
+                Box::new(Pass { items, done: 0, total, unit: "steps" })
+            }
+        }
     }
 
     fn num_items(&self) -> usize {
@@ -151,7 +164,8 @@ impl DataLoader<StepBatch> for ValidLoader {
         let step = self.source.cursor.get().end;
         let device = &self.source.device;
         let batch = move |index| StepBatch { step, batches: vec![self.host_batch(index).to_device(device)] };
-        Box::new(Pass { items: self.batches.clone(), done: 0, make: batch, unit: "batches" })
+        let items = self.batches.clone().map(move |index| Ok(batch(index)));
+        Box::new(Pass { items, done: 0, total: self.batches.len(), unit: "batches" })
     }
 
     fn num_items(&self) -> usize {
@@ -169,27 +183,25 @@ impl DataLoader<StepBatch> for ValidLoader {
     }
 }
 
-struct Pass<F> {
-    items: Range<usize>,
+struct Pass<I> {
+    items: I,
     done: usize,
-    make: F,
+    total: usize,
     unit: &'static str,
 }
 
-impl<F: Fn(usize) -> StepBatch> Iterator for Pass<F> {
+impl<I: Iterator<Item = Result<StepBatch, DatasetError>>> Iterator for Pass<I> {
     type Item = Result<StepBatch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let index = self.items.start + self.done;
-        (index < self.items.end).then(|| {
-            self.done += 1;
-            Ok((self.make)(index))
-        })
+        let item = self.items.next()?;
+        self.done += 1;
+        Some(item)
     }
 }
 
-impl<F: Fn(usize) -> StepBatch> DataLoaderIterator<StepBatch> for Pass<F> {
+impl<I: Iterator<Item = Result<StepBatch, DatasetError>>> DataLoaderIterator<StepBatch> for Pass<I> {
     fn progress(&self) -> Progress {
-        Progress::new(self.done, self.items.len(), Some(self.unit.into()))
+        Progress::new(self.done, self.total, Some(self.unit.into()))
     }
 }

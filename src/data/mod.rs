@@ -5,6 +5,7 @@ mod batch;
 mod loader;
 mod masking;
 mod order;
+mod prefetch;
 mod rng;
 mod sequences;
 
