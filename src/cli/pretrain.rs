@@ -1,12 +1,17 @@
 //! `electra pretrain`
 
 use super::reading::{Bar, Reading};
-use electra_burn::config::{self, Config};
+use electra_burn::config::{self, Config, Source};
+use electra_burn::corpus::Progress;
 use electra_burn::learner::{self, Report, RunOptions};
-use electra_burn::{Result, device, hub};
+use electra_burn::{Error, Result, device, hub};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// Pretrain a generator and a discriminator on text.
 ///
@@ -29,6 +34,9 @@ pub struct Arguments {
     /// Go on from this ElectraForMaskedLM
     #[arg(long, value_name = "DIR", requires = "init_discriminator")]
     init_generator: Option<PathBuf>,
+    /// Go on with this run behind its newest checkpoint; --set may change training.steps and the intervals
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "output", "init_discriminator"])]
+    resume: Option<PathBuf>,
     /// Run directory, new or empty [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -45,29 +53,61 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let source = config::Source {
-        file: arguments.config.clone(),
+    let environment = std::env::vars().collect();
+    let source = |file: Option<PathBuf>| Source {
+        file,
         preset: arguments.preset.clone(),
         corpus: arguments.corpus.clone(),
         set: arguments.set.clone(),
-        environment: std::env::vars().collect(),
+        environment,
     };
-    let mut config = config::load(&source)?;
+    let mut config = match &arguments.resume {
+        Some(run) => learner::resumed_config(run, source)?,
+        None => config::load(&source(arguments.config.clone()))?,
+    };
     arguments.reading.apply(&mut config.corpus);
     config.init.discriminator = arguments.init_discriminator.clone().or(config.init.discriminator);
     config.init.generator = arguments.init_generator.clone().or(config.init.generator);
     let adapter = device::select(&arguments.device)?;
-    let initial = hub::load_pair(&mut config, &adapter.device)?;
-    let output = arguments.output.clone().unwrap_or_else(|| next_free(&name(&arguments, &config)));
+    let initial = match &arguments.resume {
+        Some(run) if learner::has_checkpoint(run) => None,
+        _ => hub::load_pair(&mut config, &adapter.device)?,
+    };
+    let output = arguments.resume.clone().or_else(|| arguments.output.clone());
+    let output = output.unwrap_or_else(|| next_free(&name(&arguments, &config)));
 
     let dashboard = !arguments.no_tui && std::io::stdout().is_terminal();
     let bar = Bar::new();
-    let mut progress = |progress: electra_burn::corpus::Progress| bar.show(progress);
-    let options = RunOptions { output: output.clone(), adapter, initial, dashboard, progress: &mut progress };
+    let mut progress = |progress: Progress| bar.show(progress);
+    let options = RunOptions {
+        output: output.clone(),
+        adapter,
+        initial,
+        resume: arguments.resume.is_some(),
+        signal: signals()?,
+        dashboard,
+        progress: &mut progress,
+    };
     let report = learner::pretrain(&config, options)?;
-    hub::export(&output, &config, &report)?;
+    match arguments.resume {
+        Some(_) => hub::export_again(&output, &config, &report)?,
+        None => hub::export(&output, &config, &report)?,
+    }
     print(&output, &report);
     Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// Holds the number of the first SIGINT or SIGTERM; a second one ends the program at once, as usual.
+fn signals() -> Result<Arc<AtomicUsize>> {
+    let signal = Arc::new(AtomicUsize::new(0));
+    let again = Arc::new(AtomicBool::new(false));
+    for number in [SIGINT, SIGTERM] {
+        let registered = flag::register_conditional_default(number, again.clone())
+            .and_then(|_| flag::register(number, again.clone()))
+            .and_then(|_| flag::register_usize(number, signal.clone(), usize::try_from(number).unwrap_or(1)));
+        registered.map_err(|error| Error::Usage(format!("signals cannot be handled: {error}")))?;
+    }
+    Ok(signal)
 }
 
 /// What the run is called: the configuration file or the preset.

@@ -13,6 +13,7 @@ pub use layers::{Source, default_preset, load};
 pub use preset::{PRESETS, preset};
 
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Everything that a pretraining run depends on.
@@ -296,9 +297,42 @@ impl Config {
         }
     }
 
+    /// The keys, with both values, in which `other` differs and that must not change while a run goes on.
+    pub fn fixed_differences(&self, other: &Self) -> Vec<(String, String, String)> {
+        let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
+        for (config, into) in [(self, &mut ours), (other, &mut theirs)] {
+            if let Ok(table) = toml::Table::try_from(config) {
+                flatten("", &table, into);
+            }
+        }
+        let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+        let value = |of: &BTreeMap<String, String>, key| of.get(key).cloned().unwrap_or_else(|| "nothing".into());
+        let fixed = keys.into_iter().filter(|key| !FREE.contains(&key.as_str()) && ours.get(*key) != theirs.get(*key));
+        fixed.map(|key| (key.clone(), value(&ours, key), value(&theirs, key))).collect()
+    }
+
     /// The configuration as the TOML text that [`load`] reads back to the same value.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a configuration holds only what TOML can express")
+    }
+}
+
+/// Keys that may change while a run goes on. Where the corpus lies is free: what counts is the store made of it.
+const FREE: [&str; 6] = [
+    "data.corpus",
+    "training.steps",
+    "training.log_every",
+    "training.validate_every",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+];
+
+fn flatten(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(table) => flatten(&format!("{prefix}{key}."), table, into),
+            value => _ = into.insert(format!("{prefix}{key}"), value.to_string()),
+        }
     }
 }
 

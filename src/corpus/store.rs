@@ -88,6 +88,12 @@ impl TokenStore {
         &self.manifest
     }
 
+    /// A hash of everything in it.
+    pub fn fingerprint(&self) -> Result<String> {
+        let path = self.directory.join(MANIFEST);
+        std::fs::read(&path).map(|bytes| sha256(&bytes)).map_err(Error::io(&path))
+    }
+
     /// The tokenizer that made it.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         Tokenizer::load(&self.directory)

@@ -16,7 +16,7 @@ pub use pair::{load_pair, open_pair};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::files::write_whole;
+use crate::files::{replace_whole, write_whole};
 use crate::learner::Report;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
 use std::path::Path;
@@ -50,6 +50,17 @@ impl Network {
 pub fn export(directory: &Path, config: &Config, report: &Report) -> Result<()> {
     for network in Network::ALL {
         write_whole(&directory.join(network.name()), |target| write(target, network, config, report))?;
+    }
+    Ok(())
+}
+
+/// [`export`] in the place of what an earlier part of the same run has exported.
+///
+/// # Errors
+/// Those of [`export`], but for directories that exist.
+pub fn export_again(directory: &Path, config: &Config, report: &Report) -> Result<()> {
+    for network in Network::ALL {
+        replace_whole(&directory.join(network.name()), |target| write(target, network, config, report))?;
     }
     Ok(())
 }

@@ -1,25 +1,35 @@
-//! Checkpoints by step: `checkpoints/step-0001000/` with `model.bpk`, `optimizer.bpk`, `scheduler.bpk`, `state.json`.
+//! Checkpoints by step: `checkpoints/step-0001000/` with `model.bpk`, `optimizer.bpk`, `scheduler.bpk`, the open interval
+//! of the metrics, and `state.json`, which holds their hashes.
 //!
 //! Burn writes the three parts on three threads. Each goes into a hidden neighbour of the final directory; whoever
-//! finishes last adds `state.json` and renames it, so that a checkpoint is whole or absent.
+//! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
+use super::metrics::{Interval, SharedInterval};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::files;
 use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::EventStoreClient;
-use std::collections::{BTreeMap, VecDeque};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The parts of a checkpoint.
 const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
 
+/// The metrics since the last record, where there are any.
+const INTERVAL: &str = "interval.safetensors";
+
 /// Name of the directory of the checkpoint at `step`.
 pub(super) fn name(step: usize) -> String {
     format!("step-{step:07}")
 }
 
-/// The steps that `directory` has whole checkpoints of, ascending.
+/// The steps that `directory` has checkpoints of, ascending.
 pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
     let mut steps = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -30,23 +40,136 @@ pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
     Ok(steps)
 }
 
+/// What a checkpoint says of itself: `state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    schema: usize,
+    /// Steps done.
+    pub step: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Fingerprint of the token store.
+    pub store: String,
+    /// SHA-256 of every other file.
+    files: BTreeMap<String, String>,
+}
+
+/// Version of the checkpoints' layout.
+const SCHEMA: usize = 2;
+
+impl State {
+    /// Reads the state of the checkpoint in `directory` and compares every file with its hash.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(directory: &Path) -> std::result::Result<Self, String> {
+        let text = std::fs::read(directory.join("state.json")).map_err(|error| format!("state.json: {error}"))?;
+        let state: Self = serde_json::from_slice(&text).map_err(|error| format!("state.json: {error}"))?;
+        if state.schema != SCHEMA {
+            return Err(format!("state.json: schema is {}; expected {SCHEMA}", state.schema));
+        }
+        for part in PARTS.map(|part| format!("{part}.bpk")) {
+            if !state.files.contains_key(&part) {
+                return Err(format!("state.json: it does not name {part}"));
+            }
+        }
+        for (name, expected) in &state.files {
+            let found = files::sha256(&directory.join(name)).map_err(|error| format!("{name}: {error}"))?;
+            if found != *expected {
+                return Err(format!("{name}: its sha256 is {found}, state.json says {expected}"));
+            }
+        }
+        Ok(state)
+    }
+}
+
+/// A checkpoint that is whole.
+pub(super) struct Found {
+    pub path: PathBuf,
+    pub state: State,
+    /// The metrics since the last record.
+    pub interval: Option<Interval>,
+}
+
+/// The newest whole checkpoint below `directory`; `say` hears of those that are damaged.
+pub(super) fn newest(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Option<Found>> {
+    let steps = match steps(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        steps => steps.map_err(Error::io(directory))?,
+    };
+    for &step in steps.iter().rev() {
+        let path = directory.join(name(step));
+        let whole = State::verify(&path).and_then(|state| {
+            let interval = match state.files.contains_key(INTERVAL) {
+                true => std::fs::read(path.join(INTERVAL)).map_err(|error| error.to_string()),
+                false => return Ok((state, None)),
+            };
+            let interval = Interval::from_bytes(&interval?).map_err(|error| format!("{INTERVAL}: {error}"))?;
+            Ok((state, Some(interval)))
+        });
+        match whole {
+            Ok((state, interval)) => return Ok(Some(Found { path, state, interval })),
+            Err(error) => say(&format!("the checkpoint {} is damaged ({error}); going back", path.display())),
+        }
+    }
+    Ok(None)
+}
+
 /// The checkpoints of a run.
 #[derive(Clone)]
 pub(super) struct Checkpoints {
     directory: PathBuf,
     seed: u64,
+    store: String,
+    interval: SharedInterval,
+    /// How many of the newest are kept.
+    keep: usize,
     /// Parts written so far, by step.
     written: Arc<Mutex<BTreeMap<usize, usize>>>,
+    /// The interval as it was when the step's checkpoint was begun.
+    intervals: Arc<Mutex<BTreeMap<usize, Option<Interval>>>>,
 }
 
 impl Checkpoints {
-    pub fn new(directory: PathBuf, seed: u64) -> Self {
-        Self { directory, seed, written: Arc::default() }
+    /// Those below `directory` of a run that stands at `step`. The leftovers of a process that was killed are removed, and
+    /// checkpoints beyond `step`, which are damaged.
+    pub fn new(
+        directory: PathBuf,
+        step: usize,
+        config: &Config,
+        store: String,
+        interval: SharedInterval,
+    ) -> Result<Self> {
+        let (seed, keep) = (config.seed, config.training.keep_checkpoints);
+        let new = Self { directory, seed, store, interval, keep, written: Arc::default(), intervals: Arc::default() };
+        new.clean(step).map_err(Error::io(&new.directory))?;
+        Ok(new)
+    }
+
+    fn clean(&self, step: usize) -> std::io::Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        for damaged in steps(&self.directory)?.into_iter().filter(|&found| found > step) {
+            self.remove(damaged)?;
+        }
+        for entry in std::fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".step-")) {
+                std::fs::remove_dir_all(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// The writers of the three parts, in the order in which Burn takes them.
     pub fn parts(&self) -> [Part; 3] {
         PARTS.map(|name| Part { checkpoints: self.clone(), name })
+    }
+
+    /// Takes down the open interval for the checkpoint of `step`, which is saved next; all steps must have been counted.
+    pub fn begin(&self, step: usize) {
+        let interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.intervals.lock().unwrap_or_else(PoisonError::into_inner).insert(step, interval);
     }
 
     fn path(&self, step: usize) -> PathBuf {
@@ -67,13 +190,39 @@ impl Checkpoints {
         }
         written.remove(&step);
         let partial = self.partial(step);
-        let state = serde_json::json!({"schema": 1, "step": step, "seed": self.seed});
-        std::fs::write(partial.join("state.json"), format!("{state:#}\n"))?;
-        for name in PARTS.iter().map(|part| format!("{part}.bpk")).chain(["state.json".into()]) {
-            std::fs::File::open(partial.join(name))?.sync_all()?;
+        let mut files = PARTS.map(|part| format!("{part}.bpk")).to_vec();
+        let interval = self.intervals.lock().unwrap_or_else(PoisonError::into_inner).remove(&step).flatten();
+        if let Some(interval) = interval {
+            let bytes = interval.to_bytes().map_err(std::io::Error::other)?;
+            std::fs::write(partial.join(INTERVAL), bytes)?;
+            files.push(INTERVAL.into());
         }
+        let mut hashes = BTreeMap::new();
+        for file in files {
+            let path = partial.join(&file);
+            std::fs::File::open(&path)?.sync_all()?;
+            hashes.insert(file, files::sha256(&path)?);
+        }
+        let state = State { schema: SCHEMA, step, seed: self.seed, store: self.store.clone(), files: hashes };
+        let mut file = std::fs::File::create(partial.join("state.json"))?;
+        file.write_all(format!("{}\n", serde_json::to_string_pretty(&state)?).as_bytes())?;
+        file.sync_all()?;
+        // A damaged checkpoint of the same step may be in the way.
+        self.remove(step)?;
         std::fs::rename(&partial, self.path(step))?;
-        sync_directory(&self.directory)
+        sync_directory(&self.directory)?;
+        let steps = steps(&self.directory)?;
+        steps.iter().take(steps.len().saturating_sub(self.keep)).try_for_each(|&old| self.remove(old))
+    }
+
+    /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.
+    fn remove(&self, step: usize) -> std::io::Result<()> {
+        let old = self.directory.join(format!(".step-{step:07}.old"));
+        match std::fs::rename(self.path(step), &old) {
+            Ok(()) => std::fs::remove_dir_all(&old),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -89,44 +238,27 @@ pub(super) struct Part {
 }
 
 impl<R: Checkpoint> Checkpointer<R> for Part {
-    fn save(&self, step: usize, record: R) -> Result<(), CheckpointerError> {
+    fn save(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
         let partial = self.checkpoints.partial(step);
         std::fs::create_dir_all(&partial).map_err(CheckpointerError::IOError)?;
         record.save(partial.join(format!("{}.bpk", self.name)))?;
         self.checkpoints.part_written(step).map_err(CheckpointerError::IOError)
     }
 
-    fn delete(&self, step: usize) -> Result<(), CheckpointerError> {
-        // Burn asks for all three parts; one of them removes the directory.
-        if self.name != PARTS[0] {
-            return Ok(());
-        }
-        std::fs::remove_dir_all(self.checkpoints.path(step)).map_err(CheckpointerError::IOError)
+    fn delete(&self, _step: usize) -> std::result::Result<(), CheckpointerError> {
+        Ok(())
     }
 
-    fn restore(&self, step: usize) -> Result<R, CheckpointerError> {
+    fn restore(&self, step: usize) -> std::result::Result<R, CheckpointerError> {
         R::load(self.checkpoints.path(step).join(format!("{}.bpk", self.name)))
     }
 }
 
-/// Saves whenever the strategy asks, and removes all but the newest `keep` checkpoints.
-pub(super) struct KeepNewest {
-    keep: usize,
-    saved: VecDeque<usize>,
-}
+/// Saves whenever it is asked; what is removed, [`Checkpoints`] decides once the new one is whole.
+pub(super) struct Always;
 
-impl KeepNewest {
-    pub fn new(keep: usize) -> Self {
-        Self { keep, saved: VecDeque::new() }
-    }
-}
-
-impl CheckpointingStrategy for KeepNewest {
-    fn checkpointing(&mut self, step: usize, _store: &EventStoreClient) -> Vec<CheckpointingAction> {
-        self.saved.push_back(step);
-        // Saving comes first. A writer takes it only once it is done with the step before, so what is removed after it
-        // is whole by then.
-        let old = (self.saved.len() > self.keep).then(|| self.saved.pop_front()).flatten();
-        std::iter::once(CheckpointingAction::Save).chain(old.map(CheckpointingAction::Delete)).collect()
+impl CheckpointingStrategy for Always {
+    fn checkpointing(&mut self, _step: usize, _store: &EventStoreClient) -> Vec<CheckpointingAction> {
+        vec![CheckpointingAction::Save]
     }
 }

@@ -8,8 +8,9 @@ use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
 };
-use std::sync::Arc;
-use std::time::Duration;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A number that the dashboard plots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,28 +164,103 @@ pub(super) struct Summary {
     /// Steps in an interval; absent for a validation, which is one interval.
     log_every: Option<usize>,
     total_steps: usize,
-    interval: Option<Interval>,
+    interval: SharedInterval,
     collapsed: bool,
     /// The line of the interval before, which the dashboard shows until the next.
     line: String,
 }
 
-#[derive(Clone)]
-struct Interval {
-    first: Arc<Seen>,
-    last: Arc<Seen>,
+/// What the steps since the last record have come to. It outlives windows and, saved with a checkpoint, the process, so
+/// that a record does not depend on what interrupts its interval.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Interval {
+    last_step: usize,
     steps: usize,
     tally: Tally,
     grad_norms: f64,
     rate: f64,
+    /// Seconds of training in windows that have ended.
+    seconds: f64,
+    /// Beginning and end of the steps of this window.
+    window: Option<(Instant, Instant)>,
 }
+
+impl Interval {
+    fn add(&mut self, seen: &Seen, rate: f64) {
+        self.last_step = seen.step;
+        self.steps += 1;
+        self.tally.merge(&seen.tally);
+        self.grad_norms += seen.grad_norm.unwrap_or(0.0);
+        self.rate = rate;
+        let start = self.window.map_or(seen.time.0, |(start, _)| start);
+        self.window = Some((start, seen.time.1));
+    }
+
+    /// Stops the clock until the next window.
+    fn end_window(&mut self) {
+        if let Some((start, end)) = self.window.take() {
+            self.seconds += seconds(end - start);
+        }
+    }
+
+    /// As a safetensors file: exact, and small beside a checkpoint.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let tally = &self.tally;
+        let sums = [
+            tally.mlm_loss_sum,
+            tally.mlm_correct,
+            tally.picked as f64,
+            tally.disc_loss_sum,
+            self.last_step as f64,
+            self.steps as f64,
+            self.grad_norms,
+            self.rate,
+            self.seconds + self.window.map_or(0.0, |(start, end)| seconds(end - start)),
+        ];
+        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let (original, replaced) = (bytes(&tally.original), bytes(&tally.replaced));
+        let sums: Vec<u8> = sums.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let view = |dtype, size, bytes| TensorView::new(dtype, vec![size], bytes).map_err(|error| error.to_string());
+        let tensors = [
+            ("sums", view(Dtype::F64, sums.len() / 8, &sums)?),
+            ("original", view(Dtype::F32, tally.original.len(), &original)?),
+            ("replaced", view(Dtype::F32, tally.replaced.len(), &replaced)?),
+        ];
+        safetensors::serialize(tensors, None).map_err(|error| error.to_string())
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) has written.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+        let scores = |name| {
+            let tensor = file.tensor(name).map_err(|error| error.to_string())?;
+            Ok::<_, String>(tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        };
+        let sums = file.tensor("sums").map_err(|error| error.to_string())?;
+        let sums: Vec<f64> = sums.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+        let &[mlm_loss_sum, mlm_correct, picked, disc_loss_sum, last_step, steps, grad_norms, rate, seconds] =
+            sums.as_slice()
+        else {
+            return Err(format!("it has {} sums; expected 9", sums.len()));
+        };
+        let (original, replaced) = (scores("original")?, scores("replaced")?);
+        let picked = picked as usize;
+        let tally = Tally { mlm_loss_sum, mlm_correct, picked, disc_loss_sum, original, replaced };
+        let (last_step, steps) = (last_step as usize, steps as usize);
+        Ok(Self { last_step, steps, tally, grad_norms, rate, seconds, window: None })
+    }
+}
+
+/// The interval of training, shared with whoever saves it.
+pub(super) type SharedInterval = Arc<Mutex<Option<Interval>>>;
 
 impl Summary {
     /// Name of the metric.
     pub const NAME: &'static str = "Summary";
 
-    pub fn train(log_every: usize, total_steps: usize) -> Self {
-        Self::new("train", Some(log_every), total_steps)
+    /// Of training, going on with `interval`.
+    pub fn train(log_every: usize, total_steps: usize, interval: SharedInterval) -> Self {
+        Self { interval, ..Self::new("train", Some(log_every), total_steps) }
     }
 
     pub fn valid(total_steps: usize) -> Self {
@@ -197,7 +273,7 @@ impl Summary {
             split,
             log_every,
             total_steps,
-            interval: None,
+            interval: SharedInterval::default(),
             collapsed: false,
             line: "-".into(),
         }
@@ -205,12 +281,14 @@ impl Summary {
 
     /// Ends the interval, if one has begun.
     fn finish(&mut self) -> SerializedEntry {
-        let Some(interval) = self.interval.take() else { return self.nothing_new() };
-        let step = interval.last.step;
+        let interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut interval) = interval else { return self.nothing_new() };
+        interval.end_window();
+        let step = interval.last_step;
         let mut record = Record::new(step, self.split, &interval.tally);
         let mut line = format!("{} {step:>7}/{} | {}", self.split, self.total_steps, record.summary());
         if self.log_every.is_some() {
-            let elapsed = seconds(interval.last.time.1 - interval.first.time.0);
+            let elapsed = interval.seconds.max(1e-9);
             let tokens_per_second = interval.tally.tokens() as f64 / elapsed;
             let grad_norm = interval.grad_norms / interval.steps as f64;
             let left =
@@ -261,29 +339,29 @@ impl Metric for Summary {
     }
 
     fn update(&mut self, seen: &Arc<Seen>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let interval = self.interval.get_or_insert_with(|| Interval {
-            first: seen.clone(),
-            last: seen.clone(),
-            steps: 0,
-            tally: Tally::default(),
-            grad_norms: 0.0,
-            rate: 0.0,
-        });
-        interval.last = seen.clone();
-        interval.steps += 1;
-        interval.tally.merge(&seen.tally);
-        interval.grad_norms += seen.grad_norm.unwrap_or(0.0);
-        interval.rate = rate(metadata);
+        let mut interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner);
+        interval.get_or_insert_default().add(seen, rate(metadata));
+        drop(interval);
         let ends = self.log_every.is_some_and(|every| seen.step.is_multiple_of(every));
         Ok(if ends { self.finish() } else { self.nothing_new() })
     }
 
+    /// The end of a window: that of the interval for a validation and at the end of the run.
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        if self.log_every.is_some()
+            && let Some(interval) = &mut *self.interval.lock().unwrap_or_else(PoisonError::into_inner)
+            && interval.last_step < self.total_steps
+        {
+            interval.end_window();
+            return Ok(self.nothing_new());
+        }
         Ok(self.finish())
     }
 
     fn clear(&mut self) {
-        self.interval = None;
+        if self.log_every.is_none() {
+            self.interval.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
     }
 }
 
@@ -308,15 +386,24 @@ mod tests {
 
     #[test]
     fn records_come_at_the_interval_and_at_the_end() {
-        let mut summary = Summary::train(2, 100);
+        let interval = SharedInterval::default();
+        let mut summary = Summary::train(2, 7, interval.clone());
         let entries: Vec<_> = (1..=5).map(|step| summary.update(&seen(step, 0.0), &metadata()).unwrap()).collect();
         let is_record: Vec<bool> = entries.iter().map(|entry| !entry.is_not_available()).collect();
         assert_eq!(is_record, [false, true, false, true, false]);
-        assert!(entries[1].formatted.starts_with("train       2/100 | mlm 6.000 acc 0.300 | disc"), "{:?}", entries[1]);
+        assert!(entries[1].formatted.starts_with("train       2/7 | mlm 6.000 acc 0.300 | disc"), "{:?}", entries[1]);
         assert_eq!(entries[2].formatted, entries[1].formatted, "the dashboard keeps showing the last line");
 
+        // A window that ends here ends no interval, and a process that ends here takes it along.
+        assert!(summary.compute().unwrap().is_not_available());
+        let saved = interval.lock().unwrap().clone().unwrap();
+        let restored = Interval::from_bytes(&saved.to_bytes().unwrap()).unwrap();
+        assert_eq!(restored, saved);
+        let mut summary = Summary::train(100, 7, Arc::new(Mutex::new(Some(restored))));
+        summary.update(&seen(7, 0.0), &metadata()).unwrap();
+
         let rest: Record = serde_json::from_str(&summary.compute().unwrap().serialized).unwrap();
-        assert_eq!((rest.step, rest.learning_rate, rest.grad_norm), (5, Some(1e-3), Some(2.0)));
+        assert_eq!((rest.step, rest.learning_rate, rest.grad_norm), (7, Some(1e-3), Some(2.0)));
         assert_eq!((rest.replaced, rest.disc_entropy), (0.15, crate::objective::entropy(0.15)));
         assert!(summary.compute().unwrap().is_not_available(), "nothing is recorded twice");
     }

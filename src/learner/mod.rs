@@ -1,11 +1,14 @@
 //! Burn's Learner, driven by optimizer steps: what it trains, how a run is set up, and what a run leaves behind.
 
 mod checkpoint;
+mod directory;
 mod metrics;
 mod optimizer;
+mod prepare;
 mod record;
 mod renderer;
 mod restore;
+mod resume;
 mod run;
 mod step;
 mod strategy;
@@ -13,5 +16,6 @@ mod strategy;
 pub use optimizer::{WarmupLinear, optimizer};
 pub use record::Record;
 pub use restore::restore;
+pub use resume::{has_checkpoint, resumed_config};
 pub use run::{Report, RunOptions, pretrain, readable_count};
 pub use step::{Observation, Pretrainer, Seen, clip_to_norm, update};

@@ -36,6 +36,11 @@ impl WarmupLinear {
         Self { learning_rate: config.optimizer.learning_rate, warmup_steps, steps, step: 0 }
     }
 
+    /// The schedule behind `step` steps.
+    pub fn at(self, step: usize) -> Self {
+        Self { step, ..self }
+    }
+
     /// The rate of step `step`, counted from 1.
     pub fn rate(&self, step: usize) -> f64 {
         let warmup = step as f64 / self.warmup_steps.max(1) as f64;

@@ -1,5 +1,7 @@
 //! A record of `metrics.jsonl`: one JSON object a line, written whole and flushed.
 
+use crate::error::{Error, Result};
+use crate::files;
 use crate::objective::{Tally, is_at_base_rate};
 use burn::train::Interrupter;
 use burn::train::logger::MetricLogger;
@@ -93,6 +95,34 @@ impl Record {
     }
 }
 
+/// All records of a run.
+pub(super) fn read_records(path: &Path) -> Result<Vec<Record>> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let record = |(number, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| Error::Input {
+            path: path.to_owned(),
+            line: Some(number + 1),
+            message: error.to_string(),
+        })
+    };
+    text.lines().enumerate().map(record).collect()
+}
+
+/// Leaves the records up to `step` in the file at `path`, none where that is `None`: what came behind the checkpoint will
+/// come again. A line that a crash has cut off in the middle goes too.
+pub(super) fn cut(path: &Path, step: Option<usize>) -> Result<()> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(Error::io(path))?,
+    };
+    let stays = |line: &&str| {
+        line.ends_with('\n')
+            && serde_json::from_str::<Record>(line).is_ok_and(|record| step.is_some_and(|step| record.step <= step))
+    };
+    let kept: String = text.split_inclusive('\n').filter(stays).collect();
+    if kept == text { Ok(()) } else { files::write_file(path, kept.as_bytes()) }
+}
+
 /// Writes the records that the summary metric makes.
 pub(super) struct RecordLog {
     file: File,
@@ -105,11 +135,12 @@ pub(super) struct RecordLog {
 pub(super) type Failure = Arc<Mutex<Option<std::io::Error>>>;
 
 impl RecordLog {
-    /// A log into a new file at `path` of the entries of metric `metric`; a write that fails stops the run and is kept
+    /// A log at the end of the file at `path` of the entries of metric `metric`; a write that fails stops the run and is kept
     /// in `failure`.
     pub fn create(path: &Path, metric: &str, interrupter: Interrupter, failure: Failure) -> std::io::Result<Self> {
         let metric = MetricId::new(Arc::new(metric.to_owned()));
-        Ok(Self { file: File::create_new(path)?, metric, interrupter, failure })
+        let file = File::options().append(true).create(true).open(path)?;
+        Ok(Self { file, metric, interrupter, failure })
     }
 }
 
@@ -127,7 +158,12 @@ impl MetricLogger for RecordLog {
         }
     }
 
-    fn read_numeric(&mut self, name: &str, _epoch: usize, _split: &Split) -> Result<Vec<NumericEntry>, String> {
+    fn read_numeric(
+        &mut self,
+        name: &str,
+        _epoch: usize,
+        _split: &Split,
+    ) -> std::result::Result<Vec<NumericEntry>, String> {
         Err(format!("the numbers of {name} are in metrics.jsonl, not kept by epoch"))
     }
 

@@ -1,7 +1,8 @@
 //! The model of a checkpoint, for export.
 
 use super::checkpoint;
-use super::run::{Report, read_records};
+use super::record::read_records;
+use super::run::Report;
 use super::step::Pretrainer;
 use crate::config::{Config, Source, load};
 use crate::error::{Error, Result};

@@ -1,36 +1,45 @@
 //! A pretraining run from a configuration to two exported models.
 
-use super::checkpoint::{Checkpoints, KeepNewest};
-use super::metrics::{Number, Plot, Summary};
+use super::checkpoint::{self, Always, Checkpoints};
+use super::directory::RunDirectory;
+use super::metrics::{Number, Plot, SharedInterval, Summary};
 use super::optimizer::{WarmupLinear, optimizer};
-use super::record::{Failure, Record, RecordLog};
+use super::prepare::{loaders, prepare};
+use super::record::{self, Failure, Record, RecordLog, read_records};
 use super::renderer::Lines;
 use super::step::Pretrainer;
 use super::strategy::{Ending, Windows, windows};
 use crate::config::Config;
-use crate::corpus::read::{Corpus, ReadOptions};
-use crate::corpus::{self, BuildOptions, Progress, Split, TokenStore, Vocabulary};
-use crate::data::{Cursor, Sequences, TrainLoader, ValidLoader};
+use crate::corpus::{Progress, Split};
+use crate::data::Cursor;
 use crate::device::Adapter;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::ElectraPair;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
+use burn::optim::OptimizerRecord;
+use burn::store::ModuleRecord;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a run needs beside its configuration.
 pub struct RunOptions<'a> {
-    /// The run directory, which must not exist or be empty.
+    /// The run directory: new or empty, or that of the run to go on with.
     pub output: PathBuf,
     /// Where to train.
     pub adapter: Adapter,
     /// The tokenizer and the pair to go on from; otherwise both are made afresh.
     pub initial: Option<(Tokenizer, ElectraPair)>,
+    /// Go on with the run in `output` behind its newest whole checkpoint.
+    pub resume: bool,
+    /// Set to its number by the handler of a signal: the run saves a checkpoint behind the current step and stops.
+    pub signal: Arc<AtomicUsize>,
     /// Show the dashboard on the terminal instead of lines.
     pub dashboard: bool,
     /// Is told what is being done before training begins.
@@ -70,36 +79,77 @@ impl Report {
 }
 
 /// Pretrains as `config` says, writing `config.toml`, `tokenizer/`, `metrics.jsonl` and `checkpoints/` into the run
-/// directory.
+/// directory; or goes on with the run that lies there.
 ///
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
 pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
-    let RunOptions { output, adapter, initial, dashboard, progress } = options;
-    let directory = RunDirectory::create(&output)?;
+    let RunOptions { output, adapter, initial, resume, signal, dashboard, progress } = options;
+    let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
+    let checkpoints = output.join("checkpoints");
+    let found = match resume {
+        true => checkpoint::newest(&checkpoints, &mut |message| progress(Progress::Stage(message)))?,
+        false => None,
+    };
+    let start = found.as_ref().map_or(0, |found| found.state.step);
+    let tokenizer_path = output.join("tokenizer");
     let (tokenizer, pair) = initial.unzip();
+    let tokenizer = match tokenizer {
+        None if found.is_some() && config.init.discriminator.is_some() => Some(Tokenizer::load(&tokenizer_path)?),
+        tokenizer => tokenizer,
+    };
     let (tokenizer, store) = prepare(config, tokenizer, progress)?;
+    let fingerprint = store.fingerprint()?;
+    if let Some(found) = found.as_ref().filter(|found| found.state.store != fingerprint) {
+        let message =
+            format!("its store is another than that of {}; a run goes on with its own text", found.path.display());
+        return Err(Error::config("data.corpus", message));
+    }
     let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
 
     let device = adapter.device.clone().autodiff();
     let cursor = Cursor::default();
     let loaders = loaders(config, &tokenizer, store, &adapter, &cursor)?;
-    let config_path = output.join("config.toml");
-    std::fs::write(&config_path, config.to_toml()).map_err(Error::io(&config_path))?;
-    directory.keep();
-    let tokenizer_path = output.join("tokenizer");
-    std::fs::create_dir(&tokenizer_path).map_err(Error::io(&tokenizer_path))?;
-    tokenizer.save(&tokenizer_path, config.model.max_position_embeddings)?;
+    files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
+    let directory = directory.keep();
+    if !tokenizer_path.exists() {
+        files::write_whole(&tokenizer_path, |path| tokenizer.save(path, config.model.max_position_embeddings))?;
+    }
 
-    let model = match pair {
-        Some(pair) => Pretrainer::from_pair(pair.train(), config),
-        None => Pretrainer::new(config, &device),
+    let (mut model, mut optimizer) = match pair {
+        Some(pair) => (Pretrainer::from_pair(pair.train(), config), optimizer(&config.optimizer)),
+        None => (Pretrainer::new(config, &device), optimizer(&config.optimizer)),
     };
+    let interval = SharedInterval::default();
+    if let Some(found) = found {
+        progress(Progress::Stage(&format!("going on behind step {start}, from {}", found.path.display())));
+        let model_path = found.path.join("model.bpk");
+        let damaged = |error: &dyn std::fmt::Display| Error::input(&found.path, error.to_string());
+        let record = ModuleRecord::load(&model_path).map_err(|error| damaged(&error))?;
+        model = model.try_load_record(record).map_err(|error| damaged(&error))?;
+        let record = OptimizerRecord::load(found.path.join("optimizer.bpk")).map_err(|error| damaged(&error))?;
+        optimizer = optimizer.load_record(record);
+        *interval.lock().unwrap_or_else(PoisonError::into_inner) = found.interval;
+    }
+    let metrics_path = output.join("metrics.jsonl");
+    record::cut(&metrics_path, (start > 0).then_some(start))?;
+    let windows = windows(&config.training, start);
+    if windows.is_empty() {
+        return Ok(Report {
+            model,
+            tokenizer,
+            records: read_records(&metrics_path)?,
+            steps: start,
+            elapsed: None,
+            interrupted: None,
+            device: Some(describe(&adapter)),
+            corpus: Some(corpus),
+        });
+    }
     let parameters = readable_count(model.num_params());
     progress(Progress::Stage(&format!("training {parameters} parameters on {}", describe(&adapter))));
 
     let interrupter = Interrupter::new();
-    let metrics_path = output.join("metrics.jsonl");
     let failure = Failure::default();
     let log = RecordLog::create(&metrics_path, Summary::NAME, interrupter.clone(), failure.clone())
         .map_err(Error::io(&metrics_path))?;
@@ -109,9 +159,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         Box::new(Lines::new(std::io::stdout()))
     };
     let ending = Arc::new(Mutex::new(Ending::default()));
-    let windows = windows(&config.training);
-    let [model_part, optimizer_part, scheduler_part] =
-        Checkpoints::new(output.join("checkpoints"), config.seed).parts();
+    let checkpoints = Checkpoints::new(checkpoints, start, config, fingerprint, interval.clone())?;
+    let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
     let total = config.training.steps;
     let mut training = SupervisedTraining::new(&output, Arc::new(loaders.0), Arc::new(loaders.1))
         .num_epochs(windows.len())
@@ -120,8 +169,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         .with_metric_logger(log)
         .with_application_logger(None)
         .with_custom_checkpointers(model_part, optimizer_part, scheduler_part)
-        .with_checkpointing_strategy(KeepNewest::new(config.training.keep_checkpoints))
-        .metric_train(Summary::train(config.training.log_every, total))
+        .with_checkpointing_strategy(Always)
+        .metric_train(Summary::train(config.training.log_every, total, interval))
         .metric_valid(Summary::valid(total));
     for number in Number::BOTH {
         training = training.metric_train_numeric(Plot::new(number)).metric_valid_numeric(Plot::new(number));
@@ -136,17 +185,21 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         seed: config.seed,
         device_is_random: config.model.hidden_dropout_prob > 0.0 || config.model.attention_probs_dropout_prob > 0.0,
         max_grad_norm: config.optimizer.max_grad_norm,
+        start,
+        checkpoints,
+        signal,
         ending: ending.clone(),
     };
     let started = Instant::now();
     let result = training.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy))).launch(Learner::new(
         model,
-        optimizer(&config.optimizer),
-        WarmupLinear::new(config),
+        optimizer,
+        WarmupLinear::new(config).at(start),
     ));
     let elapsed = started.elapsed();
     // Closes the dashboard, so that what follows is printed on the usual screen.
     drop(result.renderer);
+    drop(directory);
 
     if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(Error::io(&metrics_path)(error));
@@ -167,105 +220,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     })
 }
 
-/// Opens the store of the corpus, which is built first where it is not in the cache.
-fn prepare(
-    config: &Config,
-    tokenizer: Option<Tokenizer>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(Tokenizer, Arc<TokenStore>)> {
-    let paths = &config.data.corpus;
-    let store = match paths.as_slice() {
-        [store] if TokenStore::is_at(store) => {
-            progress(Progress::Stage(&format!("verifying the store {}", store.display())));
-            TokenStore::open(store)?
-        }
-        _ => {
-            let corpus = if paths.is_empty() {
-                Corpus::from_texts("the corpus that is compiled in", corpus::embedded())
-            } else {
-                Corpus::open(paths, ReadOptions::from(&config.corpus))?
-            };
-            let vocabulary = match &tokenizer {
-                Some(tokenizer) => Vocabulary::Given(tokenizer),
-                None => Vocabulary::Train { vocab_size: config.model.vocab_size, config: &config.tokenizer },
-            };
-            let options = BuildOptions {
-                validation_share: config.data.validation_share,
-                drop_duplicates: config.corpus.drop_duplicates,
-                ..BuildOptions::default()
-            };
-            corpus::cached(&corpus, vocabulary, &options, progress)?
-        }
-    };
-    let stored = store.tokenizer()?;
-    if let Some(tokenizer) = &tokenizer
-        && tokenizer.to_json()? != stored.to_json()?
-    {
-        let message = "its tokenizer is not the checkpoint's; build a store with that one";
-        return Err(Error::input(store.directory(), message));
-    }
-    if tokenizer.is_none() && stored.vocab_size() != config.model.vocab_size {
-        let (found, expected) = (stored.vocab_size(), config.model.vocab_size);
-        return Err(Error::config(
-            "model.vocab_size",
-            format!("{expected}, but the store's tokenizer has {found} tokens"),
-        ));
-    }
-    let split = |split| (readable_count(store.range(split).len()), readable_count(store.documents(split)));
-    let ((train, train_documents), (valid, valid_documents)) = (split(Split::Train), split(Split::Valid));
-    progress(Progress::Stage(&format!(
-        "{train} training tokens in {train_documents} documents, {valid} held-out tokens in {valid_documents}; \
-         {:.2} % unknown, {} duplicate documents",
-        100.0 * store.manifest().unknown_share(),
-        store.manifest().duplicates.found,
-    )));
-    Ok((tokenizer.unwrap_or(stored), Arc::new(store)))
-}
-
-/// The loaders of both splits.
-fn loaders(
-    config: &Config,
-    tokenizer: &Tokenizer,
-    store: Arc<TokenStore>,
-    adapter: &Adapter,
-    cursor: &Cursor,
-) -> Result<(TrainLoader, ValidLoader)> {
-    let (length, kinds) = (config.data.sequence_length, tokenizer.kinds());
-    let sequences = |split, key: &str, what: &str| {
-        let tokens = store.range(split);
-        let sequences = Sequences::new(store.clone(), split, config, kinds.clone());
-        if tokens.len() < length - 2 {
-            return Err(Error::config(
-                key,
-                format!(
-                    "the {what} documents hold {} tokens in {} documents, fewer than the {} that one sequence needs",
-                    tokens.len(),
-                    store.documents(split),
-                    length - 2
-                ),
-            ));
-        }
-        Ok(sequences)
-    };
-    let train = sequences(Split::Train, "data.sequence_length", "training")?;
-    let valid = sequences(Split::Valid, "data.validation_share", "held-out")?;
-    let device = &adapter.device;
-    Ok((
-        TrainLoader::new(train, config, &kinds, device.clone(), cursor.clone()),
-        ValidLoader::new(valid, config, &kinds, device.clone(), cursor.clone()),
-    ))
-}
-
 fn describe(adapter: &Adapter) -> String {
     format!("{} ({})", adapter.name, adapter.description)
-}
-
-pub(super) fn read_records(path: &Path) -> Result<Vec<Record>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    let record = |line: &str| {
-        serde_json::from_str(line).map_err(|error| Error::Training(format!("{}: {error}", path.display())))
-    };
-    text.lines().map(record).collect()
 }
 
 /// A number with thousands separated: `13,483,008`.
@@ -279,58 +235,6 @@ pub fn readable_count(count: usize) -> String {
         text.push(digit);
     }
     text
-}
-
-/// A run directory that vanishes again if nothing was written into it.
-struct RunDirectory {
-    created: Option<PathBuf>,
-}
-
-impl RunDirectory {
-    /// Makes `path` if it does not exist.
-    ///
-    /// # Errors
-    /// [`Error::Output`] where it holds something already, or cannot be made or written to.
-    fn create(path: &Path) -> Result<Self> {
-        match std::fs::read_dir(path) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(Error::output(
-                        path,
-                        "the output directory is not empty; expected a new one, so that no run is overwritten",
-                    ));
-                }
-                writable(path)?;
-                Ok(Self { created: None })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(path)
-                    .map_err(|error| Error::output(path, format!("the output directory cannot be made: {error}")))?;
-                Ok(Self { created: Some(path.to_owned()) })
-            }
-            Err(error) => Err(Error::output(path, format!("the output directory cannot be used: {error}"))),
-        }
-    }
-
-    /// From here on the directory stays.
-    fn keep(mut self) {
-        self.created = None;
-    }
-}
-
-impl Drop for RunDirectory {
-    fn drop(&mut self) {
-        if let Some(path) = &self.created {
-            // Only an empty directory can be removed this way; one that is not stays, which is what is wanted.
-            _ = std::fs::remove_dir(path);
-        }
-    }
-}
-
-fn writable(path: &Path) -> Result<()> {
-    tempfile::tempfile_in(path)
-        .map(drop)
-        .map_err(|error| Error::output(path, format!("the output directory cannot be written to: {error}")))
 }
 
 #[cfg(test)]

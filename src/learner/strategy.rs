@@ -1,6 +1,7 @@
 //! The training loop: windows of optimizer steps in place of Burn's epochs, with validation and checkpoints at their
 //! ends.
 
+use super::checkpoint::Checkpoints;
 use super::step::{Pretrainer, update};
 use crate::config::TrainingConfig;
 use crate::data::{Cursor, Purpose, Rng};
@@ -12,6 +13,7 @@ use burn::train::{
     ValidLoader,
 };
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Steps between two interruptions of training, counted from 0, and what happens at their end.
@@ -22,10 +24,10 @@ pub(super) struct Window {
     checkpoint: bool,
 }
 
-/// Cuts a run into windows that end at every validation, at every checkpoint, and at the last step.
-pub(super) fn windows(config: &TrainingConfig) -> Vec<Window> {
+/// Cuts what is left of a run behind `start` steps into windows that end at every validation, at every checkpoint, and
+/// at the last step.
+pub(super) fn windows(config: &TrainingConfig, mut start: usize) -> Vec<Window> {
     let mut windows = Vec::new();
-    let mut start = 0;
     while start < config.steps {
         let next = |every: usize| (start / every + 1) * every;
         let end = next(config.validate_every).min(next(config.checkpoint_every)).min(config.steps);
@@ -61,6 +63,11 @@ pub(super) struct Windows {
     /// Whether the device draws random numbers, for dropout.
     pub device_is_random: bool,
     pub max_grad_norm: f64,
+    /// Steps that were done before.
+    pub start: usize,
+    pub checkpoints: Checkpoints,
+    /// Set to the number of a signal by its handler.
+    pub signal: Arc<AtomicUsize>,
     pub ending: Arc<Mutex<Ending>>,
 }
 
@@ -73,7 +80,7 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
         mut learner: Learner<Pretrainer>,
         train: TrainLoader<Pretrainer>,
         valid: ValidLoader<Pretrainer>,
-        first: usize,
+        _first: usize,
     ) -> (Pretrainer, Events) {
         let TrainingComponents { mut event_processor, mut checkpointer, interrupter, event_store, .. } = components;
         // Ids and masks need no gradients, so the batches live on the device without autodiff.
@@ -81,10 +88,12 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
         let (train, valid) = (train.to_device(&plain), valid.to_device(&plain));
         learner.fork(&self.device);
 
-        let mut done = self.windows.get(first - 1).map_or(0, |window| window.steps.start);
+        let mut done = self.start;
         self.cursor.set(done..done);
-        self.validate(first - 1, &learner, &valid, &mut event_processor, &interrupter);
-        for (number, window) in (1..).zip(&self.windows).skip(first - 1) {
+        if done == 0 {
+            self.validate(0, &learner, &valid, &mut event_processor, &interrupter);
+        }
+        for (number, window) in (1..).zip(&self.windows) {
             if interrupter.should_stop() {
                 break;
             }
@@ -92,7 +101,8 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
             done = self.train_window(number, &mut learner, &train, &mut event_processor, &interrupter);
             let stopped = interrupter.should_stop();
             self.cursor.set(window.steps.start..done);
-            if window.validate && !stopped {
+            // A validation that is due belongs to the step, so that a run that goes on from here need not make up for it.
+            if window.validate && done == window.steps.end && interrupter.error().is_none() {
                 self.validate(number, &learner, &valid, &mut event_processor, &interrupter);
             }
             interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
@@ -100,6 +110,8 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
                 && interrupter.error().is_none()
                 && let Some(checkpointer) = &mut checkpointer
             {
+                interrupter.fail_on_error(event_processor.flush());
+                self.checkpoints.begin(done);
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
             }
         }
@@ -145,6 +157,9 @@ impl Windows {
             done += 1;
             let item = TrainingItem::new(seen, steps.progress(), Some(done), Some(learner.lr_current()));
             interrupter.fail_on_error(events.process_train(LearnerEvent::ProcessedItem(item)));
+            if let Some(name) = signal_name(self.signal.load(Ordering::Relaxed)) {
+                interrupter.stop(Some(name));
+            }
             if interrupter.should_stop() {
                 break;
             }
@@ -177,11 +192,21 @@ impl Windows {
             let seen = InferenceStep::step(&model, input);
             let item = TrainingItem::new(seen, batches.progress(), None, None);
             interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
-            if interrupter.should_stop() {
+            if interrupter.error().is_some() {
                 break;
             }
         }
         interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(number)));
+    }
+}
+
+/// What a run that was stopped by a signal calls it.
+fn signal_name(number: usize) -> Option<&'static str> {
+    match number {
+        0 => None,
+        2 => Some("SIGINT"),
+        15 => Some("SIGTERM"),
+        _ => Some("a signal"),
     }
 }
 
@@ -200,7 +225,10 @@ mod tests {
             keep_checkpoints: 1,
             precision: Default::default(),
         };
-        let ends: Vec<_> = windows(&config).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
+        let ends: Vec<_> = windows(&config, 0).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
         assert_eq!(ends, [(10, true, false), (15, false, true), (20, true, false), (25, true, true)]);
+        let rest: Vec<_> = windows(&config, 12).into_iter().map(|w| (w.steps.start, w.steps.end)).collect();
+        assert_eq!(rest, [(12, 15), (15, 20), (20, 25)]);
+        assert!(windows(&config, 25).is_empty());
     }
 }

@@ -1,0 +1,30 @@
+//! Which run is gone on with, and what may be different then.
+
+use super::checkpoint;
+use crate::config::{Config, Source, load};
+use crate::error::{Error, Problem, Result};
+use std::path::{Path, PathBuf};
+
+/// The configuration of the run at `directory` with the changes that `source` makes of its file.
+///
+/// # Errors
+/// [`Error::Input`] where there is no run; [`Error::Config`] with every change that a run cannot go on with.
+pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> Source) -> Result<Config> {
+    let file = directory.join("config.toml");
+    if !file.is_file() {
+        return Err(Error::input(directory, "there is no run here; expected a directory with config.toml"));
+    }
+    let saved = load(&Source { file: Some(file.clone()), ..Source::default() })?;
+    let config = load(&source(Some(file)))?;
+    let problem = |(key, saved, new): (String, String, String)| Problem {
+        message: format!("the run has {saved}, not {new}; this cannot change while a run goes on"),
+        key,
+    };
+    let problems: Vec<Problem> = saved.fixed_differences(&config).into_iter().map(problem).collect();
+    if problems.is_empty() { Ok(config) } else { Err(Error::Config(problems)) }
+}
+
+/// Whether the run at `directory` has saved a checkpoint.
+pub fn has_checkpoint(directory: &Path) -> bool {
+    checkpoint::steps(&directory.join("checkpoints")).is_ok_and(|steps| !steps.is_empty())
+}

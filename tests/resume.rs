@@ -1,0 +1,246 @@
+//! A run that is stopped, by whatever, goes on as if nothing had happened.
+
+mod common;
+
+use common::program::{MICRO, directory, electra, overridden, read, refused, succeeds, text};
+use electra_burn::data::{Purpose, Rng};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Sixty steps with a record, a validation and a checkpoint at intervals that do not fit each other.
+const SET: [&str; 7] = [
+    "training.steps=60",
+    "training.log_every=7",
+    "training.validate_every=25",
+    "training.checkpoint_every=10",
+    "training.keep_checkpoints=2",
+    "data.validation_sequences=4",
+    "seed=3",
+];
+
+fn command(at: &Path, device: &str, arguments: &[&str], set: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command.current_dir(at).env("ELECTRA_CACHE", at.join(".cache")).env("RAYON_NUM_THREADS", "1");
+    command.args(["pretrain", "--device", device]).args(arguments);
+    if !arguments.contains(&"--resume") {
+        command.arg("--set").args(MICRO.iter().filter(|s| !overridden(s, set))).args(set);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn whole(at: &Path, device: &str, output: &str) -> Duration {
+    let started = Instant::now();
+    succeeds(&command(at, device, &["--output", output], &SET).output().unwrap());
+    started.elapsed()
+}
+
+/// The records without what a clock has a hand in, and the exported weights.
+fn trace(run: &Path) -> (Vec<serde_json::Value>, Vec<u8>) {
+    let record = |line: &str| {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record.as_object_mut().unwrap().remove("tokens_per_second");
+        record
+    };
+    let records = read(run.join("metrics.jsonl")).lines().map(record).collect();
+    (records, std::fs::read(run.join("discriminator/model.safetensors")).unwrap())
+}
+
+fn same(at: &Path, one: &str, other: &str) {
+    let ((records, weights), (other_records, other_weights)) = (trace(&at.join(one)), trace(&at.join(other)));
+    assert_eq!(records, other_records);
+    assert!(weights == other_weights, "the weights differ");
+}
+
+fn steps(run: &Path) -> usize {
+    let records = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    records.lines().filter(|line| line.contains("\"train\"")).count()
+}
+
+#[cfg(unix)]
+fn terminate(child: &Child) {
+    let kill = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+}
+
+/// SIGKILL at random moments: at most the steps behind the last checkpoint are done again.
+fn killed(device: &str, kills: usize) {
+    let directory = directory();
+    let at = directory.path();
+    let time = whole(at, device, "whole");
+    let mut rng = Rng::new(6, Purpose::Order, 0, 0);
+    let (mut done, mut attempts) = (0, 0);
+    while done < kills {
+        assert!(attempts < 20 * kills, "{done} of {kills} kills in {attempts} attempts");
+        attempts += 1;
+        let started = at.join("killed/config.toml").exists();
+        let arguments = if started { ["--resume", "killed"] } else { ["--output", "killed"] };
+        let mut child = command(at, device, &arguments, &SET).spawn().unwrap();
+        // Mostly early, so that a run survives to be killed again, sometimes anywhere.
+        let share = if rng.below(3) == 0 { 1000 } else { 350 };
+        std::thread::sleep(time * (20 + rng.below(share) as u32) / 1000);
+        child.kill().unwrap();
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            // Finished before it was killed: a new round.
+            same(at, "whole", "killed");
+            std::fs::remove_dir_all(at.join("killed")).unwrap();
+        } else {
+            assert_eq!(output.status.code(), None, "{}", text(&output.stderr));
+            done += 1;
+        }
+    }
+    let arguments =
+        if at.join("killed/config.toml").exists() { ["--resume", "killed"] } else { ["--output", "killed"] };
+    succeeds(&command(at, device, &arguments, &SET).output().unwrap());
+    same(at, "whole", "killed");
+}
+
+#[test]
+fn killed_runs_go_on_bit_for_bit_on_flex() {
+    killed("flex", 10);
+}
+
+#[test]
+fn killed_runs_go_on_bit_for_bit_on_ndarray() {
+    killed("ndarray", 10);
+}
+
+/// SIGTERM saves the step that it comes in: nothing is done twice.
+#[test]
+#[cfg(unix)]
+fn a_terminated_run_loses_no_step() {
+    let directory = directory();
+    let at = directory.path();
+    whole(at, "flex", "whole");
+    let mut stops = Vec::new();
+    for attempt in 0.. {
+        let arguments = if attempt == 0 { ["--output", "stopped"] } else { ["--resume", "stopped"] };
+        let before = steps(&at.join("stopped"));
+        let mut child = command(at, "flex", &arguments, &SET).spawn().unwrap();
+        // Behind the next record, so that every part gets somewhere.
+        while steps(&at.join("stopped")) <= before && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if child.try_wait().unwrap().is_none() {
+            terminate(&child);
+        }
+        let output = child.wait_with_output().unwrap();
+        if output.status.code() == Some(0) {
+            break;
+        }
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+        let out = text(&output.stdout);
+        let stop = out.split("stopped after step ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        let stop: usize = stop.parse().unwrap();
+        assert!(at.join(format!("stopped/checkpoints/step-{stop:07}/state.json")).is_file());
+        if let Some(last) = stops.last() {
+            assert!(out.contains(&format!("going on behind step {last},")), "{out}");
+        }
+        stops.push(stop);
+    }
+    assert!(stops.len() >= 2, "{stops:?}");
+    same(at, "whole", "stopped");
+}
+
+#[test]
+fn a_run_moves_between_backends() {
+    let directory = directory();
+    let at = directory.path();
+    whole(at, "flex", "whole");
+    let set: Vec<&str> =
+        SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=30" } else { s }).collect();
+    // Without dropout, which each backend draws for itself.
+    let dropout = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=6"];
+    let run = |device: &str, arguments: &[&str], set: &[&str]| {
+        succeeds(&command(at, device, arguments, &[set, &dropout].concat()).output().unwrap());
+    };
+    run("flex", &["--output", "alone"], &set);
+    run("flex", &["--output", "moved"], &set);
+    run("flex", &["--resume", "alone", "--set", "training.steps=60"], &[]);
+    run("ndarray", &["--resume", "moved", "--set", "training.steps=60"], &[]);
+    let (alone, moved) = (trace(&at.join("alone")).0, trace(&at.join("moved")).0);
+    assert_eq!(alone.len(), moved.len());
+    for (one, other) in alone.iter().zip(&moved) {
+        for key in ["mlm_loss", "disc_loss"] {
+            let (one, other) = (one[key].as_f64().unwrap(), other[key].as_f64().unwrap());
+            assert!((one - other).abs() < 1e-4, "{key}: {one} and {other}");
+        }
+    }
+}
+
+#[test]
+fn damaged_checkpoints_are_passed_over() {
+    let directory = directory();
+    let at = directory.path();
+    let set: Vec<&str> =
+        SET.iter().map(|s| if s.starts_with("training.keep") { "training.keep_checkpoints=9" } else { s }).collect();
+    succeeds(&command(at, "flex", &["--output", "whole"], &set).output().unwrap());
+    succeeds(&command(at, "flex", &["--output", "run"], &set).output().unwrap());
+    let file = |step: usize, name: &str| at.join(format!("run/checkpoints/step-{step:07}/{name}"));
+    let bytes = std::fs::read(file(60, "model.bpk")).unwrap();
+    std::fs::write(file(60, "model.bpk"), &bytes[..bytes.len() / 2]).unwrap();
+    let mut bytes = std::fs::read(file(50, "optimizer.bpk")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(file(50, "optimizer.bpk"), bytes).unwrap();
+    std::fs::remove_file(file(40, "state.json")).unwrap();
+    // A line that a crash has cut off.
+    let metrics = read(at.join("run/metrics.jsonl"));
+    std::fs::write(at.join("run/metrics.jsonl"), &metrics[..metrics.len() - 30]).unwrap();
+    let output = command(at, "flex", &["--resume", "run"], &set).output().unwrap();
+    succeeds(&output);
+    let out = text(&output.stdout);
+    for part in [
+        "step-0000060 is damaged (model.bpk",
+        "step-0000050 is damaged (optimizer.bpk",
+        "step-0000040 is damaged (state.json",
+        "going on behind step 30",
+    ] {
+        assert!(out.contains(part), "{part} in\n{out}");
+    }
+    same(at, "whole", "run");
+}
+
+#[test]
+fn what_must_not_change_is_named() {
+    let directory = directory();
+    let at = directory.path();
+    succeeds(&command(at, "flex", &["--output", "run"], &["training.steps=4"]).output().unwrap());
+    let resume =
+        |set: &[&str]| electra(at, &[&["pretrain", "--device", "flex", "--resume", "run", "--set"], set].concat());
+    refused(
+        &resume(&["model.hidden_size=64", "seed=9", "training.steps=6"]),
+        &["model.hidden_size: the run has 32, not 64", "seed: the run has", "cannot change while a run goes on"],
+    );
+    assert_eq!(resume(&["model.hidden_size=64"]).status.code(), Some(2));
+    succeeds(&resume(&["training.steps=6", "training.log_every=1"]));
+    refused(&electra(at, &["pretrain", "--resume", "nowhere"]), &["nowhere", "there is no run here"]);
+    std::fs::write(at.join("other.txt"), "some other text\n\n".repeat(400)).unwrap();
+    refused(
+        &electra(at, &["pretrain", "--resume", "run", "--corpus", "other.txt", "--set", "training.steps=8"]),
+        &["model.vocab_size"],
+    );
+}
+
+#[test]
+fn two_processes_do_not_write_to_one_run() {
+    let directory = directory();
+    let at = directory.path();
+    let set: Vec<&str> =
+        SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=5000" } else { s }).collect();
+    let set = [&set[..], &["schedule.warmup_steps=4"]].concat();
+    let mut first = command(at, "flex", &["--output", "run"], &set).spawn().unwrap();
+    while steps(&at.join("run")) == 0 {
+        assert!(first.try_wait().unwrap().is_none(), "the first run ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = electra(at, &["pretrain", "--device", "flex", "--resume", "run"]);
+    let id = first.id();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    refused(&second, &[&format!("process {id} is writing to this run")]);
+    // A lock does not outlive its process.
+    succeeds(&electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=40"]));
+}
