@@ -3,7 +3,7 @@
 use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::corpus::Progress;
-use electra_burn::learner::{self, Report, RunOptions};
+use electra_burn::learner::{self, Faults, Report, RunOptions};
 use electra_burn::{Error, Result, device, hub};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -85,6 +85,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         initial,
         resume: arguments.resume.is_some(),
         signal: signals()?,
+        faults: Faults::default(),
         dashboard,
         progress: &mut progress,
     };

@@ -259,6 +259,12 @@ pub struct TrainingConfig {
     /// Newest checkpoints that are kept.
     #[serde(default = "default::keep_checkpoints")]
     pub keep_checkpoints: usize,
+    /// After so many steps in a row whose loss or gradients are not finite, the run stops.
+    #[serde(default = "default::max_bad_steps")]
+    pub max_bad_steps: usize,
+    /// Recompute activations in the backward pass where that is cheap, to save memory.
+    #[serde(default)]
+    pub gradient_checkpointing: bool,
     /// Number format of weights and activations.
     #[serde(default)]
     pub precision: Precision,
@@ -318,7 +324,9 @@ impl Config {
 }
 
 /// Keys that may change while a run goes on. Where the corpus lies is free: what counts is the store made of it.
-const FREE: [&str; 6] = [
+const FREE: [&str; 8] = [
+    "training.max_bad_steps",
+    "training.gradient_checkpointing",
     "data.corpus",
     "training.steps",
     "training.log_every",
@@ -382,6 +390,9 @@ mod default {
     }
     pub fn accumulation() -> usize {
         1
+    }
+    pub fn max_bad_steps() -> usize {
+        10
     }
     pub fn keep_checkpoints() -> usize {
         3

@@ -64,6 +64,7 @@ impl Config {
         check.positive("training.log_every", t.log_every);
         check.positive("training.validate_every", t.validate_every);
         check.positive("training.checkpoint_every", t.checkpoint_every);
+        check.positive("training.max_bad_steps", t.max_bad_steps);
         check.positive("training.keep_checkpoints", t.keep_checkpoints);
         check.that(
             "schedule.warmup_steps",

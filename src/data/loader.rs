@@ -74,20 +74,27 @@ impl TrainLoader {
         Self { source, accumulation: config.training.accumulation, part: None }
     }
 
-    /// The batches of step `step`, counted from 0, on the host.
-    pub fn host_batches(&self, step: usize) -> Vec<HostBatch> {
-        let (source, rows) = (&self.source, self.source.batch_size);
-        let total = source.sequences.len();
-        let first = step * self.accumulation * rows;
+    /// The sequences of step `step`, counted from 0, each as its index in the split and the pass over it.
+    pub fn indices(&self, step: usize) -> Vec<(usize, usize)> {
+        let total = self.source.sequences.len();
+        let rows = self.accumulation * self.source.batch_size;
         let item = |at: usize| {
             let epoch = at / total;
-            (Permutation::new(total, source.seed, epoch as u64).get(at % total), epoch)
+            (Permutation::new(total, self.source.seed, epoch as u64).get(at % total), epoch)
         };
-        (0..self.accumulation)
-            .map(|part| {
-                let offset = part * rows;
+        (step * rows..(step + 1) * rows).map(item).collect()
+    }
+
+    /// The batches of step `step`, counted from 0, on the host.
+    pub fn host_batches(&self, step: usize) -> Vec<HostBatch> {
+        let source = &self.source;
+        let items = self.indices(step);
+        let batches = items.chunks(source.batch_size).enumerate();
+        batches
+            .map(|(part, items)| {
+                let offset = part * source.batch_size;
                 let rng = |row| Rng::new(source.seed, Purpose::Mask, step as u64, (offset + row) as u64);
-                source.batch((first + offset..first + offset + rows).map(item), rng)
+                source.batch(items.iter().copied(), rng)
             })
             .collect()
     }

@@ -4,7 +4,7 @@
 //! Burn writes the three parts on three threads. Each goes into a hidden neighbour of the final directory; whoever
 //! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
-use super::metrics::{Interval, SharedInterval};
+use super::interval::{Interval, SharedInterval, locked};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files;
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The parts of a checkpoint.
 const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
 
-/// The metrics since the last record, where there are any.
+/// The metrics since the last record.
 const INTERVAL: &str = "interval.safetensors";
 
 /// Name of the directory of the checkpoint at `step`.
@@ -69,7 +69,7 @@ impl State {
         if state.schema != SCHEMA {
             return Err(format!("state.json: schema is {}; expected {SCHEMA}", state.schema));
         }
-        for part in PARTS.map(|part| format!("{part}.bpk")) {
+        for part in PARTS.map(|part| format!("{part}.bpk")).into_iter().chain([INTERVAL.into()]) {
             if !state.files.contains_key(&part) {
                 return Err(format!("state.json: it does not name {part}"));
             }
@@ -89,7 +89,7 @@ pub(super) struct Found {
     pub path: PathBuf,
     pub state: State,
     /// The metrics since the last record.
-    pub interval: Option<Interval>,
+    pub interval: Interval,
 }
 
 /// The newest whole checkpoint below `directory`; `say` hears of those that are damaged.
@@ -101,12 +101,9 @@ pub(super) fn newest(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Opti
     for &step in steps.iter().rev() {
         let path = directory.join(name(step));
         let whole = State::verify(&path).and_then(|state| {
-            let interval = match state.files.contains_key(INTERVAL) {
-                true => std::fs::read(path.join(INTERVAL)).map_err(|error| error.to_string()),
-                false => return Ok((state, None)),
-            };
+            let interval = std::fs::read(path.join(INTERVAL)).map_err(|error| format!("{INTERVAL}: {error}"));
             let interval = Interval::from_bytes(&interval?).map_err(|error| format!("{INTERVAL}: {error}"))?;
-            Ok((state, Some(interval)))
+            Ok((state, interval))
         });
         match whole {
             Ok((state, interval)) => return Ok(Some(Found { path, state, interval })),
@@ -128,7 +125,7 @@ pub(super) struct Checkpoints {
     /// Parts written so far, by step.
     written: Arc<Mutex<BTreeMap<usize, usize>>>,
     /// The interval as it was when the step's checkpoint was begun.
-    intervals: Arc<Mutex<BTreeMap<usize, Option<Interval>>>>,
+    intervals: Arc<Mutex<BTreeMap<usize, Interval>>>,
 }
 
 impl Checkpoints {
@@ -168,7 +165,7 @@ impl Checkpoints {
 
     /// Takes down the open interval for the checkpoint of `step`, which is saved next; all steps must have been counted.
     pub fn begin(&self, step: usize) {
-        let interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let interval = locked(&self.interval).clone();
         self.intervals.lock().unwrap_or_else(PoisonError::into_inner).insert(step, interval);
     }
 
@@ -191,7 +188,7 @@ impl Checkpoints {
         written.remove(&step);
         let partial = self.partial(step);
         let mut files = PARTS.map(|part| format!("{part}.bpk")).to_vec();
-        let interval = self.intervals.lock().unwrap_or_else(PoisonError::into_inner).remove(&step).flatten();
+        let interval = self.intervals.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
         if let Some(interval) = interval {
             let bytes = interval.to_bytes().map_err(std::io::Error::other)?;
             std::fs::write(partial.join(INTERVAL), bytes)?;

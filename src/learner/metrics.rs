@@ -1,16 +1,15 @@
 //! Burn metrics over what a step saw: one plot for each number, and the summary that becomes lines and records.
 
+use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::record::Record;
 use super::step::Seen;
-use crate::objective::Tally;
 use burn::tensor::TensorReadError;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
 };
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A number that the dashboard plots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,10 +86,6 @@ impl Number {
             Self::TokensPerSecond => (tally.tokens() as f64 / seconds(seen.time.1 - seen.time.0), tally.tokens()),
         }
     }
-}
-
-fn seconds(duration: Duration) -> f64 {
-    duration.as_secs_f64().max(1e-9)
 }
 
 fn rate(metadata: &MetricMetadata) -> f64 {
@@ -170,90 +165,6 @@ pub(super) struct Summary {
     line: String,
 }
 
-/// What the steps since the last record have come to. It outlives windows and, saved with a checkpoint, the process, so
-/// that a record does not depend on what interrupts its interval.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Interval {
-    last_step: usize,
-    steps: usize,
-    tally: Tally,
-    grad_norms: f64,
-    rate: f64,
-    /// Seconds of training in windows that have ended.
-    seconds: f64,
-    /// Beginning and end of the steps of this window.
-    window: Option<(Instant, Instant)>,
-}
-
-impl Interval {
-    fn add(&mut self, seen: &Seen, rate: f64) {
-        self.last_step = seen.step;
-        self.steps += 1;
-        self.tally.merge(&seen.tally);
-        self.grad_norms += seen.grad_norm.unwrap_or(0.0);
-        self.rate = rate;
-        let start = self.window.map_or(seen.time.0, |(start, _)| start);
-        self.window = Some((start, seen.time.1));
-    }
-
-    /// Stops the clock until the next window.
-    fn end_window(&mut self) {
-        if let Some((start, end)) = self.window.take() {
-            self.seconds += seconds(end - start);
-        }
-    }
-
-    /// As a safetensors file: exact, and small beside a checkpoint.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let tally = &self.tally;
-        let sums = [
-            tally.mlm_loss_sum,
-            tally.mlm_correct,
-            tally.picked as f64,
-            tally.disc_loss_sum,
-            self.last_step as f64,
-            self.steps as f64,
-            self.grad_norms,
-            self.rate,
-            self.seconds + self.window.map_or(0.0, |(start, end)| seconds(end - start)),
-        ];
-        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let (original, replaced) = (bytes(&tally.original), bytes(&tally.replaced));
-        let sums: Vec<u8> = sums.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let view = |dtype, size, bytes| TensorView::new(dtype, vec![size], bytes).map_err(|error| error.to_string());
-        let tensors = [
-            ("sums", view(Dtype::F64, sums.len() / 8, &sums)?),
-            ("original", view(Dtype::F32, tally.original.len(), &original)?),
-            ("replaced", view(Dtype::F32, tally.replaced.len(), &replaced)?),
-        ];
-        safetensors::serialize(tensors, None).map_err(|error| error.to_string())
-    }
-
-    /// Reads what [`to_bytes`](Self::to_bytes) has written.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-        let scores = |name| {
-            let tensor = file.tensor(name).map_err(|error| error.to_string())?;
-            Ok::<_, String>(tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-        };
-        let sums = file.tensor("sums").map_err(|error| error.to_string())?;
-        let sums: Vec<f64> = sums.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
-        let &[mlm_loss_sum, mlm_correct, picked, disc_loss_sum, last_step, steps, grad_norms, rate, seconds] =
-            sums.as_slice()
-        else {
-            return Err(format!("it has {} sums; expected 9", sums.len()));
-        };
-        let (original, replaced) = (scores("original")?, scores("replaced")?);
-        let picked = picked as usize;
-        let tally = Tally { mlm_loss_sum, mlm_correct, picked, disc_loss_sum, original, replaced };
-        let (last_step, steps) = (last_step as usize, steps as usize);
-        Ok(Self { last_step, steps, tally, grad_norms, rate, seconds, window: None })
-    }
-}
-
-/// The interval of training, shared with whoever saves it.
-pub(super) type SharedInterval = Arc<Mutex<Option<Interval>>>;
-
 impl Summary {
     /// Name of the metric.
     pub const NAME: &'static str = "Summary";
@@ -281,9 +192,7 @@ impl Summary {
 
     /// Ends the interval, if one has begun.
     fn finish(&mut self) -> SerializedEntry {
-        let interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut interval) = interval else { return self.nothing_new() };
-        interval.end_window();
+        let Some(interval) = locked(&self.interval).finish() else { return self.nothing_new() };
         let step = interval.last_step;
         let mut record = Record::new(step, self.split, &interval.tally);
         let mut line = format!("{} {step:>7}/{} | {}", self.split, self.total_steps, record.summary());
@@ -298,6 +207,18 @@ impl Summary {
                 interval.rate,
                 readable(left)
             );
+            if interval.skipped > 0 {
+                let count = interval.skipped;
+                line += &format!("\nwarning: {count} steps were skipped, since loss or gradients were not finite");
+                record.skipped_steps = Some(count);
+            }
+            if let Some(spike) = &interval.spike {
+                line += &format!(
+                    "\nwarning: the MLM loss jumped to {:.3} at step {}, from about {:.3}",
+                    spike.loss, spike.step, spike.usual
+                );
+                record.loss_spikes = Some(interval.spikes);
+            }
             record.learning_rate = Some(interval.rate);
             record.grad_norm = Some(grad_norm);
             record.tokens_per_second = Some(tokens_per_second);
@@ -339,28 +260,27 @@ impl Metric for Summary {
     }
 
     fn update(&mut self, seen: &Arc<Seen>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let mut interval = self.interval.lock().unwrap_or_else(PoisonError::into_inner);
-        interval.get_or_insert_default().add(seen, rate(metadata));
-        drop(interval);
+        locked(&self.interval).add(seen, rate(metadata));
         let ends = self.log_every.is_some_and(|every| seen.step.is_multiple_of(every));
         Ok(if ends { self.finish() } else { self.nothing_new() })
     }
 
     /// The end of a window: that of the interval for a validation and at the end of the run.
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        if self.log_every.is_some()
-            && let Some(interval) = &mut *self.interval.lock().unwrap_or_else(PoisonError::into_inner)
-            && interval.last_step < self.total_steps
-        {
+        if self.log_every.is_some() {
+            let mut interval = locked(&self.interval);
             interval.end_window();
-            return Ok(self.nothing_new());
+            if interval.last_step < self.total_steps {
+                drop(interval);
+                return Ok(self.nothing_new());
+            }
         }
         Ok(self.finish())
     }
 
     fn clear(&mut self) {
         if self.log_every.is_none() {
-            self.interval.lock().unwrap_or_else(PoisonError::into_inner).take();
+            *locked(&self.interval) = Interval::default();
         }
     }
 }
@@ -368,6 +288,8 @@ impl Metric for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objective::Tally;
+    use std::sync::Mutex;
 
     fn metadata() -> MetricMetadata {
         let progress = burn::data::dataloader::Progress::new(1, 1, None);
@@ -381,7 +303,7 @@ mod tests {
         let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
         let tally = Tally { mlm_loss_sum: 60.0, mlm_correct: 3.0, picked: 10, disc_loss_sum, original, replaced };
         let now = std::time::Instant::now();
-        Arc::new(Seen { step, tally, grad_norm: Some(2.0), time: (now, now + Duration::from_secs(1)) })
+        Arc::new(Seen { step, tally, grad_norm: Some(2.0), skipped: false, time: (now, now + Duration::from_secs(1)) })
     }
 
     #[test]
@@ -396,10 +318,10 @@ mod tests {
 
         // A window that ends here ends no interval, and a process that ends here takes it along.
         assert!(summary.compute().unwrap().is_not_available());
-        let saved = interval.lock().unwrap().clone().unwrap();
+        let saved = locked(&interval).clone();
         let restored = Interval::from_bytes(&saved.to_bytes().unwrap()).unwrap();
         assert_eq!(restored, saved);
-        let mut summary = Summary::train(100, 7, Arc::new(Mutex::new(Some(restored))));
+        let mut summary = Summary::train(100, 7, Arc::new(Mutex::new(restored)));
         summary.update(&seen(7, 0.0), &metadata()).unwrap();
 
         let rest: Record = serde_json::from_str(&summary.compute().unwrap().serialized).unwrap();

@@ -2,6 +2,8 @@
 
 mod checkpoint;
 mod directory;
+mod gradients;
+mod interval;
 mod metrics;
 mod optimizer;
 mod prepare;
@@ -13,9 +15,10 @@ mod run;
 mod step;
 mod strategy;
 
+pub use gradients::clip_to_norm;
 pub use optimizer::{WarmupLinear, optimizer};
 pub use record::Record;
 pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
-pub use run::{Report, RunOptions, pretrain, readable_count};
-pub use step::{Observation, Pretrainer, Seen, clip_to_norm, update};
+pub use run::{Faults, Report, RunOptions, pretrain, readable_count};
+pub use step::{Observation, Pretrainer, Seen, Updated, apply, update};

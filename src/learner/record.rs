@@ -47,6 +47,12 @@ pub struct Record {
     /// Real tokens a second; training only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens_per_second: Option<f64>,
+    /// Steps that updated nothing, since loss or gradients were not finite, and that no other figure counts.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skipped_steps: Option<usize>,
+    /// Steps whose MLM loss lies far above what was usual.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub loss_spikes: Option<usize>,
 }
 
 impl Record {
@@ -67,6 +73,8 @@ impl Record {
             learning_rate: None,
             grad_norm: None,
             tokens_per_second: None,
+            skipped_steps: None,
+            loss_spikes: None,
         }
     }
 

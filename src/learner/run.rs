@@ -2,7 +2,8 @@
 
 use super::checkpoint::{self, Always, Checkpoints};
 use super::directory::RunDirectory;
-use super::metrics::{Number, Plot, SharedInterval, Summary};
+use super::interval::{SharedInterval, locked};
+use super::metrics::{Number, Plot, Summary};
 use super::optimizer::{WarmupLinear, optimizer};
 use super::prepare::{loaders, prepare};
 use super::record::{self, Failure, Record, RecordLog, read_records};
@@ -40,10 +41,19 @@ pub struct RunOptions<'a> {
     pub resume: bool,
     /// Set to its number by the handler of a signal: the run saves a checkpoint behind the current step and stops.
     pub signal: Arc<AtomicUsize>,
+    /// For tests: what goes wrong on purpose.
+    pub faults: Faults,
     /// Show the dashboard on the terminal instead of lines.
     pub dashboard: bool,
     /// Is told what is being done before training begins.
     pub progress: &'a mut dyn FnMut(Progress),
+}
+
+/// Faults that tests put into a run; by default none.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// Steps, from 1, whose gradients become NaN.
+    pub poisoned_steps: Vec<usize>,
 }
 
 /// What a run has come to.
@@ -84,7 +94,7 @@ impl Report {
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
 pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
-    let RunOptions { output, adapter, initial, resume, signal, dashboard, progress } = options;
+    let RunOptions { output, adapter, initial, resume, signal, faults, dashboard, progress } = options;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let checkpoints = output.join("checkpoints");
     let found = match resume {
@@ -108,6 +118,7 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
 
     let device = adapter.device.clone().autodiff();
+    let device = if config.training.gradient_checkpointing { device.gradient_checkpointing() } else { device };
     let cursor = Cursor::default();
     let loaders = loaders(config, &tokenizer, store, &adapter, &cursor)?;
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
@@ -129,7 +140,7 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         model = model.try_load_record(record).map_err(|error| damaged(&error))?;
         let record = OptimizerRecord::load(found.path.join("optimizer.bpk")).map_err(|error| damaged(&error))?;
         optimizer = optimizer.load_record(record);
-        *interval.lock().unwrap_or_else(PoisonError::into_inner) = found.interval;
+        *locked(&interval) = found.interval;
     }
     let metrics_path = output.join("metrics.jsonl");
     record::cut(&metrics_path, (start > 0).then_some(start))?;
@@ -162,7 +173,7 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     let checkpoints = Checkpoints::new(checkpoints, start, config, fingerprint, interval.clone())?;
     let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
     let total = config.training.steps;
-    let mut training = SupervisedTraining::new(&output, Arc::new(loaders.0), Arc::new(loaders.1))
+    let mut training = SupervisedTraining::new(&output, Arc::new(loaders.0.clone()), Arc::new(loaders.1))
         .num_epochs(windows.len())
         .renderer(renderer)
         .with_interrupter(interrupter)
@@ -185,9 +196,13 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         seed: config.seed,
         device_is_random: config.model.hidden_dropout_prob > 0.0 || config.model.attention_probs_dropout_prob > 0.0,
         max_grad_norm: config.optimizer.max_grad_norm,
+        max_bad_steps: config.training.max_bad_steps,
         start,
         checkpoints,
         signal,
+        faults,
+        report: output.join("bad-step.json"),
+        host: loaders.0.clone(),
         ending: ending.clone(),
     };
     let started = Instant::now();

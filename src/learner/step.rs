@@ -1,14 +1,16 @@
 //! What the Learner trains: the pair with its objective; one item is one optimizer step.
 
+use super::gradients::{clip, norms_by_block};
 use crate::config::{Config, ObjectiveConfig};
 use crate::data::StepBatch;
 use crate::model::ElectraPair;
 use crate::objective::{self, Statistics, Tally};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::metric::Adaptor;
 use burn::train::{InferenceStep, ItemLazy, Learner, TrainOutput, TrainStep};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +45,7 @@ impl TrainStep for Pretrainer {
         let mut accumulator = GradientsAccumulator::new();
         for batch in &input.batches {
             let outcome = objective::forward(&self.pair, batch, counts, &self.objective);
+            seen.add_loss(outcome.loss.clone().inner());
             accumulator.accumulate(self, GradientsParams::from_grads(outcome.loss.backward(), self));
             seen.add(outcome.statistics);
         }
@@ -68,7 +71,8 @@ impl InferenceStep for Pretrainer {
 /// metrics' thread, on the host from then on.
 pub struct Observation {
     statistics: Option<Statistics>,
-    grad_norm: Option<Tensor<1>>,
+    /// The loss, `[1]`, until the step is applied.
+    loss: Option<Tensor<1>>,
     seen: Arc<Seen>,
 }
 
@@ -81,6 +85,8 @@ pub struct Seen {
     pub tally: Tally,
     /// Norm of all gradients together before clipping; absent in a validation.
     pub grad_norm: Option<f64>,
+    /// Whether loss or gradients were not finite, so that nothing was updated.
+    pub skipped: bool,
     /// When the step began and when its results had been read.
     pub time: (Instant, Instant),
 }
@@ -89,8 +95,8 @@ impl Observation {
     /// Of a step that begins now.
     fn new(step: usize) -> Self {
         let now = Instant::now();
-        let seen = Seen { step, tally: Tally::default(), grad_norm: None, time: (now, now) };
-        Self { statistics: None, grad_norm: None, seen: Arc::new(seen) }
+        let seen = Seen { step, tally: Tally::default(), grad_norm: None, skipped: false, time: (now, now) };
+        Self { statistics: None, loss: None, seen: Arc::new(seen) }
     }
 
     fn add(&mut self, statistics: Statistics) {
@@ -100,20 +106,21 @@ impl Observation {
         }
     }
 
-    /// Adds the norm of the gradients, `[1]`.
-    pub fn with_grad_norm(mut self, grad_norm: Tensor<1>) -> Self {
-        self.grad_norm = Some(grad_norm);
-        self
+    fn add_loss(&mut self, loss: Tensor<1>) {
+        self.loss = Some(match self.loss.take() {
+            Some(sum) => sum + loss,
+            None => loss,
+        });
     }
 }
 
 impl ItemLazy for Observation {
     fn sync(mut self) -> Result<Self, ExecutionError> {
         if let Some(statistics) = self.statistics.take() {
-            let (tally, extra) = statistics.read(self.grad_norm.take())?;
-            let grad_norm = extra.first().map(|&norm| f64::from(norm));
-            let Seen { step, time: (started, _), .. } = *self.seen;
-            self.seen = Arc::new(Seen { step, tally, grad_norm, time: (started, Instant::now()) });
+            let (tally, _) = statistics.read(None)?;
+            let seen = Arc::make_mut(&mut self.seen);
+            seen.tally = tally;
+            seen.time.1 = Instant::now();
         }
         Ok(self)
     }
@@ -125,57 +132,52 @@ impl Adaptor<Arc<Seen>> for Observation {
     }
 }
 
+/// What a step has come to.
+pub struct Updated {
+    /// For the metrics.
+    pub observation: Observation,
+    /// Where loss or gradients were not finite, so that nothing was updated: the norms of the gradients by block.
+    pub bad: Option<BTreeMap<String, f64>>,
+}
+
 /// One optimizer step: both passes, clipping, schedule, update.
-pub fn update(learner: &mut Learner<Pretrainer>, input: StepBatch, max_grad_norm: f64) -> Observation {
+///
+/// # Errors
+/// The device's.
+pub fn update(
+    learner: &mut Learner<Pretrainer>,
+    input: StepBatch,
+    max_grad_norm: f64,
+) -> std::result::Result<Updated, ExecutionError> {
     let output = learner.train_step(input);
-    let (grads, norm) = clip_to_norm(&learner.model(), output.grads, max_grad_norm);
+    apply(learner, output, max_grad_norm)
+}
+
+/// The second half of [`update`]: what the gradients of `output` do to the parameters. The schedule goes on in any case;
+/// parameters and optimizer stay as they are where loss or gradients are not finite.
+///
+/// # Errors
+/// The device's.
+pub fn apply(
+    learner: &mut Learner<Pretrainer>,
+    output: TrainOutput<Observation>,
+    max_grad_norm: f64,
+) -> std::result::Result<Updated, ExecutionError> {
+    let mut observation = output.item;
+    let clipped = clip(&learner.model(), output.grads, max_grad_norm);
     learner.lr_step();
-    learner.optimizer_step(grads);
-    output.item.with_grad_norm(norm)
-}
-
-/// Scales `grads` so that their norm, over all parameters of `module` together, is at most `max_norm`; also returns the
-/// norm before, `[1]`. Burn's own clipping goes by tensor; this is `clip_by_global_norm` of the reference, with the
-/// 1e-6 that PyTorch adds to the norm.
-pub fn clip_to_norm<M: Module>(module: &M, mut grads: GradientsParams, max_norm: f64) -> (GradientsParams, Tensor<1>) {
-    let mut sum = SquareSum { grads: &grads, sum: None };
-    module.visit(&mut sum);
-    let norm = match sum.sum {
-        Some(sum) => sum.sqrt(),
-        None => return (grads, Tensor::zeros([1], &module.devices()[0].clone().inner())),
+    // The only wait of a step: what comes next depends on it.
+    let read = observation.loss.take().into_iter().chain([clipped.norm]).collect();
+    let values: Vec<f32> = Tensor::cat(read, 0).try_into_data()?.iter::<f32>().collect();
+    let skipped = values.iter().any(|value| !value.is_finite());
+    let seen = Arc::make_mut(&mut observation.seen);
+    seen.grad_norm = values.last().map(|&norm| f64::from(norm));
+    seen.skipped = skipped;
+    let bad = if skipped {
+        Some(norms_by_block(clipped.squares)?)
+    } else {
+        learner.optimizer_step(clipped.grads);
+        None
     };
-    let factor = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-    module.visit(&mut Scale { grads: &mut grads, factor });
-    (grads, norm)
-}
-
-struct SquareSum<'a> {
-    grads: &'a GradientsParams,
-    sum: Option<Tensor<1>>,
-}
-
-impl ModuleVisitor for SquareSum<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.get::<D>(param.id) {
-            let square = grad.square().sum();
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
-        }
-    }
-}
-
-struct Scale<'a> {
-    grads: &'a mut GradientsParams,
-    factor: Tensor<1>,
-}
-
-impl ModuleVisitor for Scale<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.remove::<D>(param.id) {
-            let factor = self.factor.clone().reshape([1; D]);
-            self.grads.register::<D>(param.id, grad * factor);
-        }
-    }
+    Ok(Updated { observation, bad })
 }

@@ -2,9 +2,12 @@
 //! ends.
 
 use super::checkpoint::Checkpoints;
-use super::step::{Pretrainer, update};
+use super::gradients::poison;
+use super::run::Faults;
+use super::step::{Pretrainer, apply};
 use crate::config::TrainingConfig;
-use crate::data::{Cursor, Purpose, Rng};
+use crate::data::{self, Cursor, Purpose, Rng};
+use crate::files;
 use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::{
@@ -12,7 +15,9 @@ use burn::train::{
     SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
     ValidLoader,
 };
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -63,6 +68,13 @@ pub(super) struct Windows {
     /// Whether the device draws random numbers, for dropout.
     pub device_is_random: bool,
     pub max_grad_norm: f64,
+    /// Bad steps in a row that end the run.
+    pub max_bad_steps: usize,
+    pub faults: Faults,
+    /// What is known of the bad step that ends the run is written here.
+    pub report: PathBuf,
+    /// To say which sequences a step had.
+    pub host: data::TrainLoader,
     /// Steps that were done before.
     pub start: usize,
     pub checkpoints: Checkpoints,
@@ -89,6 +101,8 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
         learner.fork(&self.device);
 
         let mut done = self.start;
+        let mut bad_steps = 0;
+        let mut failure = None;
         self.cursor.set(done..done);
         if done == 0 {
             self.validate(0, &learner, &valid, &mut event_processor, &interrupter);
@@ -98,7 +112,15 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
                 break;
             }
             self.cursor.set(window.steps.clone());
-            done = self.train_window(number, &mut learner, &train, &mut event_processor, &interrupter);
+            let mut state =
+                Progressing { events: &mut event_processor, interrupter: &interrupter, bad_steps: &mut bad_steps };
+            match self.train_window(number, &mut learner, &train, &mut state) {
+                Ok(steps) => done = steps,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
             let stopped = interrupter.should_stop();
             self.cursor.set(window.steps.start..done);
             // A validation that is due belongs to the step, so that a run that goes on from here need not make up for it.
@@ -121,22 +143,29 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Ending {
             steps: done,
             interrupted: interrupter.interruption().map(|i| i.reason.unwrap_or_else(|| "on request".into())),
-            error: interrupter.error().map(|error| error.to_string()),
+            error: failure.or_else(|| interrupter.error().map(|error| error.to_string())),
         };
         (learner.model(), event_processor)
     }
 }
 
+/// What the windows of a run share.
+struct Progressing<'a> {
+    events: &'a mut Events,
+    interrupter: &'a Interrupter,
+    bad_steps: &'a mut usize,
+}
+
 impl Windows {
-    /// Trains for the steps of the cursor; returns the steps of the whole run that are done then.
+    /// Trains for the steps of the cursor; returns the steps of the whole run that are done then, or why it cannot go on.
     fn train_window(
         &self,
         number: usize,
         learner: &mut Learner<Pretrainer>,
         train: &TrainLoader<Pretrainer>,
-        events: &mut Events,
-        interrupter: &Interrupter,
-    ) -> usize {
+        state: &mut Progressing,
+    ) -> Result<usize, String> {
+        let Progressing { events, interrupter, bad_steps } = state;
         let total_items = train.num_items();
         let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
         interrupter.fail_on_error(events.process_train(start));
@@ -153,10 +182,18 @@ impl Windows {
             if self.device_is_random {
                 self.device.seed(Rng::new(self.seed, Purpose::Device, done as u64, 0).next_u64());
             }
-            let seen = update(learner, input, self.max_grad_norm);
+            let mut output = learner.train_step(input);
+            if self.faults.poisoned_steps.contains(&(done + 1)) {
+                poison(&learner.model(), &mut output.grads);
+            }
+            let updated = apply(learner, output, self.max_grad_norm).map_err(|error| format!("the device: {error}"))?;
             done += 1;
-            let item = TrainingItem::new(seen, steps.progress(), Some(done), Some(learner.lr_current()));
+            let item = TrainingItem::new(updated.observation, steps.progress(), Some(done), Some(learner.lr_current()));
             interrupter.fail_on_error(events.process_train(LearnerEvent::ProcessedItem(item)));
+            **bad_steps = if updated.bad.is_some() { **bad_steps + 1 } else { 0 };
+            if let Some(norms) = updated.bad.filter(|_| **bad_steps >= self.max_bad_steps) {
+                return Err(self.describe(done, **bad_steps, &norms));
+            }
             if let Some(name) = signal_name(self.signal.load(Ordering::Relaxed)) {
                 interrupter.stop(Some(name));
             }
@@ -165,7 +202,25 @@ impl Windows {
             }
         }
         interrupter.fail_on_error(events.process_train(LearnerEvent::EndSplit(number)));
-        done
+        Ok(done)
+    }
+
+    /// Writes down what is known of a bad step, the last of `count`, and says it in a sentence.
+    fn describe(&self, step: usize, count: usize, norms: &BTreeMap<String, f64>) -> String {
+        let number = |norm: &f64| if norm.is_finite() { serde_json::json!(norm) } else { norm.to_string().into() };
+        let norms: BTreeMap<_, _> = norms.iter().map(|(block, norm)| (block, number(norm))).collect();
+        let sequences: Vec<_> = self.host.indices(step - 1).iter().map(|&(index, _)| index).collect();
+        let report = serde_json::json!({
+            "step": step, "bad_steps": count, "sequences": sequences, "gradient_norms": norms,
+        });
+        let written = match files::write_file(&self.report, format!("{report:#}\n").as_bytes()) {
+            Ok(()) => format!("{} tells more", self.report.display()),
+            Err(error) => format!("more could not be written down: {error}"),
+        };
+        format!(
+            "loss or gradients were not finite in {count} steps in a row, the last one step {step}; {written}. The last \
+             checkpoint is from before: go on from it with a lower learning rate, or look at the sequences that it names"
+        )
     }
 
     fn validate(
@@ -223,6 +278,8 @@ mod tests {
             validate_every: 10,
             checkpoint_every: 15,
             keep_checkpoints: 1,
+            max_bad_steps: 1,
+            gradient_checkpointing: false,
             precision: Default::default(),
         };
         let ends: Vec<_> = windows(&config, 0).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();

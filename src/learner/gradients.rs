@@ -1,0 +1,101 @@
+//! The gradients of a step: their norm, its parts, and clipping.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{ExecutionError, Tensor};
+use std::collections::BTreeMap;
+
+/// Gradients that were clipped.
+pub(super) struct Clipped {
+    pub grads: GradientsParams,
+    /// The norm before, `[1]`.
+    pub norm: Tensor<1>,
+    /// The squared norm of each parameter's gradient, `[1]`, with its path.
+    pub squares: Vec<(String, Tensor<1>)>,
+}
+
+/// Scales `grads` so that their norm, over all parameters of `module` together, is at most `max_norm`; also returns the
+/// norm before, `[1]`. Burn's own clipping goes by tensor; this is `clip_by_global_norm` of the reference, with the
+/// 1e-6 that PyTorch adds to the norm.
+pub fn clip_to_norm<M: Module>(module: &M, grads: GradientsParams, max_norm: f64) -> (GradientsParams, Tensor<1>) {
+    let Clipped { grads, norm, .. } = clip(module, grads, max_norm);
+    (grads, norm)
+}
+
+pub(super) fn clip<M: Module>(module: &M, mut grads: GradientsParams, max_norm: f64) -> Clipped {
+    let mut sum = SquareSum { grads: &grads, sum: None, path: Vec::new(), squares: Vec::new() };
+    module.visit(&mut sum);
+    let squares = sum.squares;
+    let norm = match sum.sum {
+        Some(sum) => sum.sqrt(),
+        None => {
+            let norm = Tensor::zeros([1], &module.devices()[0].clone().inner());
+            return Clipped { grads, norm, squares };
+        }
+    };
+    let factor = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
+    module.visit(&mut Scale { grads: &mut grads, factor });
+    Clipped { grads, norm, squares }
+}
+
+/// Makes every gradient NaN, for tests of what happens then.
+pub(super) fn poison<M: Module>(module: &M, grads: &mut GradientsParams) {
+    let nan = Tensor::full([1], f32::NAN, &module.devices()[0].clone().inner());
+    module.visit(&mut Scale { grads, factor: nan });
+}
+
+/// The norms of the gradients, those of a layer or a head together.
+pub(super) fn norms_by_block(squares: Vec<(String, Tensor<1>)>) -> Result<BTreeMap<String, f64>, ExecutionError> {
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (path, square) in squares {
+        let value = square.try_into_data()?.iter::<f32>().next().unwrap_or(0.0);
+        // As far as the number of a layer, or two names where there is none.
+        let parts: Vec<&str> = path.split('.').collect();
+        let number = parts.iter().position(|part| part.parse::<usize>().is_ok());
+        let block = parts[..number.map_or(2, |at| at + 1).min(parts.len())].join(".");
+        *sums.entry(block).or_default() += f64::from(value);
+    }
+    Ok(sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect())
+}
+
+struct SquareSum<'a> {
+    grads: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+    path: Vec<String>,
+    squares: Vec<(String, Tensor<1>)>,
+}
+
+impl ModuleVisitor for SquareSum<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.get::<D>(param.id) {
+            let square = grad.square().sum();
+            self.squares.push((self.path.join("."), square.clone()));
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + square,
+                None => square,
+            });
+        }
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+}
+
+struct Scale<'a> {
+    grads: &'a mut GradientsParams,
+    factor: Tensor<1>,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(grad) = self.grads.remove::<D>(param.id) {
+            let factor = self.factor.clone().reshape([1; D]);
+            self.grads.register::<D>(param.id, grad * factor);
+        }
+    }
+}

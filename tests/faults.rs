@@ -1,0 +1,92 @@
+//! Numbers that go wrong: poisoned gradients are skipped and counted, and end a run when there are too many in a row.
+
+mod common;
+
+use common::program::{MICRO, directory, read};
+use electra_burn::config::{Config, Source, TokenizerConfig, load};
+use electra_burn::corpus::read::Corpus;
+use electra_burn::corpus::{BuildOptions, build, embedded};
+use electra_burn::learner::{Faults, Report, RunOptions, pretrain};
+use electra_burn::tokenizer::Tokenizer;
+use electra_burn::{Result, device};
+use std::path::Path;
+use std::sync::Arc;
+
+fn config(at: &Path, set: &[&str]) -> Config {
+    let corpus = Corpus::from_texts("embedded", embedded());
+    let store = at.join("store");
+    if !store.exists() {
+        let tokenizer = Tokenizer::train(corpus.documents(), 300, &TokenizerConfig::default()).unwrap();
+        build(&corpus, &tokenizer, &store, &BuildOptions::default(), &mut |_| ()).unwrap();
+    }
+    // The stream of dropout belongs to the process, which several runs share here.
+    let set = [set, &["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"]].concat();
+    let set =
+        MICRO.iter().filter(|s| !common::program::overridden(s, &set)).chain(&set).map(|s| s.to_string()).collect();
+    load(&Source { corpus: vec![store], preset: Some("demo".into()), set, ..Source::default() }).unwrap()
+}
+
+fn run(at: &Path, name: &str, config: &Config, resume: bool, poisoned_steps: &[usize]) -> Result<Report> {
+    let options = RunOptions {
+        output: at.join(name),
+        adapter: device::select("flex").unwrap(),
+        initial: None,
+        resume,
+        signal: Arc::default(),
+        faults: Faults { poisoned_steps: poisoned_steps.to_vec() },
+        dashboard: false,
+        progress: &mut |_| (),
+    };
+    pretrain(config, options)
+}
+
+fn records(run: &Path) -> Vec<serde_json::Value> {
+    let record = |line: &str| -> serde_json::Value { serde_json::from_str(line).unwrap() };
+    read(run.join("metrics.jsonl")).lines().map(record).filter(|r| r["split"] == "train").collect()
+}
+
+#[test]
+fn a_poisoned_step_is_skipped_and_counted() {
+    let directory = directory();
+    let at = directory.path();
+    let config = config(at, &["training.steps=20", "training.log_every=5"]);
+    let report = run(at, "run", &config, false, &[7, 8, 13]).unwrap();
+    assert_eq!(report.steps, 20);
+    let records = records(&at.join("run"));
+    let skipped: Vec<_> = records.iter().map(|r| r["skipped_steps"].as_u64()).collect();
+    assert_eq!(skipped, [None, Some(2), Some(1), None]);
+    for record in &records {
+        assert!(record["mlm_loss"].as_f64().unwrap().is_finite(), "{record}");
+        assert!(record["grad_norm"].as_f64().unwrap().is_finite(), "{record}");
+    }
+    let clean = run(at, "clean", &config, false, &[]).unwrap();
+    let loss = |report: &Report| report.last_validation().unwrap().mlm_loss;
+    assert_ne!(loss(&report), loss(&clean), "three updates are missing");
+    assert!((loss(&report) - loss(&clean)).abs() < 0.3);
+}
+
+#[test]
+fn too_many_bad_steps_end_the_run_with_what_is_known() {
+    let directory = directory();
+    let at = directory.path();
+    let set = ["training.steps=20", "training.max_bad_steps=3", "training.checkpoint_every=5", "training.log_every=5"];
+    let config = config(at, &set);
+    let error = run(at, "run", &config, false, &[7, 8, 9]).err().unwrap();
+    assert_eq!(error.exit_code(), 1);
+    assert!(error.to_string().contains("in 3 steps in a row, the last one step 9"), "{error}");
+    let report: serde_json::Value = serde_json::from_str(&read(at.join("run/bad-step.json"))).unwrap();
+    assert_eq!((report["step"].as_u64(), report["sequences"].as_array().unwrap().len()), (Some(9), 4));
+    let norms = report["gradient_norms"].as_object().unwrap();
+    for block in ["pair.embeddings", "pair.discriminator.layers.0", "pair.generator_head"] {
+        assert_eq!(norms[block], "NaN", "{block} in {norms:?}");
+    }
+    let checkpoints: Vec<_> =
+        std::fs::read_dir(at.join("run/checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(checkpoints, ["step-0000005"], "the last good checkpoint is kept");
+
+    // Once the cause is gone, the run goes on from there, to the figures of a run without the trouble.
+    let resumed = run(at, "run", &config, true, &[]).unwrap();
+    let clean = run(at, "clean", &config, false, &[]).unwrap();
+    assert_eq!(resumed.last_validation(), clean.last_validation());
+    assert_eq!(resumed.records.len(), clean.records.len());
+}
