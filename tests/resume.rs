@@ -244,3 +244,67 @@ fn two_processes_do_not_write_to_one_run() {
     // A lock does not outlive its process.
     succeeds(&electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=40"]));
 }
+
+/// A limit on the size of files stands for a disk that is full in the middle of a checkpoint: the optimizer's part is
+/// larger than it, everything else is smaller.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_leaves_the_checkpoints_intact() {
+    let directory = directory();
+    let at = directory.path();
+    whole(at, "flex", "whole");
+    let set: Vec<&str> =
+        SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=20" } else { s }).collect();
+    let set = [&set[..], &["schedule.warmup_steps=6"]].concat();
+    succeeds(&command(at, "flex", &["--output", "run"], &set).output().unwrap());
+    let optimizer = std::fs::metadata(at.join("run/checkpoints/step-0000020/optimizer.bpk")).unwrap().len();
+    let model = std::fs::metadata(at.join("run/checkpoints/step-0000020/model.bpk")).unwrap().len();
+    assert!(model + 40_000 < optimizer, "{model} and {optimizer}");
+
+    let mut limited = Command::new("sh");
+    // Blocks of 512 bytes; a write beyond the limit is an error, where the signal is ignored.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", (model + optimizer) / 2 / 512);
+    limited.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_electra"), "pretrain", "--device", "flex"]);
+    limited
+        .args(["--resume", "run", "--set", "training.steps=60"])
+        .current_dir(at)
+        .env("ELECTRA_CACHE", at.join(".cache"));
+    let output = limited.output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{}{stderr}", text(&output.stdout));
+    assert!(stderr.contains("step-0000030 cannot be written") && !stderr.contains("panicked"), "{stderr}");
+    let left: Vec<_> = std::fs::read_dir(at.join("run/checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(["step-0000010", "step-0000020"].iter().all(|step| left.iter().any(|name| name == step)), "{left:?}");
+    assert!(!left.iter().any(|name| name == "step-0000030"), "{left:?}");
+    succeeds(&electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=60"]));
+}
+
+/// A folder that cannot be written to, in a way that stops the superuser too.
+#[test]
+fn a_checkpoint_folder_that_vanishes_ends_the_run_with_its_name() {
+    let directory = directory();
+    let at = directory.path();
+    let set: Vec<&str> =
+        SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=100000" } else { s }).collect();
+    let set = [&set[..], &["schedule.warmup_steps=6"]].concat();
+    let mut child = command(at, "flex", &["--output", "run"], &set).spawn().unwrap();
+    let checkpoints = at.join("run/checkpoints");
+    while !checkpoints.join("step-0000010").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    while std::fs::rename(&checkpoints, at.join("run/aside")).is_err() {}
+    // A write in between may have made the folder anew.
+    while std::fs::write(&checkpoints, "in the way").is_err() {
+        _ = std::fs::remove_dir_all(&checkpoints);
+    }
+    let output = child.wait_with_output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot be written") && !stderr.contains("panicked"), "{stderr}");
+    std::fs::remove_file(&checkpoints).unwrap();
+    std::fs::rename(at.join("run/aside"), &checkpoints).unwrap();
+    let resumed = electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=40"]);
+    // Where the run had come further than that, there is nothing left to do.
+    succeeds(&resumed);
+}

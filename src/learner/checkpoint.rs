@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The parts of a checkpoint.
 const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
@@ -186,9 +187,14 @@ impl Checkpoints {
             return Ok(());
         }
         written.remove(&step);
+        let interval = self.intervals.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
+        retry(|| self.complete(step, interval.as_ref()))
+    }
+
+    /// Adds what is missing beside the parts, and gives the checkpoint its name.
+    fn complete(&self, step: usize, interval: Option<&Interval>) -> std::io::Result<()> {
         let partial = self.partial(step);
         let mut files = PARTS.map(|part| format!("{part}.bpk")).to_vec();
-        let interval = self.intervals.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
         if let Some(interval) = interval {
             let bytes = interval.to_bytes().map_err(std::io::Error::other)?;
             std::fs::write(partial.join(INTERVAL), bytes)?;
@@ -223,6 +229,17 @@ impl Checkpoints {
     }
 }
 
+/// Tries again after one, two and four seconds.
+fn retry(mut work: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
+    for pause in [1, 2, 4] {
+        match work() {
+            Ok(()) => return Ok(()),
+            Err(_) => std::thread::sleep(Duration::from_secs(pause)),
+        }
+    }
+    work()
+}
+
 /// Flushes the entries of `directory`, so that a rename survives a power cut; a no-op where that cannot be asked for.
 fn sync_directory(directory: &Path) -> std::io::Result<()> {
     if cfg!(unix) { std::fs::File::open(directory)?.sync_all() } else { Ok(()) }
@@ -236,10 +253,19 @@ pub(super) struct Part {
 
 impl<R: Checkpoint> Checkpointer<R> for Part {
     fn save(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
-        let partial = self.checkpoints.partial(step);
-        std::fs::create_dir_all(&partial).map_err(CheckpointerError::IOError)?;
-        record.save(partial.join(format!("{}.bpk", self.name)))?;
-        self.checkpoints.part_written(step).map_err(CheckpointerError::IOError)
+        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
+        // A disk that is full for a moment must not end a run of days.
+        let write = || -> std::io::Result<()> {
+            let partial = self.checkpoints.partial(step);
+            std::fs::create_dir_all(&partial)?;
+            std::fs::write(partial.join(format!("{}.bpk", self.name)), &bytes[..])
+        };
+        let result = retry(write).and_then(|()| self.checkpoints.part_written(step));
+        // A panic or error in Burn's thread would be told without the path.
+        result.map_err(|error| {
+            let path = self.checkpoints.path(step);
+            CheckpointerError::Unknown(format!("the checkpoint {} cannot be written: {error}", path.display()))
+        })
     }
 
     fn delete(&self, _step: usize) -> std::result::Result<(), CheckpointerError> {

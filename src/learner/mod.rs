@@ -6,6 +6,7 @@ mod gradients;
 mod interval;
 mod metrics;
 mod optimizer;
+mod panics;
 mod prepare;
 mod record;
 mod renderer;

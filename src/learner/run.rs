@@ -5,6 +5,7 @@ use super::directory::RunDirectory;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{Number, Plot, Summary};
 use super::optimizer::{WarmupLinear, optimizer};
+use super::panics::{advice, caught};
 use super::prepare::{loaders, prepare};
 use super::record::{self, Failure, Record, RecordLog, read_records};
 use super::renderer::Lines;
@@ -206,11 +207,14 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
         ending: ending.clone(),
     };
     let started = Instant::now();
-    let result = training.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy))).launch(Learner::new(
-        model,
-        optimizer,
-        WarmupLinear::new(config).at(start),
-    ));
+    let learner = Learner::new(model, optimizer, WarmupLinear::new(config).at(start));
+    let training = training.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
+    let caught = caught(|| training.launch(learner));
+    let advise = |message: &str| advice(message, config.data.batch_size, config.training.accumulation);
+    if let Some(panic) = caught.panic {
+        return Err(Error::Training(advise(&panic)));
+    }
+    let Some(result) = caught.value else { return Err(Error::Training("it ended without a reason".into())) };
     let elapsed = started.elapsed();
     // Closes the dashboard, so that what follows is printed on the usual screen.
     drop(result.renderer);
@@ -221,7 +225,7 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     }
     let ending = ending.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(error) = ending.error {
-        return Err(Error::Training(error));
+        return Err(Error::Training(advise(&error)));
     }
     Ok(Report {
         model: result.model,

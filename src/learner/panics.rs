@@ -1,0 +1,73 @@
+//! A panic inside a backend or on one of Burn's threads ends the run with its message, not the process with a trace.
+
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The first panic of any thread while `work` runs, if that panicked or `work` did not tell of it.
+pub(super) struct Caught<T> {
+    /// What `work` returned, if it did.
+    pub value: Option<T>,
+    /// Message and place of the first panic.
+    pub panic: Option<String>,
+}
+
+/// Runs `work`; panics of all threads are taken down instead of printed.
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Caught<T> {
+    let first: Arc<Mutex<Option<String>>> = Arc::default();
+    let keep = first.clone();
+    let before = take_hook();
+    set_hook(Box::new(move |info| {
+        keep.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| describe(info));
+    }));
+    let value = catch_unwind(AssertUnwindSafe(work)).ok();
+    set_hook(before);
+    let panic = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Caught { value, panic }
+}
+
+fn describe(info: &PanicHookInfo) -> String {
+    let payload = info.payload();
+    let message = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref().copied());
+    let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+    format!("{}{place}", message.unwrap_or("a panic without a message"))
+}
+
+/// What to do about an error of a device, where its message says that memory ran out.
+pub(super) fn advice(message: &str, batch_size: usize, accumulation: usize) -> String {
+    let lower = message.to_lowercase();
+    let memory = ["out of memory", "outofmemory", "out_of_memory", "not enough memory", "alloc", "buffer size"];
+    if !memory.iter().any(|word| lower.contains(word)) {
+        return message.to_owned();
+    }
+    let (batch, times) = (batch_size.div_ceil(2), accumulation * 2);
+    format!(
+        "{message}. The device seems to have run out of memory: with --set data.batch_size={batch} \
+         training.accumulation={times} a step sees the same sequences in half of the memory; \
+         training.gradient_checkpointing=true saves some more"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_any_thread_is_kept_and_a_value_too() {
+        let here = caught(|| -> usize { panic!("on {}", "purpose") });
+        assert!(here.value.is_none());
+        assert!(here.panic.unwrap().starts_with("on purpose (src/learner/panics.rs:"));
+        let elsewhere = caught(|| {
+            assert!(std::thread::spawn(|| panic!("there")).join().is_err());
+            7
+        });
+        assert_eq!(elsewhere.value, Some(7));
+        assert!(elsewhere.panic.unwrap().starts_with("there ("));
+    }
+
+    #[test]
+    fn memory_that_ran_out_brings_a_proposal() {
+        let said = advice("wgpu error: Out of Memory", 33, 2);
+        assert!(said.contains("data.batch_size=17 training.accumulation=4"), "{said}");
+        assert_eq!(advice("a shape is wrong", 32, 1), "a shape is wrong");
+    }
+}
