@@ -308,3 +308,65 @@ fn a_checkpoint_folder_that_vanishes_ends_the_run_with_its_name() {
     // Where the run had come further than that, there is nothing left to do.
     succeeds(&resumed);
 }
+
+#[test]
+fn the_best_and_every_nth_checkpoint_are_kept() {
+    let directory = directory();
+    let at = directory.path();
+    let set =
+        [&SET[..6], &["training.keep_every=20", "training.keep_best=disc_auc", "training.validate_every=10"]].concat();
+    let set: Vec<&str> = set.into_iter().filter(|s| *s != "training.validate_every=25").collect();
+    succeeds(&command(at, "flex", &["--output", "run"], &set).output().unwrap());
+    let records = trace(&at.join("run")).0;
+    let auc = |r: &serde_json::Value| r["disc_auc"].as_f64().unwrap();
+    let valid = records.iter().filter(|r| r["split"] == "valid" && r["step"] != 0);
+    let best = valid.max_by(|a, b| auc(a).total_cmp(&auc(b))).unwrap()["step"].as_u64().unwrap();
+    let mut expected: Vec<u64> = vec![20, 40, 50, 60, best];
+    expected.sort_unstable();
+    expected.dedup();
+    let mut kept: Vec<u64> = std::fs::read_dir(at.join("run/checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap().trim_start_matches("step-").parse().unwrap())
+        .collect();
+    kept.sort_unstable();
+    assert_eq!(kept, expected);
+    refused(
+        &electra(at, &["pretrain", "--set", "training.keep_best=luck"]),
+        &["training.keep_best: expected one of mlm_loss", "found luck"],
+    );
+}
+
+#[test]
+fn runs_are_listed_with_what_became_of_them() {
+    let directory = directory();
+    let at = directory.path();
+    let run = |name: &str, set: &[&str]| command(at, "flex", &["--output", name], set).output().unwrap();
+    succeeds(&run("runs/done", &["training.steps=4"]));
+    // A weight that overflows makes every step bad.
+    let failed =
+        run("runs/failed", &["training.steps=9", "training.max_bad_steps=2", "objective.discriminator_weight=1e300"]);
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stderr));
+    let mut killed = command(at, "flex", &["--output", "runs/killed"], &["training.steps=5000"]).spawn().unwrap();
+    while steps(&at.join("runs/killed")) == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let list = || -> serde_json::Value {
+        let output = electra(at, &["runs", "--json"]);
+        succeeds(&output);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let states = |list: &serde_json::Value| -> Vec<String> {
+        list["runs"].as_array().unwrap().iter().map(|r| r["state"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states(&list()), ["finished", "failed", "running"]);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let list = list();
+    assert_eq!(states(&list), ["finished", "failed", "interrupted"]);
+    assert_eq!((&list["runs"][0]["step"], &list["runs"][0]["steps"]), (&4.into(), &4.into()));
+    assert!(list["runs"][1]["reason"].as_str().unwrap().contains("not finite in 2 steps in a row"));
+    let table = electra(at, &["runs"]);
+    succeeds(&table);
+    assert_eq!(text(&table.stdout).lines().filter(|line| line.starts_with("runs/")).count(), 3);
+    refused(&electra(at, &["runs", "nowhere"]), &["nowhere"]);
+}

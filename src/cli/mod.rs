@@ -18,6 +18,7 @@ mod import;
 mod inspect;
 mod pretrain;
 mod reading;
+mod runs;
 mod tokenizer;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +55,8 @@ enum Command {
     /// Build a token store, or look into one
     #[command(subcommand)]
     Corpus(corpus::Command),
+    /// List runs: what they are at, their last validation, their size
+    Runs(runs::Arguments),
     /// List the devices that can be trained on
     Devices,
 }
@@ -70,6 +73,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Tokenizer(command) => tokenizer::run(&command),
         Command::Corpus(command) => corpus::run(&command),
+        Command::Runs(arguments) => runs::run(&arguments),
         Command::Devices => Ok(devices::run()),
     }
 }

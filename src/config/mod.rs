@@ -259,6 +259,12 @@ pub struct TrainingConfig {
     /// Newest checkpoints that are kept.
     #[serde(default = "default::keep_checkpoints")]
     pub keep_checkpoints: usize,
+    /// Checkpoints at multiples of this many steps are kept for good; 0: none.
+    #[serde(default)]
+    pub keep_every: usize,
+    /// A metric of the validations, by its name in `metrics.jsonl`, whose best checkpoint is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_best: Option<String>,
     /// After so many steps in a row whose loss or gradients are not finite, the run stops.
     #[serde(default = "default::max_bad_steps")]
     pub max_bad_steps: usize,
@@ -324,7 +330,9 @@ impl Config {
 }
 
 /// Keys that may change while a run goes on. Where the corpus lies is free: what counts is the store made of it.
-const FREE: [&str; 8] = [
+const FREE: [&str; 10] = [
+    "training.keep_every",
+    "training.keep_best",
     "training.max_bad_steps",
     "training.gradient_checkpointing",
     "data.corpus",

@@ -67,6 +67,11 @@ impl Config {
         check.positive("training.max_bad_steps", t.max_bad_steps);
         check.positive("training.keep_checkpoints", t.keep_checkpoints);
         check.that(
+            "training.keep_best",
+            t.keep_best.as_ref().is_none_or(|name| METRICS.contains(&name.as_str())),
+            format!("expected one of {}, found {}", METRICS.join(", "), t.keep_best.as_deref().unwrap_or("nothing")),
+        );
+        check.that(
             "schedule.warmup_steps",
             self.warmup_steps() <= t.steps,
             format!("{} is more than training.steps, {}", self.warmup_steps(), t.steps),
@@ -74,6 +79,10 @@ impl Config {
         check.finish()
     }
 }
+
+/// Metrics of a validation that a checkpoint can be the best by.
+const METRICS: [&str; 7] =
+    ["mlm_loss", "mlm_accuracy", "disc_loss", "disc_accuracy", "disc_precision", "disc_recall", "disc_auc"];
 
 #[derive(Default)]
 struct Check(Vec<Problem>);

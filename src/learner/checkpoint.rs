@@ -5,7 +5,8 @@
 //! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
 use super::interval::{Interval, SharedInterval, locked};
-use crate::config::Config;
+use super::record::read_records;
+use crate::config::{Config, TrainingConfig};
 use crate::error::{Error, Result};
 use crate::files;
 use burn::train::checkpoint::{
@@ -121,8 +122,8 @@ pub(super) struct Checkpoints {
     seed: u64,
     store: String,
     interval: SharedInterval,
-    /// How many of the newest are kept.
-    keep: usize,
+    /// Which ones are kept.
+    keep: TrainingConfig,
     /// Parts written so far, by step.
     written: Arc<Mutex<BTreeMap<usize, usize>>>,
     /// The interval as it was when the step's checkpoint was begun.
@@ -139,7 +140,7 @@ impl Checkpoints {
         store: String,
         interval: SharedInterval,
     ) -> Result<Self> {
-        let (seed, keep) = (config.seed, config.training.keep_checkpoints);
+        let (seed, keep) = (config.seed, config.training.clone());
         let new = Self { directory, seed, store, interval, keep, written: Arc::default(), intervals: Arc::default() };
         new.clean(step).map_err(Error::io(&new.directory))?;
         Ok(new)
@@ -214,8 +215,30 @@ impl Checkpoints {
         self.remove(step)?;
         std::fs::rename(&partial, self.path(step))?;
         sync_directory(&self.directory)?;
-        let steps = steps(&self.directory)?;
-        steps.iter().take(steps.len().saturating_sub(self.keep)).try_for_each(|&old| self.remove(old))
+        self.excess()?.into_iter().try_for_each(|old| self.remove(old))
+    }
+
+    /// The checkpoints that are neither among the newest nor the best nor one of those that are kept for good.
+    fn excess(&self) -> std::io::Result<Vec<usize>> {
+        let mut steps = steps(&self.directory)?;
+        let best = self.keep.keep_best.as_deref().and_then(|metric| self.best(metric, &steps));
+        steps.truncate(steps.len().saturating_sub(self.keep.keep_checkpoints));
+        let every = self.keep.keep_every;
+        steps.retain(|&step| Some(step) != best && (every == 0 || !step.is_multiple_of(every)));
+        Ok(steps)
+    }
+
+    /// The step whose validation was the best by `metric`; the first of equal ones.
+    fn best(&self, metric: &str, steps: &[usize]) -> Option<usize> {
+        let records = read_records(&self.directory.parent()?.join("metrics.jsonl")).ok()?;
+        let mut best: Option<(usize, f64)> = None;
+        for record in records.iter().filter(|record| record.split == "valid" && steps.contains(&record.step)) {
+            let Some(goodness) = record.goodness(metric) else { continue };
+            if best.is_none_or(|(_, other)| goodness > other) {
+                best = Some((record.step, goodness));
+            }
+        }
+        best.map(|(step, _)| step)
     }
 
     /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.

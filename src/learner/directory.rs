@@ -75,6 +75,11 @@ impl Drop for RunDirectory {
     }
 }
 
+/// Whether a process is writing to the run at `path`.
+pub(super) fn is_locked(path: &Path) -> bool {
+    File::open(path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+}
+
 fn lock(path: &Path) -> Result<File> {
     let name = path.join(LOCK);
     let unusable =

@@ -13,6 +13,7 @@ mod renderer;
 mod restore;
 mod resume;
 mod run;
+mod runs;
 mod step;
 mod strategy;
 
@@ -22,4 +23,5 @@ pub use record::Record;
 pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
 pub use run::{Faults, Report, RunOptions, pretrain, readable_count};
+pub use runs::{RunState, RunSummary, runs};
 pub use step::{Observation, Pretrainer, Seen, Updated, apply, update};

@@ -93,6 +93,20 @@ impl Record {
         })
     }
 
+    /// A metric by its name, larger for the better: losses are negated.
+    pub fn goodness(&self, metric: &str) -> Option<f64> {
+        match metric {
+            "mlm_loss" => Some(-self.mlm_loss),
+            "mlm_accuracy" => Some(self.mlm_accuracy),
+            "disc_loss" => Some(-self.disc_loss),
+            "disc_accuracy" => Some(self.disc_accuracy),
+            "disc_precision" => Some(self.disc_precision),
+            "disc_recall" => Some(self.disc_recall),
+            "disc_auc" => self.disc_auc,
+            _ => None,
+        }
+    }
+
     /// The metrics in one readable line, without step and split.
     pub fn summary(&self) -> String {
         let auc = self.disc_auc.map_or_else(|| "  -  ".into(), |auc| format!("{auc:.3}"));

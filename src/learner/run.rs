@@ -9,6 +9,7 @@ use super::panics::{advice, caught};
 use super::prepare::{loaders, prepare};
 use super::record::{self, Failure, Record, RecordLog, read_records};
 use super::renderer::Lines;
+use super::runs::{RunState, Status};
 use super::step::Pretrainer;
 use super::strategy::{Ending, Windows, windows};
 use crate::config::Config;
@@ -95,6 +96,23 @@ impl Report {
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
 pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
+    let output = options.output.clone();
+    let mut begun = false;
+    let result = train(config, options, &mut begun);
+    if begun {
+        let (state, reason) = match &result {
+            Ok(Report { interrupted: Some(reason), .. }) => (RunState::Interrupted, Some(reason.clone())),
+            Ok(_) => (RunState::Finished, None),
+            Err(error) => (RunState::Failed, Some(error.to_string())),
+        };
+        // On a disk that is full the error itself matters more.
+        _ = Status::write(state, reason.as_deref(), &output);
+    }
+    result
+}
+
+/// [`pretrain`]; `begun` says whether the run directory was written to.
+fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Report> {
     let RunOptions { output, adapter, initial, resume, signal, faults, dashboard, progress } = options;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let checkpoints = output.join("checkpoints");
@@ -124,6 +142,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
     let loaders = loaders(config, &tokenizer, store, &adapter, &cursor)?;
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
     let directory = directory.keep();
+    *begun = true;
+    Status::write(RunState::Running, None, &output)?;
     if !tokenizer_path.exists() {
         files::write_whole(&tokenizer_path, |path| tokenizer.save(path, config.model.max_position_embeddings))?;
     }

@@ -278,6 +278,8 @@ mod tests {
             validate_every: 10,
             checkpoint_every: 15,
             keep_checkpoints: 1,
+            keep_every: 0,
+            keep_best: None,
             max_bad_steps: 1,
             gradient_checkpointing: false,
             precision: Default::default(),

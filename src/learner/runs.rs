@@ -1,0 +1,104 @@
+//! What became of runs: a status that each run keeps, and a table of all.
+
+use super::directory::is_locked;
+use super::record::{Record, read_records};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// A process is writing to it.
+    Running,
+    /// All its steps are done.
+    Finished,
+    /// It was stopped, or its process died; it can go on.
+    Interrupted,
+    /// It ended with an error.
+    Failed,
+}
+
+/// `status.json` of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Status {
+    pub state: RunState,
+    /// The error, or who stopped it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+const STATUS: &str = "status.json";
+
+impl Status {
+    pub fn write(state: RunState, reason: Option<&str>, run: &Path) -> Result<()> {
+        let status = Self { state, reason: reason.map(str::to_owned) };
+        let text = serde_json::to_string_pretty(&status).map_err(|error| Error::Usage(error.to_string()))?;
+        files::write_file(&run.join(STATUS), format!("{text}\n").as_bytes())
+    }
+}
+
+/// A run in a table.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunSummary {
+    /// Its directory.
+    pub path: PathBuf,
+    /// What it is at.
+    pub state: RunState,
+    /// The error, or who stopped it.
+    pub reason: Option<String>,
+    /// Steps that its last record tells of.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub steps: usize,
+    /// Its last validation.
+    pub last_validation: Option<Record>,
+    /// Size on disk in bytes.
+    pub bytes: u64,
+}
+
+/// The runs in `directory`, by name; `directory` itself where it is one.
+///
+/// # Errors
+/// [`Error::Input`] where `directory` cannot be read.
+pub fn runs(directory: &Path) -> Result<Vec<RunSummary>> {
+    if directory.join("config.toml").is_file() {
+        return Ok(vec![summary(directory)]);
+    }
+    let entries = std::fs::read_dir(directory).map_err(|error| Error::input(directory, error.to_string()))?;
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.retain(|path| path.join("config.toml").is_file());
+    paths.sort();
+    Ok(paths.iter().map(|path| summary(path)).collect())
+}
+
+/// A run that is damaged is told of as far as it can be read.
+fn summary(path: &Path) -> RunSummary {
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap_or_default();
+    let status: Option<Status> = serde_json::from_str(&read(STATUS)).ok();
+    let state = match status.as_ref().map(|status| status.state) {
+        _ if is_locked(path) => RunState::Running,
+        // Nobody writes, and nobody has said why: the process died.
+        Some(RunState::Running) | None => RunState::Interrupted,
+        Some(state) => state,
+    };
+    let config: Option<Config> = toml::from_str(&read("config.toml")).ok();
+    let records = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
+    RunSummary {
+        path: path.to_owned(),
+        state,
+        reason: status.and_then(|status| status.reason),
+        step: records.iter().map(|record| record.step).max().unwrap_or(0),
+        steps: config.map_or(0, |config| config.training.steps),
+        last_validation: records.into_iter().rfind(|record| record.split == "valid"),
+        bytes: walkdir::WalkDir::new(path)
+            .into_iter()
+            .filter_map(|entry| entry.ok()?.metadata().ok())
+            .filter(|metadata| metadata.is_file())
+            .map(|metadata| metadata.len())
+            .sum(),
+    }
+}
