@@ -370,3 +370,32 @@ fn runs_are_listed_with_what_became_of_them() {
     assert_eq!(text(&table.stdout).lines().filter(|line| line.starts_with("runs/")).count(), 3);
     refused(&electra(at, &["runs", "nowhere"]), &["nowhere"]);
 }
+
+/// On a GPU, or on a software adapter such as lavapipe.
+#[test]
+#[cfg(feature = "wgpu")]
+fn a_resumed_run_agrees_on_wgpu() {
+    if electra_burn::device::select("wgpu").is_err() {
+        println!("skipped: no WGPU adapter on this machine");
+        return;
+    }
+    let directory = directory();
+    let at = directory.path();
+    let dropout = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=2"];
+    let run = |arguments: &[&str], steps: &str| {
+        let set = [&[steps, "training.log_every=2", "training.checkpoint_every=5"], &dropout[..]].concat();
+        succeeds(&command(at, "wgpu", arguments, &set).output().unwrap());
+    };
+    run(&["--output", "whole"], "training.steps=12");
+    run(&["--output", "parts"], "training.steps=12");
+    // The run stands at step 10 again, as after a crash.
+    std::fs::remove_dir_all(at.join("parts/checkpoints/step-0000012")).unwrap();
+    run(&["--resume", "parts"], "");
+    let last = |name: &str| trace(&at.join(name)).0.last().unwrap().clone();
+    let (whole, parts) = (last("whole"), last("parts"));
+    assert_eq!((&whole["step"], &parts["step"]), (&12.into(), &12.into()));
+    for key in ["mlm_loss", "disc_loss"] {
+        let (whole, parts) = (whole[key].as_f64().unwrap(), parts[key].as_f64().unwrap());
+        assert!((whole - parts).abs() < 1e-3, "{key}: {whole} and {parts}");
+    }
+}
