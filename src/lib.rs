@@ -1,7 +1,7 @@
 //! Pretraining of ELECTRA text encoders by replaced token detection, on any device that Burn reaches.
 //!
-//! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`model`] -> [`objective`] ->
-//! [`learner`] -> [`hub`] -> [`predict`]. A module uses those before it in this list and none after it.
+//! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`kernels`] ->
+//! [`model`] -> [`objective`] -> [`learner`] -> [`hub`] -> [`predict`]. A module uses those before it in this list and none after it.
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
 
@@ -14,6 +14,7 @@ pub mod device;
 pub mod error;
 pub mod files;
 pub mod hub;
+pub mod kernels;
 pub mod learner;
 pub mod model;
 pub mod objective;

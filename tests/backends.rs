@@ -17,7 +17,8 @@ fn forward_pass(name: &str) -> (Vec<f32>, Vec<i64>) {
     let host = random_batch(4, 12, true);
     let batch = host.to_device(&device);
     let inputs = |ids: &Tensor<2, Int>| Inputs::new(ids.clone(), batch.attention_mask.clone());
-    let logits = pair.generate(inputs(&batch.masked_ids), batch.picked.clone());
+    let generator = pair.masked_lm();
+    let logits = generator.logits(generator.electra.forward(inputs(&batch.masked_ids)));
     let outcome = forward(&pair, &batch, host.counts, &config.objective);
     let scores = pair.discriminate(inputs(&outcome.corrupted_ids));
     let floats = [logits.into_data(), scores.into_data(), outcome.loss.into_data()];

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "error",
     "files",
     "config",
@@ -11,6 +11,7 @@ const LAYERS: [&str; 12] = [
     "tokenizer",
     "corpus",
     "data",
+    "kernels",
     "model",
     "objective",
     "learner",

@@ -40,6 +40,11 @@ impl Rng {
         Self(words.into_iter().fold(0, |key, word| mix(key.wrapping_add(GOLDEN) ^ mix(word.wrapping_add(GOLDEN)))))
     }
 
+    /// 64 uniform bits that are a pure function of `key` and `number`: a stream that can be entered anywhere.
+    pub fn mixed(key: u64, number: u64) -> u64 {
+        mix(mix(key.wrapping_add(number.wrapping_add(1).wrapping_mul(GOLDEN))))
+    }
+
     /// 64 uniform bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);

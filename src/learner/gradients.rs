@@ -1,5 +1,6 @@
 //! The gradients of a step: their norm, its parts, and clipping.
 
+use crate::kernels::square_sum;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{ExecutionError, Tensor};
@@ -68,7 +69,7 @@ struct SquareSum<'a> {
 impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
-            let square = grad.square().sum();
+            let square = square_sum(&grad);
             self.squares.push((self.path.join("."), square.clone()));
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + square,

@@ -1,20 +1,14 @@
 //! AdamW with its two parameter groups, and the learning rate over time.
 
 use crate::config::{Config, OptimizerConfig};
+use crate::kernels::AdamW;
 use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 
 /// AdamW; weight decay spares biases and LayerNorm (`optimization.py` of the reference).
 pub fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
-    let adamw = |weight_decay: f64| {
-        AdamWConfig::new()
-            .with_beta_1(config.beta_1 as f32)
-            .with_beta_2(config.beta_2 as f32)
-            .with_epsilon(config.epsilon as f32)
-            .with_weight_decay(weight_decay as f32)
-            .build()
-    };
+    let adamw = |weight_decay| AdamW::new(config.beta_1, config.beta_2, config.epsilon, weight_decay);
     // Burn calls LayerNorm's weight gamma and its bias beta. Groups go by path, since loading renews the ids.
     let spared = ParamGroup::from_any_predicates(vec!["bias", "gamma", "beta"]);
     ModuleOptimizer::from(adamw(config.weight_decay)).with_group(spared, adamw(0.0), None)

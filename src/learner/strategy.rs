@@ -7,6 +7,7 @@ use super::run::Faults;
 use super::step::{Pretrainer, apply};
 use crate::config::TrainingConfig;
 use crate::data::{self, Cursor, Purpose, Rng};
+use crate::device::computes_on_host;
 use crate::files;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -180,7 +181,11 @@ impl Windows {
                 }
             };
             if self.device_is_random {
-                self.device.seed(Rng::new(self.seed, Purpose::Device, done as u64, 0).next_u64());
+                let key = Rng::new(self.seed, Purpose::Device, done as u64, 0).next_u64();
+                learner.model().pair.begin_step(key);
+                if !computes_on_host(&self.device) {
+                    self.device.seed(key);
+                }
             }
             let mut output = learner.train_step(input);
             if self.faults.poisoned_steps.contains(&(done + 1)) {

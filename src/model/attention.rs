@@ -2,10 +2,10 @@
 
 use super::Init;
 use crate::config::ModelConfig;
+use crate::kernels::{AttentionMask, Dropout, attention, linear, residual_norm};
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
-use burn::tensor::activation::softmax;
 
 /// Self-attention (Hugging Face: `ElectraAttention`).
 #[derive(Module, Debug)]
@@ -24,6 +24,8 @@ pub struct Attention {
     hidden_dropout: Dropout,
     #[module(skip)]
     num_attention_heads: usize,
+    #[module(skip)]
+    layer_norm_eps: f64,
 }
 
 impl Attention {
@@ -36,31 +38,20 @@ impl Attention {
             value: init.linear(hidden, hidden),
             dense: init.linear(hidden, hidden),
             layer_norm: init.layer_norm(hidden),
-            attention_dropout: DropoutConfig::new(config.attention_probs_dropout_prob).init(),
-            hidden_dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            attention_dropout: init.dropout(config.attention_probs_dropout_prob),
+            hidden_dropout: init.dropout(config.hidden_dropout_prob),
             num_attention_heads: config.num_attention_heads,
+            layer_norm_eps: config.layer_norm_eps,
         }
     }
 
-    /// `x` `[batch, seq, hidden]`, `bias` `[batch, 1, 1, seq]` added to the scores -> `[batch, seq, hidden]`.
-    pub fn forward(&self, x: Tensor<3>, bias: Option<Tensor<4>>) -> Tensor<3> {
-        let [batch, seq, hidden] = x.dims();
-        let width = hidden / self.num_attention_heads;
-        let heads = |x: Tensor<3>| x.reshape([batch, seq, self.num_attention_heads, width]).swap_dims(1, 2);
-
-        // Scaling the query touches `width / seq` of the numbers that scaling the scores would.
-        let query = heads(self.query.forward(x.clone()) * (width as f64).powf(-0.5));
-        let key = heads(self.key.forward(x.clone()));
-        let value = heads(self.value.forward(x.clone()));
-
-        let scores = query.matmul(key.transpose());
-        let scores = match bias {
-            Some(bias) => scores + bias,
-            None => scores,
-        };
-        let probabilities = self.attention_dropout.forward(softmax(scores, 3));
-        let context = probabilities.matmul(value).swap_dims(1, 2).reshape([batch, seq, hidden]);
-        let output = self.hidden_dropout.forward(self.dense.forward(context));
-        self.layer_norm.forward(x + output)
+    /// `x` `[batch, seq, hidden]` -> `[batch, seq, hidden]`.
+    pub fn forward(&self, x: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
+        let query = linear(&self.query, x.clone());
+        let key = linear(&self.key, x.clone());
+        let value = linear(&self.value, x.clone());
+        let context = attention(query, key, value, self.num_attention_heads, mask, &self.attention_dropout);
+        let output = linear(&self.dense, context);
+        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, x)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Init, Inputs};
 use crate::config::ModelConfig;
+use crate::kernels::{Dropout, DropoutStream, Tables, embed};
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, Embedding, LayerNorm};
+use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::Tensor;
 
 /// Word, position and token-type embeddings (Hugging Face: `ElectraEmbeddings`).
@@ -18,6 +19,8 @@ pub struct Embeddings {
     /// Over `embedding_size`.
     pub layer_norm: LayerNorm,
     dropout: Dropout,
+    #[module(skip)]
+    layer_norm_eps: f64,
 }
 
 impl Embeddings {
@@ -28,7 +31,8 @@ impl Embeddings {
             position_embeddings: init.embedding(config.max_position_embeddings, config.embedding_size),
             token_type_embeddings: init.embedding(config.type_vocab_size, config.embedding_size),
             layer_norm: init.layer_norm(config.embedding_size),
-            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            dropout: init.dropout(config.hidden_dropout_prob),
+            layer_norm_eps: config.layer_norm_eps,
         }
     }
 
@@ -36,23 +40,20 @@ impl Embeddings {
     ///
     /// Ids must be below `vocab_size` and `type_vocab_size`, and `seq` at most `max_position_embeddings`.
     pub fn forward(&self, inputs: &Inputs) -> Tensor<3> {
-        let [batch, seq] = inputs.input_ids.dims();
-        let words = self.word_embeddings.forward(inputs.input_ids.clone());
-        let words = match &inputs.attention_mask {
-            Some(mask) => {
-                let [_, _, width] = words.dims();
-                let padding = mask.clone().equal_elem(0.0).unsqueeze_dim::<3>(2).expand([batch, seq, width]);
-                words.clone().mask_where(padding, words.detach())
-            }
-            None => words,
+        let tables = Tables {
+            words: &self.word_embeddings,
+            positions: &self.position_embeddings,
+            token_types: &self.token_type_embeddings,
+            layer_norm: &self.layer_norm,
+            layer_norm_eps: self.layer_norm_eps,
         };
-        // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
-        let positions = self.position_embeddings.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
-        let token_types = match &inputs.token_type_ids {
-            Some(ids) => self.token_type_embeddings.forward(ids.clone()),
-            None => self.token_type_embeddings.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
-        };
-        self.dropout.forward(self.layer_norm.forward(words + (positions + token_types)))
+        let Inputs { input_ids, token_type_ids, attention_mask } = inputs;
+        embed(tables, &self.dropout, input_ids, token_type_ids.as_ref(), attention_mask.as_ref())
+    }
+
+    /// Where the masks of dropout come from.
+    pub fn dropout_stream(&self) -> &DropoutStream {
+        self.dropout.stream()
     }
 
     /// The word table, `[vocab_size, embedding_size]`: the generator's output layer is tied to it.

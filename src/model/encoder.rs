@@ -1,10 +1,11 @@
 //! The encoder: projection from the embedding size where it differs, then post-norm transformer layers.
 
-use super::gelu::gelu;
+use super::packing::Packing;
 use super::{Attention, Init};
 use crate::config::ModelConfig;
+use crate::kernels::{AttentionMask, Dropout, DropoutStream, linear, linear_gelu, residual_norm};
 use burn::module::Module;
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
 
 /// What is added to the attention scores of padding, as in the reference (`modeling.py`).
@@ -22,6 +23,8 @@ pub struct EncoderLayer {
     /// After the residual.
     pub layer_norm: LayerNorm,
     dropout: Dropout,
+    #[module(skip)]
+    layer_norm_eps: f64,
 }
 
 impl EncoderLayer {
@@ -31,14 +34,20 @@ impl EncoderLayer {
             intermediate: init.linear(config.hidden_size, config.intermediate_size),
             output: init.linear(config.intermediate_size, config.hidden_size),
             layer_norm: init.layer_norm(config.hidden_size),
-            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            dropout: init.dropout(config.hidden_dropout_prob),
+            layer_norm_eps: config.layer_norm_eps,
         }
     }
 
-    fn forward(&self, x: Tensor<3>, bias: Option<Tensor<4>>) -> Tensor<3> {
-        let x = self.attention.forward(x, bias);
-        let output = self.output.forward(gelu(self.intermediate.forward(x.clone())));
-        self.layer_norm.forward(x + self.dropout.forward(output))
+    /// Where the masks of dropout come from.
+    pub fn dropout_stream(&self) -> &DropoutStream {
+        self.dropout.stream()
+    }
+
+    fn forward(&self, x: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
+        let x = self.attention.forward(x, mask);
+        let output = linear(&self.output, linear_gelu(&self.intermediate, x.clone()));
+        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.dropout, output, x)
     }
 }
 
@@ -62,16 +71,26 @@ impl Encoder {
     }
 
     /// `embeddings` `[batch, seq, embedding_size]`, `attention_mask` `[batch, seq]` with 1 for real tokens and 0 for
-    /// padding, absent where nothing is padded -> `[batch, seq, hidden]`.
+    /// padding, absent where nothing is padded -> `[batch, seq, hidden]`. What it has at padding depends on the device:
+    /// where padding can be left out, zeros.
     pub fn forward(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>) -> Tensor<3> {
-        let bias = attention_mask.map(|mask| {
-            let [batch, seq] = mask.dims();
-            ((mask - 1.0) * -PADDING_BIAS).reshape([batch, 1, 1, seq])
-        });
+        let Some(attention_mask) = attention_mask else {
+            return self.layers(embeddings, &AttentionMask::Full);
+        };
+        if let Some(packing) = Packing::new(&embeddings, &attention_mask) {
+            let hidden = self.layers(packing.pack(embeddings), &packing.mask());
+            return packing.unpack(hidden);
+        }
+        let [batch, seq] = attention_mask.dims();
+        let bias = ((attention_mask - 1.0) * -PADDING_BIAS).reshape([batch, 1, 1, seq]);
+        self.layers(embeddings, &AttentionMask::Bias(bias))
+    }
+
+    fn layers(&self, embeddings: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
         let x = match &self.embeddings_project {
-            Some(project) => project.forward(embeddings),
+            Some(project) => linear(project, embeddings),
             None => embeddings,
         };
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, bias.clone()))
+        self.layers.iter().fold(x, |x, layer| layer.forward(x, mask))
     }
 }

@@ -1,11 +1,12 @@
 //! The two pretraining heads, and the head for classifying sequences.
 
 use super::Init;
-use super::gelu::gelu;
 use crate::config::ModelConfig;
+use crate::data::Samples;
+use crate::kernels::{Dropout, MaskedWords, linear, linear_gelu, masked_words, norm};
 use burn::module::{Module, Param};
-use burn::nn::{Dropout, DropoutConfig, LayerNorm, Linear};
-use burn::tensor::Tensor;
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Int, Tensor};
 
 /// The generator's masked-language-model head (Hugging Face: `generator_predictions` and `generator_lm_head`).
 #[derive(Module, Debug)]
@@ -16,6 +17,8 @@ pub struct GeneratorHead {
     pub layer_norm: LayerNorm,
     /// One number a word, `[vocab_size]`; the weight is the word table.
     pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    layer_norm_eps: f64,
 }
 
 impl GeneratorHead {
@@ -25,13 +28,29 @@ impl GeneratorHead {
             dense: init.linear(config.hidden_size, config.embedding_size),
             layer_norm: init.layer_norm(config.embedding_size),
             bias: init.bias(config.vocab_size),
+            layer_norm_eps: config.layer_norm_eps,
         }
     }
 
     /// `hidden` `[positions, hidden]`, `word_table` `[vocab_size, embedding_size]` -> logits `[positions, vocab_size]`.
     pub fn forward(&self, hidden: Tensor<2>, word_table: Tensor<2>) -> Tensor<2> {
-        let x = self.layer_norm.forward(gelu(self.dense.forward(hidden)));
-        x.matmul(word_table.transpose()) + self.bias.val().unsqueeze::<2>()
+        self.transform(hidden).matmul(word_table.transpose()) + self.bias.val().unsqueeze::<2>()
+    }
+
+    /// The same logits, but only what pretraining needs of them: their loss against `targets` `[positions]`, and samples.
+    pub fn predict(
+        &self,
+        hidden: Tensor<2>,
+        word_table: Tensor<2>,
+        targets: Tensor<1, Int>,
+        samples: &Samples,
+        temperature: f64,
+    ) -> MaskedWords {
+        masked_words(self.transform(hidden), word_table, self.bias.val(), targets, samples, temperature)
+    }
+
+    fn transform(&self, hidden: Tensor<2>) -> Tensor<2> {
+        norm(&self.layer_norm, self.layer_norm_eps, linear_gelu(&self.dense, hidden))
     }
 }
 
@@ -56,7 +75,7 @@ impl DiscriminatorHead {
     /// `hidden` `[batch, seq, hidden]` -> logits `[batch, seq]`, positive where a token looks replaced.
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [batch, seq, _] = hidden.dims();
-        self.dense_prediction.forward(gelu(self.dense.forward(hidden))).reshape([batch, seq])
+        linear(&self.dense_prediction, linear_gelu(&self.dense, hidden)).reshape([batch, seq])
     }
 }
 
@@ -76,7 +95,7 @@ impl ClassificationHead {
         Self {
             dense: init.linear(config.hidden_size, config.hidden_size),
             out_proj: init.linear(config.hidden_size, num_labels),
-            dropout: DropoutConfig::new(config.hidden_dropout_prob).init(),
+            dropout: init.dropout(config.hidden_dropout_prob),
         }
     }
 
@@ -84,6 +103,6 @@ impl ClassificationHead {
     pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [batch, _, width] = hidden.dims();
         let first = self.dropout.forward(hidden.narrow(1, 0, 1).reshape([batch, width]));
-        self.out_proj.forward(self.dropout.forward(gelu(self.dense.forward(first))))
+        linear(&self.out_proj, self.dropout.forward(linear_gelu(&self.dense, first)))
     }
 }

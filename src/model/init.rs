@@ -4,6 +4,7 @@
 //! the price is about 10 ns a weight, once.
 
 use crate::data::{Purpose, Rng};
+use crate::kernels::{Dropout, DropoutStream};
 use burn::module::Param;
 use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -14,13 +15,14 @@ pub struct Init<'a> {
     deviation: f32,
     layer_norm_eps: f64,
     device: &'a Device,
+    dropout: DropoutStream,
 }
 
 impl<'a> Init<'a> {
     /// Weights with standard deviation `deviation` (before they are cut at two deviations), drawn from `seed`.
     pub fn new(seed: u64, deviation: f64, layer_norm_eps: f64, device: &'a Device) -> Self {
         let rng = Rng::new(seed, Purpose::Init, 0, 0);
-        Self { rng, deviation: deviation as f32, layer_norm_eps, device }
+        Self { rng, deviation: deviation as f32, layer_norm_eps, device, dropout: DropoutStream::default() }
     }
 
     /// `[rows, columns]`, truncated normal.
@@ -42,6 +44,11 @@ impl<'a> Init<'a> {
     /// A table of `rows` embeddings.
     pub fn embedding(&mut self, rows: usize, columns: usize) -> Embedding {
         Embedding { weight: self.weight(rows, columns) }
+    }
+
+    /// Dropout; all layers of one `Init` share a stream of masks.
+    pub fn dropout(&self, probability: f64) -> Dropout {
+        Dropout::new(probability, &self.dropout)
     }
 
     /// A LayerNorm over the last dimension.

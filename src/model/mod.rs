@@ -6,10 +6,10 @@
 mod attention;
 mod embeddings;
 mod encoder;
-mod gelu;
 mod heads;
 mod init;
 mod networks;
+mod packing;
 mod pair;
 
 pub use attention::Attention;

@@ -1,8 +1,8 @@
 //! Single networks with embeddings of their own, field for field the classes that Hugging Face has.
 
-use super::gelu::gelu;
 use super::{ClassificationHead, DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init};
 use crate::config::ModelConfig;
+use crate::kernels::{linear, linear_gelu};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
@@ -136,7 +136,7 @@ impl ElectraForTokenClassification {
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, num_labels]`.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.classifier.forward(hidden)
+        linear(&self.classifier, hidden)
     }
 }
 
@@ -157,7 +157,7 @@ impl ElectraForQuestionAnswering {
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, 2]`, start and end.
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        self.qa_outputs.forward(hidden)
+        linear(&self.qa_outputs, hidden)
     }
 }
 
@@ -193,6 +193,6 @@ impl ElectraForMultipleChoice {
     pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
         let [choices, _, width] = hidden.dims();
         let first = hidden.narrow(1, 0, 1).reshape([choices, width]);
-        self.classifier.forward(gelu(self.sequence_summary.summary.forward(first)))
+        linear(&self.classifier, linear_gelu(&self.sequence_summary.summary, first))
     }
 }

@@ -5,6 +5,8 @@ use super::{
     Inputs,
 };
 use crate::config::Config;
+use crate::data::Samples;
+use crate::kernels::MaskedWords;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
@@ -50,6 +52,18 @@ impl ElectraPair {
         }
     }
 
+    /// Begins a step: the masks of dropout depend on `key` and on what has been drawn since. Networks that were not made
+    /// by one [`Init`] have streams of their own.
+    pub fn begin_step(&self, key: u64) {
+        self.embeddings.dropout_stream().begin(key);
+        for (number, encoder) in (1..).zip([&self.generator, &self.discriminator]) {
+            let stream = encoder.layers.first().map(|layer| layer.dropout_stream());
+            if let Some(stream) = stream.filter(|stream| !stream.is(self.embeddings.dropout_stream())) {
+                stream.begin(key.wrapping_add(number));
+            }
+        }
+    }
+
     /// The generator with its own copy of the embeddings.
     pub fn masked_lm(&self) -> ElectraForMaskedLm {
         ElectraForMaskedLm {
@@ -66,15 +80,23 @@ impl ElectraPair {
         }
     }
 
-    /// The generator's logits at `positions`.
+    /// The generator's loss and samples at `positions`.
     ///
-    /// `positions` `[positions]` as `row * seq + position` -> `[positions, vocab_size]`.
-    pub fn generate(&self, inputs: Inputs, positions: Tensor<1, Int>) -> Tensor<2> {
+    /// `positions` `[positions]` as `row * seq + position`, `targets` `[positions]`; samples are drawn from
+    /// `softmax(logits / temperature)`.
+    pub fn generate(
+        &self,
+        inputs: Inputs,
+        positions: Tensor<1, Int>,
+        targets: Tensor<1, Int>,
+        samples: &Samples,
+        temperature: f64,
+    ) -> MaskedWords {
         let [batch, seq] = inputs.input_ids.dims();
         let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask);
         let [_, _, width] = hidden.dims();
         let at_positions = hidden.reshape([batch * seq, width]).select(0, positions);
-        self.generator_head.forward(at_positions, self.embeddings.word_table())
+        self.generator_head.predict(at_positions, self.embeddings.word_table(), targets, samples, temperature)
     }
 
     /// The discriminator's logits, `[batch, seq]`, positive where a token looks replaced.

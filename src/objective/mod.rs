@@ -2,16 +2,14 @@
 //!
 //! Paper, section 3; where it leaves a choice, `run_pretraining.py` of the reference.
 
-mod sample;
 mod tally;
 
-pub use sample::sample;
 pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
 use crate::config::ObjectiveConfig;
-use crate::data::{Batch, Counts, Samples};
+use crate::data::{Batch, Counts};
+use crate::kernels::MaskedWords;
 use crate::model::{ElectraPair, Inputs};
-use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
 /// What a forward pass through both networks gives.
@@ -29,7 +27,6 @@ pub struct Outcome {
 /// several batches add up to those of one large batch.
 pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &ObjectiveConfig) -> Outcome {
     let [rows, seq] = batch.input_ids.dims();
-    let [picked] = batch.picked.dims();
     let original = batch.input_ids.clone().reshape([rows * seq]);
     let targets = original.clone().select(0, batch.picked.clone());
 
@@ -38,19 +35,14 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
         ..Inputs::new(ids.clone(), batch.attention_mask.clone())
     };
 
-    // Generator: cross-entropy at the picked positions.
-    let logits = pair.generate(inputs(&batch.masked_ids), batch.picked.clone());
-    let log_probabilities = log_softmax(logits.clone(), 1);
-    let mlm_loss = log_probabilities.clone().gather(1, targets.clone().unsqueeze_dim::<2>(1)).sum().neg();
-
-    // Its samples replace every picked position; no gradient flows through them.
-    let logits = logits.inner();
-    let samples = match &batch.samples {
-        Samples::Ids(ids) => ids.clone(),
-        Samples::Quantiles(at) if config.temperature == 1.0 => sample(log_probabilities.inner().exp(), at.clone()),
-        Samples::Quantiles(at) => sample(softmax(logits.clone() / config.temperature, 1), at.clone()),
-    };
-    let correct = logits.argmax(1).reshape([picked]).equal(targets.clone()).float().sum();
+    // Generator: cross-entropy at the picked positions. Its samples replace every one of them; no gradient flows through.
+    let MaskedWords { loss: mlm_loss, samples, correct } = pair.generate(
+        inputs(&batch.masked_ids),
+        batch.picked.clone(),
+        targets.clone(),
+        &batch.samples,
+        config.temperature,
+    );
     let change = samples - targets;
     let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
     // A sample that hits the original token counts as original.

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// Exact GELU, any shape.
-pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let twice_phi = (x.clone() * FRAC_1_SQRT_2).erf() + 1.0;
     x * (twice_phi * 0.5)
 }

@@ -1,0 +1,145 @@
+//! AdamW (Loshchilov and Hutter, 2019): Adam with bias correction and decoupled weight decay.
+//!
+//! Fused: one pass over parameter, gradient and both moments. The state is that of Burn's AdamW, record for record.
+
+use burn::optim::{AdamWConfig, AdamWState, LearningRate, Optimizer};
+use burn::tensor::{Device, Tensor};
+
+/// The optimizer.
+#[derive(Clone)]
+pub struct AdamW {
+    config: AdamWConfig,
+    beta_1: f32,
+    beta_2: f32,
+    epsilon: f32,
+    weight_decay: f32,
+}
+
+impl AdamW {
+    /// `m = beta_1 m + (1 - beta_1) g`, `v = beta_2 v + (1 - beta_2) g^2`, and with the corrected moments
+    /// `w = w (1 - rate weight_decay) - rate m / (sqrt(v) + epsilon)`.
+    pub fn new(beta_1: f64, beta_2: f64, epsilon: f64, weight_decay: f64) -> Self {
+        let [beta_1, beta_2, epsilon, weight_decay] = [beta_1, beta_2, epsilon, weight_decay].map(|value| value as f32);
+        let config = AdamWConfig::new()
+            .with_beta_1(beta_1)
+            .with_beta_2(beta_2)
+            .with_epsilon(epsilon)
+            .with_weight_decay(weight_decay);
+        Self { config, beta_1, beta_2, epsilon, weight_decay }
+    }
+}
+
+impl Optimizer for AdamW {
+    type State<const D: usize> = AdamWState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        tensor: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamWState<D>>,
+    ) -> (Tensor<D>, Option<AdamWState<D>>) {
+        #[cfg(feature = "flex")]
+        if super::are_fused(&tensor.device()) {
+            return fused::step(self, rate, tensor, gradient, state);
+        }
+        self.config.build().step(rate, tensor, gradient, state)
+    }
+
+    fn to_device<const D: usize>(mut state: AdamWState<D>, device: &Device) -> AdamWState<D> {
+        state.momentum = state.momentum.to_device(device);
+        state
+    }
+}
+
+#[cfg(feature = "flex")]
+mod fused {
+    use super::AdamW;
+    use crate::kernels::host::{Operand, Values, plain, uninitialised};
+    use crate::kernels::math::vectorized;
+    use burn::optim::{AdamWState, AdaptiveMomentumState, Optimizer};
+    use burn::tensor::Tensor;
+    use rayon::prelude::*;
+
+    /// Parameters that a thread updates at a time.
+    const CHUNK: usize = 1 << 14;
+
+    pub fn step<const D: usize>(
+        adamw: &AdamW,
+        rate: f64,
+        tensor: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamWState<D>>,
+    ) -> (Tensor<D>, Option<AdamWState<D>>) {
+        let values = |tensor: &Tensor<D>| Operand::of(tensor.clone()).map(|operand| operand.values);
+        let (Some(weights), Some(gradients)) = (values(&tensor), values(&gradient)) else {
+            return adamw.config.build().step(rate, tensor, gradient, state);
+        };
+        let shape = weights.shape();
+        let (time, moments) = match state.map(|state| state.momentum) {
+            Some(AdaptiveMomentumState { time, moment_1, moment_2, .. }) => {
+                // The tensors are given up here, so that their numbers can be written to where they are.
+                let own = |tensor| Operand::of(tensor).map(|operand: Operand| operand.values);
+                (time, own(moment_1).zip(own(moment_2)))
+            }
+            None => (0, None),
+        };
+        let zeros = || Values::new(vec![0.0; weights.len()], shape.clone());
+        let (mut first, mut second) = moments.unwrap_or_else(|| (zeros(), zeros()));
+        let time = time + 1;
+        let factors = Factors {
+            betas: [adamw.beta_1, adamw.beta_2],
+            corrections: [1.0 - adamw.beta_1.powi(time as i32), 1.0 - adamw.beta_2.powi(time as i32)],
+            epsilon: adamw.epsilon,
+            rate: rate as f32,
+            kept: (1.0 - rate * f64::from(adamw.weight_decay)) as f32,
+        };
+        let mut updated = uninitialised(weights.len());
+        (
+            updated.par_chunks_mut(CHUNK),
+            first.as_mut().par_chunks_mut(CHUNK),
+            second.as_mut().par_chunks_mut(CHUNK),
+            weights.par_chunks(CHUNK),
+            gradients.par_chunks(CHUNK),
+        )
+            .into_par_iter()
+            .for_each(|(updated, first, second, weights, gradients)| {
+                update(updated, first, second, weights, gradients, factors);
+            });
+        let momentum = AdaptiveMomentumState::new(time, plain(first), plain(second));
+        (plain(Values::new(updated, shape)), Some(AdamWState::new(momentum)))
+    }
+
+    #[derive(Clone, Copy)]
+    struct Factors {
+        betas: [f32; 2],
+        corrections: [f32; 2],
+        epsilon: f32,
+        rate: f32,
+        /// What weight decay leaves.
+        kept: f32,
+    }
+
+    vectorized! {
+        fn update(
+            updated: &mut [f32],
+            first: &mut [f32],
+            second: &mut [f32],
+            weights: &[f32],
+            gradients: &[f32],
+            factors: Factors,
+        ) {
+            let Factors { betas: [beta_1, beta_2], corrections, epsilon, rate, kept } = factors;
+            let [correction_1, correction_2] = corrections.map(|correction| 1.0 / correction);
+            let moments = first.iter_mut().zip(second);
+            for ((updated, (first, second)), (weight, gradient)) in
+                updated.iter_mut().zip(moments).zip(weights.iter().zip(gradients))
+            {
+                *first = *first * beta_1 + gradient * (1.0 - beta_1);
+                *second = *second * beta_2 + gradient * gradient * (1.0 - beta_2);
+                let step = *first * correction_1 / ((*second * correction_2).sqrt() + epsilon);
+                *updated = weight * kept - step * rate;
+            }
+        }
+    }
+}

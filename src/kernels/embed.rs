@@ -1,0 +1,196 @@
+//! The embedding block: `dropout(norm(words + positions + token types))`.
+//!
+//! Fused: one pass forwards; back, one pass and sparse additions to the tables' gradients.
+
+use super::dropout::Dropout;
+use super::residual_norm::norm;
+use burn::nn::{Embedding, LayerNorm};
+use burn::tensor::{Int, Tensor};
+
+/// The weights of the block.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// `[vocab_size, width]`
+    pub words: &'a Embedding,
+    /// `[max_position_embeddings, width]`
+    pub positions: &'a Embedding,
+    /// `[type_vocab_size, width]`
+    pub token_types: &'a Embedding,
+    /// Over `width`.
+    pub layer_norm: &'a LayerNorm,
+    /// That of `layer_norm`.
+    pub layer_norm_eps: f64,
+}
+
+/// `input_ids` `[batch, seq]`, `token_type_ids` alike or all 0, `attention_mask` 1 for real tokens -> `[batch, seq,
+/// width]`. Padding adds nothing to the gradient of the word table.
+///
+/// Ids must be below the sizes of their tables, and `seq` at most that of `positions`.
+pub fn embed(
+    tables: Tables,
+    dropout: &Dropout,
+    input_ids: &Tensor<2, Int>,
+    token_type_ids: Option<&Tensor<2, Int>>,
+    attention_mask: Option<&Tensor<2>>,
+) -> Tensor<3> {
+    #[cfg(feature = "flex")]
+    if let Some(output) = fused::embed(tables, dropout, input_ids, token_type_ids, attention_mask) {
+        return output;
+    }
+    let [batch, seq] = input_ids.dims();
+    let words = tables.words.forward(input_ids.clone());
+    let words = match attention_mask {
+        Some(mask) => {
+            let [_, _, width] = words.dims();
+            let padding = mask.clone().equal_elem(0.0).unsqueeze_dim::<3>(2).expand([batch, seq, width]);
+            words.clone().mask_where(padding, words.detach())
+        }
+        None => words,
+    };
+    // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
+    let positions = tables.positions.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
+    let token_types = match token_type_ids {
+        Some(ids) => tables.token_types.forward(ids.clone()),
+        None => tables.token_types.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
+    };
+    dropout.forward(norm(tables.layer_norm, tables.layer_norm_eps, words + (positions + token_types)))
+}
+
+#[cfg(feature = "flex")]
+mod fused {
+    use super::Tables;
+    use crate::kernels::dropout::{Dropout, Mask};
+    use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record, uninitialised};
+    use crate::kernels::normalize::{back, normalize};
+    use crate::kernels::rows::{CHUNK_ROWS, add_up};
+    use burn::tensor::{Int, Tensor};
+    use rayon::prelude::*;
+
+    pub fn embed(
+        tables: Tables,
+        dropout: &Dropout,
+        input_ids: &Tensor<2, Int>,
+        token_type_ids: Option<&Tensor<2, Int>>,
+        attention_mask: Option<&Tensor<2>>,
+    ) -> Option<Tensor<3>> {
+        let [batch, seq] = input_ids.dims();
+        let beta = tables.layer_norm.beta.as_ref()?.val();
+        let table = tables.words.weight.val();
+        let device = table.device();
+        let operands = super::super::operands!(
+            table,
+            tables.positions.weight.val(),
+            tables.token_types.weight.val(),
+            tables.layer_norm.gamma.val(),
+            beta,
+        );
+        let ids = Ids {
+            seq,
+            words: integers(input_ids.clone()),
+            token_types: token_type_ids.map(|ids| integers(ids.clone())),
+            real: match attention_mask {
+                Some(mask) => Some(Operand::of(mask.clone())?.values),
+                None => None,
+            },
+        };
+        let mask = dropout.mask(&device);
+        let ([words, positions, token_types, gamma, beta], place) = Place::of(operands);
+        let (width, rows) = (gamma.len(), batch * seq);
+        let mut output = uninitialised(rows * width);
+        let mut normalized = uninitialised(rows * width);
+        let mut scales = uninitialised(rows);
+        let chunk = CHUNK_ROWS * width;
+        (output.par_chunks_mut(chunk), normalized.par_chunks_mut(chunk), scales.par_chunks_mut(CHUNK_ROWS))
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(number, (output, normalized, scales))| {
+                for (row, values) in (number * CHUNK_ROWS..).zip(normalized.chunks_exact_mut(width)) {
+                    let [word, position, token_type] = ids.of(row).map(|at| at * width..(at + 1) * width);
+                    let others = positions[position].iter().zip(&token_types[token_type]);
+                    for ((value, word), (position, token_type)) in values.iter_mut().zip(&words[word]).zip(others) {
+                        *value = word + (position + token_type);
+                    }
+                }
+                normalize(normalized, output, scales, &gamma, &beta, tables.layer_norm_eps as f32);
+                if let Some(mask) = mask {
+                    mask.scale(output, number * chunk);
+                }
+            });
+        let kept = Embed {
+            ids,
+            normalized: Values::new(normalized, [rows, width]),
+            scales,
+            gamma,
+            mask,
+            sizes: [words, positions, token_types].map(|table| table.len() / width),
+        };
+        Some(record(place, Values::new(output, [batch, seq, width]), kept))
+    }
+
+    /// Which rows of the tables a token has.
+    #[derive(Clone, Debug)]
+    struct Ids {
+        seq: usize,
+        words: Vec<usize>,
+        token_types: Option<Vec<usize>>,
+        /// 1 for real tokens.
+        real: Option<Values>,
+    }
+
+    impl Ids {
+        /// Word, position and token type of a token.
+        fn of(&self, token: usize) -> [usize; 3] {
+            [self.words[token], token % self.seq, self.token_types.as_ref().map_or(0, |ids| ids[token])]
+        }
+
+        fn is_real(&self, token: usize) -> bool {
+            self.real.as_ref().is_none_or(|real| real[token] != 0.0)
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    struct Embed {
+        ids: Ids,
+        normalized: Values,
+        scales: Vec<f32>,
+        gamma: Values,
+        mask: Option<Mask>,
+        /// Rows of the tables.
+        sizes: [usize; 3],
+    }
+
+    impl Gradient<5> for Embed {
+        fn backward(self, mut output: Values, wanted: [bool; 5]) -> [Option<Values>; 5] {
+            let Self { ids, normalized, scales, gamma, mask, sizes } = self;
+            let width = gamma.len();
+            let chunk = CHUNK_ROWS * width;
+            let parts =
+                (output.as_mut().par_chunks_mut(chunk), normalized.par_chunks(chunk), scales.par_chunks(CHUNK_ROWS));
+            let sums: Vec<(Vec<f32>, Vec<f32>)> = parts
+                .into_par_iter()
+                .enumerate()
+                .map(|(number, (gradient, normalized, scales))| {
+                    if let Some(mask) = mask {
+                        mask.scale(gradient, number * chunk);
+                    }
+                    back(gradient, normalized, scales, &gamma)
+                })
+                .collect();
+            let (gammas, betas) = sums.into_iter().unzip();
+            let total = |parts| Some(Values::new(add_up(parts, width), [width]));
+            let table = |number: usize| {
+                wanted[number].then(|| {
+                    let mut table = vec![0.0; sizes[number] * width];
+                    for (token, row) in output.chunks_exact(width).enumerate() {
+                        if number > 0 || ids.is_real(token) {
+                            let at = ids.of(token)[number] * width;
+                            table[at..at + width].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                        }
+                    }
+                    Values::new(table, [sizes[number], width])
+                })
+            };
+            [table(0), table(1), table(2), total(gammas), total(betas)]
+        }
+    }
+}

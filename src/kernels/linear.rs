@@ -1,0 +1,157 @@
+//! Dense layers, `x W + b`, with exact GELU behind them or without.
+//!
+//! Fused: bias and GELU in one pass over the product; the gradient of GELU and the sum for the bias in one pass back.
+
+use super::gelu::gelu;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+
+/// `x` `[.., d_input]` -> `[.., d_output]`.
+pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if let Some(output) = fused::dense(layer, &x, fused::Activation::None) {
+        return output;
+    }
+    layer.forward(x)
+}
+
+/// `gelu(x W + b)`, `x` `[.., d_input]` -> `[.., d_output]`.
+pub fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu) {
+        return output;
+    }
+    gelu(layer.forward(x))
+}
+
+#[cfg(feature = "flex")]
+mod fused {
+    use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
+    use crate::kernels::math::{normal, vectorized};
+    use crate::kernels::matrix::{Matrix, MatrixMut, Output, Threads, multiply};
+    use crate::kernels::rows::{CHUNK_ROWS, add_up};
+    use burn::nn::Linear;
+    use burn::tensor::Tensor;
+    use rayon::prelude::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub enum Activation {
+        None,
+        Gelu,
+    }
+
+    pub fn dense<const D: usize>(layer: &Linear, x: &Tensor<D>, activation: Activation) -> Option<Tensor<D>> {
+        let bias = layer.bias.as_ref()?.val();
+        let operands = super::super::operands!(x.clone(), layer.weight.val(), bias);
+        let ([x, weight, bias], place) = Place::of(operands);
+        let (inner, width) = (x.width(), weight.width());
+        let rows = x.len() / inner;
+        let mut shape = x.shape();
+        shape[D - 1] = width;
+
+        let mut product = uninitialised(rows * width);
+        let out = MatrixMut::new(&mut product, rows, width);
+        let (a, b) = (Matrix::new(&x, rows, inner), Matrix::new(&weight, inner, width));
+        multiply(out, Output::Set, a, b, 1.0, Threads::All);
+        let chunk = CHUNK_ROWS * width;
+        let (output, before) = match activation {
+            Activation::None => {
+                product.par_chunks_mut(chunk).for_each(|rows| add_bias(rows, &bias));
+                (product, None)
+            }
+            Activation::Gelu => {
+                let mut output = uninitialised(rows * width);
+                let both = product.par_chunks_mut(chunk).zip(output.par_chunks_mut(chunk));
+                both.for_each(|(rows, output)| add_bias_gelu(rows, &bias, output));
+                (output, place.is_some().then(|| Values::new(product, [rows, width])))
+            }
+        };
+        Some(record(place, Values::new(output, shape), Dense { x, weight, before }))
+    }
+
+    #[derive(Clone, Debug)]
+    struct Dense {
+        x: Values,
+        weight: Values,
+        /// What went into GELU, where there is one.
+        before: Option<Values>,
+    }
+
+    impl Gradient<3> for Dense {
+        fn backward(self, mut output: Values, wanted: [bool; 3]) -> [Option<Values>; 3] {
+            let Self { x, weight, before } = self;
+            let (inner, width) = (x.width(), weight.width());
+            let rows = x.len() / inner;
+            let chunk = CHUNK_ROWS * width;
+            let sums: Vec<Vec<f32>> = match before {
+                Some(before) => {
+                    let both = output.as_mut().par_chunks_mut(chunk).zip(before.par_chunks(chunk));
+                    both.map(|(gradient, before)| back_through_gelu(gradient, before, width)).collect()
+                }
+                None => output.par_chunks(chunk).map(|gradient| sum_columns(gradient, width)).collect(),
+            };
+            let dx = wanted[0].then(|| {
+                let mut dx = uninitialised(rows * inner);
+                let out = MatrixMut::new(&mut dx, rows, inner);
+                let (a, b) = (Matrix::new(&output, rows, width), Matrix::new(&weight, inner, width).t());
+                multiply(out, Output::Set, a, b, 1.0, Threads::All);
+                Values::new(dx, x.shape())
+            });
+            let dw = wanted[1].then(|| {
+                let mut dw = uninitialised(inner * width);
+                let out = MatrixMut::new(&mut dw, inner, width);
+                let (a, b) = (Matrix::new(&x, rows, inner).t(), Matrix::new(&output, rows, width));
+                multiply(out, Output::Set, a, b, 1.0, Threads::All);
+                Values::new(dw, [inner, width])
+            });
+            [dx, dw, wanted[2].then(|| Values::new(add_up(sums, width), [width]))]
+        }
+    }
+
+    vectorized! {
+        fn add_bias(rows: &mut [f32], bias: &[f32]) {
+            for row in rows.chunks_exact_mut(bias.len()) {
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    *value += bias;
+                }
+            }
+        }
+    }
+
+    vectorized! {
+        fn add_bias_gelu(rows: &mut [f32], bias: &[f32], output: &mut [f32]) {
+            for (row, output) in rows.chunks_exact_mut(bias.len()).zip(output.chunks_exact_mut(bias.len())) {
+                for ((value, bias), output) in row.iter_mut().zip(bias).zip(output) {
+                    *value += bias;
+                    *output = *value * normal(*value).0;
+                }
+            }
+        }
+    }
+
+    vectorized! {
+        fn back_through_gelu(gradient: &mut [f32], before: &[f32], width: usize) -> Vec<f32> {
+            let mut sums = vec![0.0; width];
+            for (row, before) in gradient.chunks_exact_mut(width).zip(before.chunks_exact(width)) {
+                for ((value, &x), sum) in row.iter_mut().zip(before).zip(&mut sums) {
+                    let (below, density) = normal(x);
+                    *value *= below + x * density;
+                    *sum += *value;
+                }
+            }
+            sums
+        }
+    }
+
+    vectorized! {
+        fn sum_columns(gradient: &[f32], width: usize) -> Vec<f32> {
+            let mut sums = vec![0.0; width];
+            for row in gradient.chunks_exact(width) {
+                for (value, sum) in row.iter().zip(&mut sums) {
+                    *sum += value;
+                }
+            }
+            sums
+        }
+    }
+}

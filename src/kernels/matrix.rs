@@ -1,0 +1,111 @@
+//! Matrix products of slices, by the `gemm` crate: AVX-512, AVX2 or NEON, whatever the processor has.
+
+use gemm::Parallelism;
+
+/// A matrix in a slice.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    values: &'a [f32],
+    shape: [usize; 2],
+    strides: [usize; 2],
+}
+
+impl<'a> Matrix<'a> {
+    /// `rows` x `columns`, row by row.
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(values, rows, columns, columns)
+    }
+
+    /// `rows` x `columns`, with `stride` numbers from one row to the next.
+    pub fn strided(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
+        check(values.len(), rows, columns, stride);
+        Self { values, shape: [rows, columns], strides: [stride, 1] }
+    }
+
+    /// Transposed, without a copy.
+    pub fn t(self) -> Self {
+        let ([rows, columns], [down, right]) = (self.shape, self.strides);
+        Self { shape: [columns, rows], strides: [right, down], ..self }
+    }
+}
+
+/// A matrix that is written to, row by row.
+pub(super) struct MatrixMut<'a> {
+    values: &'a mut [f32],
+    shape: [usize; 2],
+    stride: usize,
+}
+
+impl<'a> MatrixMut<'a> {
+    /// `rows` x `columns`, row by row.
+    pub fn new(values: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(values, rows, columns, columns)
+    }
+
+    /// `rows` x `columns`, with `stride` numbers from one row to the next.
+    pub fn strided(values: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
+        check(values.len(), rows, columns, stride);
+        Self { values, shape: [rows, columns], stride }
+    }
+}
+
+fn check(len: usize, rows: usize, columns: usize, stride: usize) {
+    assert!(rows == 0 || columns == 0 || (rows - 1) * stride + columns <= len, "a matrix must lie within its slice");
+}
+
+/// What becomes of the numbers that were in the output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// They are replaced; they may be uninitialised.
+    Set,
+    /// The product is added to them.
+    Add,
+}
+
+/// Which threads compute a product.
+#[derive(Clone, Copy)]
+pub(super) enum Threads {
+    /// All of them, where it is worth while.
+    All,
+    /// The calling one.
+    One,
+}
+
+/// Products with fewer multiplications than this are not worth dividing among threads.
+const WORTH_DIVIDING: usize = 1 << 18;
+
+/// `scale * a b`, put into `out` or added to it.
+pub(super) fn multiply(out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, threads: Threads) {
+    let [rows, inner] = a.shape;
+    let [inner_b, columns] = b.shape;
+    assert!(inner == inner_b && out.shape == [rows, columns], "the matrices of a product must fit");
+    let parallelism = match threads {
+        Threads::All if rows * columns * inner >= WORTH_DIVIDING => Parallelism::Rayon(0),
+        _ => Parallelism::None,
+    };
+    // SAFETY: `check` has shown that every element lies within its slice, and `out` is borrowed mutably, so that it
+    // overlaps neither `a` nor `b`. With `read_dst` false `gemm` only writes to the output.
+    unsafe {
+        gemm::gemm(
+            rows,
+            columns,
+            inner,
+            out.values.as_mut_ptr(),
+            1,
+            out.stride as isize,
+            how == Output::Add,
+            a.values.as_ptr(),
+            a.strides[1] as isize,
+            a.strides[0] as isize,
+            b.values.as_ptr(),
+            b.strides[1] as isize,
+            b.strides[0] as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}

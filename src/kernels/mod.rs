@@ -1,0 +1,80 @@
+//! Operations of a training step as fused kernels for the CPU, each in one file with its portable form.
+//!
+//! | operation | who uses it | what is fused on the flex backend |
+//! |---|---|---|
+//! | [`linear`], [`linear_gelu`] | attention, encoder layers, heads | product, bias, GELU |
+//! | [`attention`] | attention | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
+//! | [`residual_norm`], [`norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
+//! | [`embed`] | embeddings | three tables, LayerNorm, dropout |
+//! | [`masked_words`] | objective | logits of the picked positions, cross-entropy, samples, accuracy |
+//! | [`AdamW`] | learner | both moments and the update |
+//! | [`square_sum`] | learner | the norm of the gradients |
+//! | [`Dropout`] | model | masks from a counter, on all cores |
+//!
+//! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]. Both
+//! forms draw the same masks and the same samples; tests hold their values and gradients against each other.
+
+mod adamw;
+mod attention;
+mod dropout;
+mod embed;
+mod gelu;
+#[cfg(feature = "flex")]
+mod host;
+mod linear;
+mod masked_words;
+mod math;
+#[cfg(feature = "flex")]
+mod matrix;
+#[cfg(feature = "flex")]
+mod normalize;
+mod residual_norm;
+#[cfg(feature = "flex")]
+mod rows;
+mod sample;
+mod square_sum;
+#[cfg(all(test, feature = "flex"))]
+mod tests;
+
+pub use adamw::AdamW;
+pub use attention::{AttentionMask, attention};
+pub use dropout::{Dropout, DropoutStream};
+pub use embed::{Tables, embed};
+pub use gelu::gelu;
+pub use linear::{linear, linear_gelu};
+pub use masked_words::{MaskedWords, masked_words};
+pub use residual_norm::{norm, residual_norm};
+pub use sample::sample;
+pub use square_sum::square_sum;
+
+use crate::device::is_flex;
+use burn::tensor::Device;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static PORTABLE: AtomicBool = AtomicBool::new(false);
+
+/// Turns the fused kernels of this process off, or on again.
+pub fn set_portable(portable: bool) {
+    PORTABLE.store(portable, Ordering::Relaxed);
+}
+
+/// Whether the fused kernels are turned off.
+fn is_portable() -> bool {
+    PORTABLE.load(Ordering::Relaxed)
+}
+
+/// Whether operations on `device` take their fused form.
+pub fn are_fused(device: &Device) -> bool {
+    !is_portable() && is_flex(device)
+}
+
+/// The operands of a fused operation as an array; leaves the function with `None` where one of them is not a
+/// single-precision tensor of the flex backend.
+#[cfg(feature = "flex")]
+macro_rules! operands {
+    ($($tensor:expr),+ $(,)?) => {
+        [$($crate::kernels::host::Operand::of($tensor)?),+]
+    };
+}
+#[cfg(feature = "flex")]
+use operands;
