@@ -91,7 +91,8 @@ pub fn computes_on_host(device: &Device) -> bool {
 fn is_backend(device: &Device, name: &str) -> bool {
     static CPU_DEVICES: OnceLock<Vec<(&str, Device)>> = OnceLock::new();
     let list = || {
-        let adapters = CPU.into_iter().flat_map(|name| backend_adapters(name).into_iter().map(move |a| (name, a.device)));
+        let adapters =
+            CPU.into_iter().flat_map(|name| backend_adapters(name).into_iter().map(move |a| (name, a.device)));
         adapters.collect()
     };
     let plain = device.clone().inner();

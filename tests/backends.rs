@@ -4,7 +4,7 @@ mod common;
 
 use burn::tensor::{Int, Tensor};
 use common::{device, random_batch, small_config};
-use electra_burn::model::{ElectraPair, Inputs};
+use electra_burn::model::{ElectraPair, Inputs, Padding};
 use electra_burn::objective::forward;
 
 /// Logits of both networks and the loss on backend `name`, from the same seed and the same batch.
@@ -16,7 +16,11 @@ fn forward_pass(name: &str) -> (Vec<f32>, Vec<i64>) {
     let pair = ElectraPair::new(&config, &device);
     let host = random_batch(4, 12, true);
     let batch = host.to_device(&device);
-    let inputs = |ids: &Tensor<2, Int>| Inputs::new(ids.clone(), batch.attention_mask.clone());
+    // Everything is compared, what is computed at padding too.
+    let inputs = |ids: &Tensor<2, Int>| Inputs {
+        padding: Padding::Compute,
+        ..Inputs::new(ids.clone(), batch.attention_mask.clone())
+    };
     let generator = pair.masked_lm();
     let logits = generator.logits(generator.electra.forward(inputs(&batch.masked_ids)));
     let outcome = forward(&pair, &batch, host.counts, &config.objective);

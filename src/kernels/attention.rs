@@ -92,12 +92,26 @@ mod fused {
                 let (k, v) = (head.of(k), head.of(v));
                 for block in head.blocks() {
                     let (q, p) = (block.of(q), block.scores(&mut scores));
-                    multiply(MatrixMut::new(p, block.rows, block.seq), Output::Set, q, k.t(), head.scale(), Threads::One);
+                    multiply(
+                        MatrixMut::new(p, block.rows, block.seq),
+                        Output::Set,
+                        q,
+                        k.t(),
+                        head.scale(),
+                        Threads::One,
+                    );
                     softmax(p, block.seq, block.part(log_sums));
                     if let Some(drop) = drop {
                         drop.scale(p, weights + block.weights());
                     }
-                    multiply(block.of_mut(out), Output::Set, Matrix::new(p, block.rows, block.seq), v, 1.0, Threads::One);
+                    multiply(
+                        block.of_mut(out),
+                        Output::Set,
+                        Matrix::new(p, block.rows, block.seq),
+                        v,
+                        1.0,
+                        Threads::One,
+                    );
                 }
             }
         });

@@ -175,7 +175,8 @@ mod tests {
 
     #[test]
     fn shares_and_mean_are_right_and_masks_differ() {
-        let share = |dropped: &dyn Fn(usize) -> bool| (0..1 << 20).filter(|&i| dropped(i)).count() as f64 / (1 << 20) as f64;
+        let share =
+            |dropped: &dyn Fn(usize) -> bool| (0..1 << 20).filter(|&i| dropped(i)).count() as f64 / (1 << 20) as f64;
         for key in 0..20 {
             let (one, other) = (factors((1 << 20) + 512, 0.1, key), factors((1 << 20) + 512, 0.1, key + 1000));
             // Five deviations of a share of 0.1, and of 0.01, over a million.

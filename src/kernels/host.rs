@@ -110,7 +110,8 @@ pub(super) struct Place<const N: usize> {
 impl<const N: usize> Place<N> {
     /// The values of `operands`, and their place; absent where no gradients are recorded.
     pub fn of(operands: [Operand; N]) -> ([Values; N], Option<Self>) {
-        let context = operands.iter().fold(DispatchAutodiffContext::Disabled, |all, operand| all.merge(operand.context));
+        let context =
+            operands.iter().fold(DispatchAutodiffContext::Disabled, |all, operand| all.merge(operand.context));
         let recorded = context != DispatchAutodiffContext::Disabled;
         let mut guards = Vec::with_capacity(N);
         let values = operands.map(|operand| {

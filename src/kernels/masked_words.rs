@@ -86,7 +86,8 @@ mod fused {
             .map(|(at, row)| {
                 let quantile = quantiles.as_ref().map(|quantiles| quantiles[at]);
                 // Only a row with a quantile at another temperature needs room for other weights.
-                let mut others = if inverse.is_some() && quantile.is_some() { vec![0.0; row.len()] } else { Vec::new() };
+                let mut others =
+                    if inverse.is_some() && quantile.is_some() { vec![0.0; row.len()] } else { Vec::new() };
                 of_row(row, &bias, targets[at], quantile, inverse, &mut others)
             })
             .collect();

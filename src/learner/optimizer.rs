@@ -3,8 +3,8 @@
 use crate::config::{Config, OptimizerConfig};
 use crate::kernels::AdamW;
 use burn::module::ParamGroup;
-use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 /// AdamW; weight decay spares biases and LayerNorm (`optimization.py` of the reference).
 pub fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {

@@ -47,7 +47,7 @@ impl Embeddings {
             layer_norm: &self.layer_norm,
             layer_norm_eps: self.layer_norm_eps,
         };
-        let Inputs { input_ids, token_type_ids, attention_mask } = inputs;
+        let Inputs { input_ids, token_type_ids, attention_mask, .. } = inputs;
         embed(tables, &self.dropout, input_ids, token_type_ids.as_ref(), attention_mask.as_ref())
     }
 

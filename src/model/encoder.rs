@@ -1,7 +1,7 @@
 //! The encoder: projection from the embedding size where it differs, then post-norm transformer layers.
 
 use super::packing::Packing;
-use super::{Attention, Init};
+use super::{Attention, Init, Padding};
 use crate::config::ModelConfig;
 use crate::kernels::{AttentionMask, Dropout, DropoutStream, linear, linear_gelu, residual_norm};
 use burn::module::Module;
@@ -71,13 +71,14 @@ impl Encoder {
     }
 
     /// `embeddings` `[batch, seq, embedding_size]`, `attention_mask` `[batch, seq]` with 1 for real tokens and 0 for
-    /// padding, absent where nothing is padded -> `[batch, seq, hidden]`. What it has at padding depends on the device:
-    /// where padding can be left out, zeros.
-    pub fn forward(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>) -> Tensor<3> {
+    /// padding, absent where nothing is padded -> `[batch, seq, hidden]`.
+    pub fn forward(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>, padding: Padding) -> Tensor<3> {
         let Some(attention_mask) = attention_mask else {
             return self.layers(embeddings, &AttentionMask::Full);
         };
-        if let Some(packing) = Packing::new(&embeddings, &attention_mask) {
+        if padding == Padding::Skip
+            && let Some(packing) = Packing::new(&embeddings, &attention_mask)
+        {
             let hidden = self.layers(packing.pack(embeddings), &packing.mask());
             return packing.unpack(hidden);
         }

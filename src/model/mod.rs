@@ -19,6 +19,6 @@ pub use heads::{ClassificationHead, DiscriminatorHead, GeneratorHead};
 pub use init::Init;
 pub use networks::{
     Electra, ElectraForMaskedLm, ElectraForMultipleChoice, ElectraForPreTraining, ElectraForQuestionAnswering,
-    ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Inputs, SequenceSummary,
+    ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Inputs, Padding, SequenceSummary,
 };
 pub use pair::ElectraPair;

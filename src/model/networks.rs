@@ -7,6 +7,16 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Int, Tensor};
 
+/// What becomes of the hidden states at padding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// They are nobody's concern. Where the kernels can leave them out they cost nothing and are zeros.
+    #[default]
+    Skip,
+    /// They are computed, as Hugging Face does.
+    Compute,
+}
+
 /// What a network reads.
 #[derive(Debug, Clone)]
 pub struct Inputs {
@@ -16,12 +26,14 @@ pub struct Inputs {
     pub token_type_ids: Option<Tensor<2, Int>>,
     /// `[batch, seq]`, 1 for real tokens and 0 for padding; absent where nothing is padded.
     pub attention_mask: Option<Tensor<2>>,
+    /// Of the hidden states at padding.
+    pub padding: Padding,
 }
 
 impl Inputs {
-    /// Ids of token type 0.
+    /// Ids of token type 0, without what networks compute at padding.
     pub fn new(input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Self {
-        Self { input_ids, token_type_ids: None, attention_mask }
+        Self { input_ids, token_type_ids: None, attention_mask, padding: Padding::Skip }
     }
 }
 
@@ -43,7 +55,7 @@ impl Electra {
     /// The last hidden states, `[batch, seq, hidden]`.
     pub fn forward(&self, inputs: Inputs) -> Tensor<3> {
         let embeddings = self.embeddings.forward(&inputs);
-        self.encoder.forward(embeddings, inputs.attention_mask)
+        self.encoder.forward(embeddings, inputs.attention_mask, inputs.padding)
     }
 }
 

@@ -93,7 +93,7 @@ impl ElectraPair {
         temperature: f64,
     ) -> MaskedWords {
         let [batch, seq] = inputs.input_ids.dims();
-        let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask);
+        let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding);
         let [_, _, width] = hidden.dims();
         let at_positions = hidden.reshape([batch * seq, width]).select(0, positions);
         self.generator_head.predict(at_positions, self.embeddings.word_table(), targets, samples, temperature)
@@ -101,7 +101,8 @@ impl ElectraPair {
 
     /// The discriminator's logits, `[batch, seq]`, positive where a token looks replaced.
     pub fn discriminate(&self, inputs: Inputs) -> Tensor<2> {
-        let hidden = self.discriminator.forward(self.embeddings.forward(&inputs), inputs.attention_mask);
+        let hidden =
+            self.discriminator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding);
         self.discriminator_head.forward(hidden)
     }
 }
