@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "error",
     "files",
     "config",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 13] = [
     "model",
     "objective",
     "learner",
+    "bench",
     "hub",
     "predict",
 ];

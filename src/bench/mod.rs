@@ -1,21 +1,24 @@
 //! How fast a training step is, and where its time goes.
 
 mod breakdown;
+mod flops;
 mod machine;
+mod stream;
 
 pub use breakdown::Breakdown;
+pub use flops::step_flops;
 pub use machine::{matrix_peak, peak_rss_mib};
+pub use stream::Stream;
 
 use crate::config::Config;
-use crate::data::{HostBatch, Masking, Purpose, Rng, Row, StepBatch};
-use crate::device::{Adapter, computes_on_host};
+use crate::device::Adapter;
 use crate::error::{Error, Result};
 use crate::learner::{Pretrainer, WarmupLinear, optimizer, update};
-use crate::tokenizer::{SpecialTokens, TokenKinds};
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::tensor::ExecutionError;
 use burn::train::{ItemLazy, Learner};
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -24,7 +27,7 @@ pub struct BenchOptions {
     pub steps: usize,
     /// Steps before them that are not.
     pub warmup: usize,
-    /// Mean share of padding in the sequences, below 0.5; their lengths are spread evenly around it.
+    /// Mean share of padding, at most 0.5; lengths are spread evenly around it.
     pub padding: f64,
 }
 
@@ -33,8 +36,10 @@ pub struct BenchOptions {
 pub struct Measured {
     /// Name of the device.
     pub device: String,
-    /// Sequences and their length.
-    pub shape: [usize; 2],
+    /// Sequences of a step.
+    pub batch_size: usize,
+    /// Their length with padding.
+    pub sequence_length: usize,
     /// Threads on the CPU.
     pub threads: usize,
     /// Trained parameters.
@@ -45,17 +50,17 @@ pub struct Measured {
     pub step_seconds: f64,
     /// The fastest and the slowest step.
     pub step_seconds_range: [f64; 2],
-    /// Matrix products of a step as [`step_flops`] counts them, in the time of the median step.
+    /// [`step_flops`] in the time of the median step, in 10^9 a second.
     pub gflops: f64,
-    /// What one product of 1024 x 1024 matrices reaches on this device.
+    /// [`matrix_peak`] of the device, in the same unit.
     pub matrix_peak_gflops: f64,
     /// The first over the second.
     pub share_of_peak: f64,
     /// The most memory that the process has had, in MiB, where the system tells.
     pub peak_rss_mib: Option<f64>,
-    /// Seconds of each part of a step, from steps of their own that are taken apart.
+    /// Seconds in each part of a step; from steps of their own, which wait behind each part.
     pub breakdown: Breakdown,
-    /// Every step, in order.
+    /// Every step, in order, and the resident memory behind it in MiB.
     #[serde(skip)]
     pub steps: Vec<f64>,
 }
@@ -63,36 +68,40 @@ pub struct Measured {
 /// Times training steps of `config` on random tokens.
 ///
 /// # Errors
-/// The device's.
+/// The device's, as [`Error::Training`].
 pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Result<Measured> {
-    let failed = |error: burn::tensor::ExecutionError| Error::Run(format!("the device: {error}"));
+    run(config, adapter, options).map_err(|error| Error::Training(format!("the device: {error}")))
+}
+
+fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::result::Result<Measured, ExecutionError> {
     let device = adapter.device.clone();
     let stream = Stream::new(config, options.padding);
     let model = Pretrainer::new(config, &device.clone().autodiff());
-    let parameters = burn::module::Module::num_params(&model);
+    let parameters = model.num_params();
     let mut learner = Learner::new(model, optimizer(&config.optimizer), WarmupLinear::new(config));
-    let max_norm = config.optimizer.max_grad_norm;
-    let mut steps = Vec::with_capacity(options.steps);
-    let mut counts = Vec::with_capacity(options.steps);
-    for step in 1..=options.warmup + options.steps {
+    let (mut steps, mut tokens, mut flops) = (Vec::new(), Vec::new(), Vec::new());
+    for step in 0..options.warmup + options.steps {
         let started = Instant::now();
         let input = stream.step(step, &device);
-        counts.push(input.counts());
-        begin(&learner, &device, config.seed, step);
-        let updated = update(&mut learner, input, max_norm).map_err(failed)?;
-        updated.observation.sync().map_err(failed)?;
-        steps.push(started.elapsed().as_secs_f64());
+        let counts = input.counts();
+        learner.model().begin_step(&device, config.seed, step);
+        let updated = update(&mut learner, input, config.optimizer.max_grad_norm)?;
+        updated.observation.sync()?;
+        if step >= options.warmup {
+            steps.push(started.elapsed().as_secs_f64());
+            tokens.push(counts.tokens as f64);
+            flops.push(step_flops(config, counts));
+        }
     }
-    let steps = steps.split_off(options.warmup);
-    let flops: Vec<f64> = counts.split_off(options.warmup).iter().map(|counts| step_flops(config, *counts)).collect();
-    let tokens: Vec<f64> = counts_of(&stream, options);
-    let breakdown = Breakdown::measure(&mut learner, &stream, config, &device, options).map_err(failed)?;
+    let peak_rss_mib = peak_rss_mib();
+    let breakdown = Breakdown::measure(&mut learner, &stream, config, &device, options)?;
+    let matrix_peak_gflops = matrix_peak(&device)? / 1e9;
     let step_seconds = median(&steps);
-    let matrix_peak_gflops = matrix_peak(&device).map_err(failed)?;
     let gflops = median(&flops) / step_seconds / 1e9;
     Ok(Measured {
         device: adapter.name.clone(),
-        shape: [config.data.batch_size, config.data.sequence_length],
+        batch_size: config.data.batch_size * config.training.accumulation,
+        sequence_length: config.data.sequence_length,
         threads: rayon::current_num_threads(),
         parameters,
         tokens_per_second: median(&tokens) / step_seconds,
@@ -104,8 +113,14 @@ pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Resu
         gflops,
         matrix_peak_gflops,
         share_of_peak: gflops / matrix_peak_gflops,
-        peak_rss_mib: peak_rss_mib(),
+        peak_rss_mib,
         breakdown,
         steps,
     })
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

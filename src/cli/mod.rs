@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+mod bench;
 mod corpus;
 mod corrupt;
 mod detect;
@@ -22,13 +23,16 @@ mod runs;
 mod tokenizer;
 
 use clap::{Parser, Subcommand};
-use electra_burn::Result;
+use electra_burn::{Result, kernels};
 use std::process::ExitCode;
 
 /// Pretrain ELECTRA text encoders by replaced token detection, on any GPU or CPU.
 #[derive(Parser)]
 #[command(name = "electra", version, about)]
 struct Arguments {
+    /// Compute with Burn's operations alone, without the fused kernels for the CPU
+    #[arg(long, global = true)]
+    portable: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,13 +61,17 @@ enum Command {
     Corpus(corpus::Command),
     /// List runs: what they are at, their last validation, their size
     Runs(runs::Arguments),
+    /// Time training steps on random tokens
+    Bench(bench::Arguments),
     /// List the devices that can be trained on
     Devices,
 }
 
 /// Parses the command line and runs the command. Wrong usage ends the program with exit code 2.
 pub fn run() -> Result<ExitCode> {
-    match Arguments::parse().command {
+    let Arguments { portable, command } = Arguments::parse();
+    kernels::set_portable(portable);
+    match command {
         Command::Pretrain(arguments) => pretrain::run(arguments),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
@@ -74,6 +82,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Tokenizer(command) => tokenizer::run(&command),
         Command::Corpus(command) => corpus::run(&command),
         Command::Runs(arguments) => runs::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices => Ok(devices::run()),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::gradients::{clip, norms_by_block};
 use crate::config::{Config, ObjectiveConfig};
-use crate::data::StepBatch;
+use crate::data::{Purpose, Rng, StepBatch};
+use crate::device::computes_on_host;
 use crate::model::ElectraPair;
-use crate::objective::{self, Statistics, Tally};
+use crate::objective::{self, Part, Statistics, Tally};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
@@ -35,21 +36,38 @@ impl Pretrainer {
     }
 }
 
+impl Pretrainer {
+    /// Both passes of a step; calls `done` behind each part of them.
+    pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Observation> {
+        let mut seen = Observation::new(input.step);
+        let counts = input.counts();
+        let mut accumulator = GradientsAccumulator::new();
+        for batch in &input.batches {
+            let outcome = objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done);
+            seen.add_loss(outcome.loss.clone().inner());
+            accumulator.accumulate(self, GradientsParams::from_grads(outcome.loss.backward(), self));
+            seen.add(outcome.statistics);
+            done(Part::Backward);
+        }
+        TrainOutput { grads: accumulator.grads(), item: seen }
+    }
+
+    /// Seeds what step `step`, counted from 0, draws beside its batches: dropout, by the kernels or by `device`.
+    pub fn begin_step(&self, device: &Device, seed: u64, step: usize) {
+        let key = Rng::new(seed, Purpose::Device, step as u64, 0).next_u64();
+        self.pair.begin_step(key);
+        if !computes_on_host(device) {
+            device.seed(key);
+        }
+    }
+}
+
 impl TrainStep for Pretrainer {
     type Input = StepBatch;
     type Output = Observation;
 
     fn step(&self, input: StepBatch) -> TrainOutput<Observation> {
-        let mut seen = Observation::new(input.step);
-        let counts = input.counts();
-        let mut accumulator = GradientsAccumulator::new();
-        for batch in &input.batches {
-            let outcome = objective::forward(&self.pair, batch, counts, &self.objective);
-            seen.add_loss(outcome.loss.clone().inner());
-            accumulator.accumulate(self, GradientsParams::from_grads(outcome.loss.backward(), self));
-            seen.add(outcome.statistics);
-        }
-        TrainOutput { grads: accumulator.grads(), item: seen }
+        self.step_by_parts(input, &mut |_| ())
     }
 }
 

@@ -6,8 +6,7 @@ use super::gradients::poison;
 use super::run::Faults;
 use super::step::{Pretrainer, apply};
 use crate::config::TrainingConfig;
-use crate::data::{self, Cursor, Purpose, Rng};
-use crate::device::computes_on_host;
+use crate::data::{self, Cursor};
 use crate::files;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -181,11 +180,7 @@ impl Windows {
                 }
             };
             if self.device_is_random {
-                let key = Rng::new(self.seed, Purpose::Device, done as u64, 0).next_u64();
-                learner.model().pair.begin_step(key);
-                if !computes_on_host(&self.device) {
-                    self.device.seed(key);
-                }
+                learner.model().begin_step(&self.device, self.seed, done);
             }
             let mut output = learner.train_step(input);
             if self.faults.poisoned_steps.contains(&(done + 1)) {

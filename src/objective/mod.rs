@@ -26,6 +26,28 @@ pub struct Outcome {
 /// Runs both networks on `batch`. The losses are divided by `counts`, those of the whole step, so that the gradients of
 /// several batches add up to those of one large batch.
 pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &ObjectiveConfig) -> Outcome {
+    forward_by_parts(pair, batch, counts, config, &mut |_| ())
+}
+
+/// A part of a step, for those who time it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The generator, its loss and its samples.
+    Generator,
+    /// The corrupted input, the discriminator and its loss.
+    Discriminator,
+    /// The gradients of both.
+    Backward,
+}
+
+/// [`forward`], which calls `done` behind each of its parts.
+pub fn forward_by_parts(
+    pair: &ElectraPair,
+    batch: &Batch,
+    counts: Counts,
+    config: &ObjectiveConfig,
+    done: &mut dyn FnMut(Part),
+) -> Outcome {
     let [rows, seq] = batch.input_ids.dims();
     let original = batch.input_ids.clone().reshape([rows * seq]);
     let targets = original.clone().select(0, batch.picked.clone());
@@ -43,6 +65,7 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
         &batch.samples,
         config.temperature,
     );
+    done(Part::Generator);
     let change = samples - targets;
     let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
     // A sample that hits the original token counts as original.
@@ -64,6 +87,7 @@ pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &Objec
     );
     let mlm_weight = config.generator_weight / counts.picked.max(1) as f64;
     let disc_weight = config.discriminator_weight / counts.tokens.max(1) as f64;
+    done(Part::Discriminator);
     Outcome { loss: mlm_loss * mlm_weight + disc_loss * disc_weight, statistics, corrupted_ids }
 }
 
