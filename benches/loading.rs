@@ -51,16 +51,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut next = || batches.next().ok_or("the loader has ended")?.map_err(|error| error.to_string());
     // The first step, which allocates, counts for neither.
     let constant = next()?;
-    update(&mut learner, constant.clone(), config.optimizer.max_grad_norm)?.observation.sync()?;
+    update(&mut learner, constant.clone(), config.optimizer.max_grad_norm)?.sync()?;
     let (mut waits, mut loaded, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
     for step in 1..=steps {
         let started = Instant::now();
         let input = next()?;
         waits.push(started.elapsed().as_secs_f64());
-        update(&mut learner, input, config.optimizer.max_grad_norm)?.observation.sync()?;
+        update(&mut learner, input, config.optimizer.max_grad_norm)?.sync()?;
         loaded.push(started.elapsed().as_secs_f64());
         let started = Instant::now();
-        update(&mut learner, constant.clone(), config.optimizer.max_grad_norm)?.observation.sync()?;
+        update(&mut learner, constant.clone(), config.optimizer.max_grad_norm)?.sync()?;
         fixed.push(started.elapsed().as_secs_f64());
         println!("step {step}: loader {:.3} s, constant batch {:.3} s", loaded[step - 1], fixed[step - 1]);
     }

@@ -3,9 +3,9 @@
 //! The only module that names backends. `auto` takes the first real GPU among what is compiled in and never a software
 //! adapter, else flex, else ndarray.
 
+use crate::config::Precision;
 use crate::error::{Error, Result};
-use burn::tensor::Device;
-use burn::tensor::DeviceType;
+use burn::tensor::{Device, DeviceType, FloatDType};
 use std::sync::OnceLock;
 
 /// The backends that this program knows, in the order in which `auto` prefers them; each is a cargo feature too.
@@ -86,6 +86,29 @@ pub fn is_flex(device: &Device) -> bool {
 /// Whether a device is a CPU backend, so that its tensors are plain memory of this process.
 pub fn computes_on_host(device: &Device) -> bool {
     CPU.into_iter().any(|name| is_backend(device, name))
+}
+
+/// Checks that `adapter` has matrix products in `precision`.
+///
+/// # Errors
+/// [`Error::Config`] that names the key.
+pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<()> {
+    let format = match precision {
+        Precision::F32 => return Ok(()),
+        Precision::F16 => FloatDType::F16,
+        Precision::BF16 => FloatDType::BF16,
+    };
+    let (name, description) = (&adapter.name, &adapter.description);
+    let reason = if computes_on_host(&adapter.device) {
+        "the CPU is fastest in f32"
+    } else if !adapter.device.supports_dtype(format) {
+        "the adapter does not have that format"
+    } else {
+        return Ok(());
+    };
+    let precision = if precision == Precision::F16 { "f16" } else { "bf16" };
+    let message = format!("{precision} on {name} ({description}): {reason}; expected \"f32\"");
+    Err(Error::config("training.precision", message))
 }
 
 fn is_backend(device: &Device, name: &str) -> bool {

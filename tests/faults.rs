@@ -19,7 +19,7 @@ fn config(at: &Path, set: &[&str]) -> Config {
         let tokenizer = Tokenizer::train(corpus.documents(), 300, &TokenizerConfig::default()).unwrap();
         build(&corpus, &tokenizer, &store, &BuildOptions::default(), &mut |_| ()).unwrap();
     }
-    // The stream of dropout belongs to the process, which several runs share here.
+    // A GPU's stream of dropout belongs to the process, which several runs share here.
     let set = [set, &["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"]].concat();
     let set =
         MICRO.iter().filter(|s| !common::program::overridden(s, &set)).chain(&set).map(|s| s.to_string()).collect();
@@ -27,9 +27,20 @@ fn config(at: &Path, set: &[&str]) -> Config {
 }
 
 fn run(at: &Path, name: &str, config: &Config, resume: bool, poisoned_steps: &[usize]) -> Result<Report> {
+    run_on("flex", at, name, config, resume, poisoned_steps)
+}
+
+fn run_on(
+    device: &str,
+    at: &Path,
+    name: &str,
+    config: &Config,
+    resume: bool,
+    poisoned_steps: &[usize],
+) -> Result<Report> {
     let options = RunOptions {
         output: at.join(name),
-        adapter: device::select("flex").unwrap(),
+        adapter: device::select(device)?,
         initial: None,
         resume,
         signal: Arc::default(),
@@ -89,4 +100,43 @@ fn too_many_bad_steps_end_the_run_with_what_is_known() {
     let clean = run(at, "clean", &config, false, &[]).unwrap();
     assert_eq!(resumed.last_validation(), clean.last_validation());
     assert_eq!(resumed.records.len(), clean.records.len());
+}
+
+/// There the device itself leaves bad updates out, and the host learns of them with the next record.
+#[test]
+#[cfg(feature = "wgpu")]
+fn poisoned_steps_are_skipped_and_counted_on_wgpu() {
+    if device::select("wgpu").is_err() {
+        println!("skipped: no WGPU adapter on this machine");
+        return;
+    }
+    let directory = directory();
+    let at = directory.path();
+    let config = config(at, &["training.steps=12", "training.log_every=4"]);
+    let on_gpu = run_on("wgpu", at, "gpu", &config, false, &[6, 7]).unwrap();
+    let skipped: Vec<_> = records(&at.join("gpu")).iter().map(|r| r["skipped_steps"].as_u64()).collect();
+    assert_eq!(skipped, [None, Some(2), None]);
+    // The same steps are left out on the CPU, so that both go the same way.
+    let on_cpu = run(at, "cpu", &config, false, &[6, 7]).unwrap();
+    let loss = |report: &Report| report.last_validation().unwrap().mlm_loss;
+    assert!((loss(&on_gpu) - loss(&on_cpu)).abs() < 1e-2, "{} and {}", loss(&on_gpu), loss(&on_cpu));
+
+    let config = Config {
+        training: electra_burn::config::TrainingConfig { max_bad_steps: 3, ..config.training.clone() },
+        ..config
+    };
+    let error = run_on("wgpu", at, "bad", &config, false, &[6, 7, 8]).err().unwrap();
+    assert!(error.to_string().contains("in 3 steps in a row, the last one step 8"), "{error}");
+    let report: serde_json::Value = serde_json::from_str(&read(at.join("bad/bad-step.json"))).unwrap();
+    assert_eq!(report["gradient_norms"]["pair.embeddings"], "NaN");
+}
+
+#[test]
+fn half_precision_is_refused_where_it_is_not_to_be_had() {
+    let directory = directory();
+    let at = directory.path();
+    let error = run(at, "run", &config(at, &["training.precision=\"bf16\""]), false, &[]).err().unwrap();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("training.precision: bf16 on flex"), "{error}");
+    assert!(!at.join("run").exists(), "nothing is written");
 }

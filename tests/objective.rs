@@ -86,7 +86,7 @@ fn value_and_gradients_of_a_case_worked_out_by_hand() {
     let bias = pair.discriminator_head.dense_prediction.bias.as_ref().unwrap();
     assert_close(&values(grads.get::<1>(bias.id).unwrap()), &[50.0 * (sigmoid - 2.0 / 8.0)], 1e-5);
 
-    let (tally, _) = outcome.statistics.read(None).unwrap();
+    let tally = outcome.statistics.read().unwrap();
     assert_eq!((tally.picked, tally.tokens(), tally.replaced.len()), (3, 8, 2));
     assert!((tally.mlm_loss() - mlm).abs() < 1e-5);
     assert!((tally.disc_loss() - disc).abs() < 1e-6);
@@ -231,7 +231,7 @@ fn a_tiny_model_overfits_one_batch() {
         trainer = optimizer.step(config.optimizer.learning_rate, trainer, grads);
     }
     let counts = Counts { picked: batch.picked.dims()[0], tokens: 48 };
-    let (tally, _) = forward(&trainer.valid().pair, &batch, counts, &config.objective).statistics.read(None).unwrap();
+    let tally = forward(&trainer.valid().pair, &batch, counts, &config.objective).statistics.read().unwrap();
     assert!(tally.mlm_loss() < 0.3, "MLM loss {}", tally.mlm_loss());
     assert!(tally.mlm_accuracy() > 0.95, "MLM accuracy {}", tally.mlm_accuracy());
     assert!(tally.disc_loss() < 0.1, "discriminator loss {}", tally.disc_loss());

@@ -393,7 +393,7 @@ fn trajectory(name: &str) {
     for (step, expected) in expected["steps"].as_array().unwrap().iter().enumerate() {
         let host = trajectory_batch(&batches, step);
         let input = StepBatch { step: step + 1, batches: vec![host.to_device(&device.clone().inner())] };
-        let seen = update(&mut learner, input, config.optimizer.max_grad_norm).unwrap().observation.sync().unwrap();
+        let seen = update(&mut learner, input, config.optimizer.max_grad_norm).unwrap().sync().unwrap();
         let seen: Arc<Seen> = seen.adapt();
         // Single precision on both sides, and 20 updates that build on each other: 1e-4 relative.
         let close = |what: &str, found: f64| {

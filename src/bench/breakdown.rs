@@ -78,9 +78,9 @@ impl Breakdown {
             times[4].push(laps[2]);
             drop(model);
             clock.lap();
-            let updated = apply(learner, output, config.optimizer.max_grad_norm)?;
+            let observation = apply(learner, output, config.optimizer.max_grad_norm)?;
             times[5].push(clock.lap());
-            updated.observation.sync()?;
+            observation.sync()?;
             times[6].push(clock.lap());
             if let Some(error) = clock.error {
                 return Err(error);

@@ -85,8 +85,7 @@ fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::resul
         let input = stream.step(step, &device);
         let counts = input.counts();
         learner.model().begin_step(&device, config.seed, step);
-        let updated = update(&mut learner, input, config.optimizer.max_grad_norm)?;
-        updated.observation.sync()?;
+        update(&mut learner, input, config.optimizer.max_grad_norm)?.sync()?;
         if step >= options.warmup {
             steps.push(started.elapsed().as_secs_f64());
             tokens.push(counts.tokens as f64);

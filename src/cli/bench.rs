@@ -69,6 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         pool.map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))?;
     }
     let adapter = device::select(&arguments.device)?;
+    device::require_precision(&adapter, config.training.precision)?;
     let options = BenchOptions { steps: arguments.steps, warmup: arguments.warmup, padding: arguments.padding };
     let measured = bench(&config, &adapter, &options)?;
     if let Some(file) = &arguments.trace {

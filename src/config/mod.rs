@@ -271,18 +271,26 @@ pub struct TrainingConfig {
     /// Recompute activations in the backward pass where that is cheap, to save memory.
     #[serde(default)]
     pub gradient_checkpointing: bool,
-    /// Number format of weights and activations.
+    /// Number format of the operands of matrix products; weights and everything else stay in single precision.
     #[serde(default)]
     pub precision: Precision,
+    /// The loss is multiplied by it while gradients are computed, so that small ones survive half precision [default:
+    /// 1024 with f16, otherwise 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
 }
 
-/// Number format of weights and activations.
+/// Number format of the operands of matrix products.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floating point.
+    /// Single precision, 32 bits.
     #[default]
     F32,
+    /// Half precision, 16 bits, 5 of them for the exponent.
+    F16,
+    /// 16 bits, 8 of them for the exponent, as single precision has.
+    BF16,
 }
 
 impl Config {
@@ -291,6 +299,12 @@ impl Config {
         let steps = self.training.steps;
         self.schedule.warmup_steps.get_or_insert_with(|| (steps / 10).clamp(1, 10_000));
         self
+    }
+
+    /// What the loss is multiplied by while gradients are computed.
+    pub fn loss_scale(&self) -> f64 {
+        let usual = if self.training.precision == Precision::F16 { 1024.0 } else { 1.0 };
+        self.training.loss_scale.unwrap_or(usual)
     }
 
     /// Steps of warm-up.

@@ -66,6 +66,7 @@ impl Config {
         check.positive("training.checkpoint_every", t.checkpoint_every);
         check.positive("training.max_bad_steps", t.max_bad_steps);
         check.positive("training.keep_checkpoints", t.keep_checkpoints);
+        check.above_zero("training.loss_scale", self.loss_scale());
         check.that(
             "training.keep_best",
             t.keep_best.as_ref().is_none_or(|name| METRICS.contains(&name.as_str())),

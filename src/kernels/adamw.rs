@@ -3,7 +3,27 @@
 //! Fused: one pass over parameter, gradient and both moments. The state is that of Burn's AdamW, record for record.
 
 use burn::optim::{AdamWConfig, AdamWState, LearningRate, Optimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
+use std::cell::RefCell;
+
+thread_local! {
+    static CONDITION: RefCell<Option<Tensor<1, Bool>>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` with updates of this thread that take place only where `condition` `[1]` holds, which the device decides,
+/// so that nobody has to wait for it. The count of steps for the bias correction goes on in any case.
+pub fn conditionally<R>(condition: Tensor<1, Bool>, work: impl FnOnce() -> R) -> R {
+    /// Ends the condition, after a panic too.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            CONDITION.take();
+        }
+    }
+    let _end = End;
+    CONDITION.replace(Some(condition));
+    work()
+}
 
 /// The optimizer.
 #[derive(Clone)]
@@ -43,7 +63,21 @@ impl Optimizer for AdamW {
         if super::are_fused(&tensor.device()) {
             return fused::step(self, rate, tensor, gradient, state);
         }
-        self.config.build().step(rate, tensor, gradient, state)
+        let adamw = self.config.build();
+        let Some(condition) = CONDITION.with_borrow(Clone::clone) else {
+            return adamw.step(rate, tensor, gradient, state);
+        };
+        let shape = tensor.dims();
+        let condition = condition.reshape([1; D]).expand(shape);
+        let before = state.as_ref().map(|state| [&state.momentum.moment_1, &state.momentum.moment_2].map(Clone::clone));
+        let [first, second] = before.unwrap_or_else(|| [gradient.zeros_like(), gradient.zeros_like()]);
+        let (updated, state) = adamw.step(rate, tensor.clone(), gradient, state);
+        let state = state.map(|AdamWState { mut momentum }| {
+            momentum.moment_1 = first.mask_where(condition.clone(), momentum.moment_1);
+            momentum.moment_2 = second.mask_where(condition.clone(), momentum.moment_2);
+            AdamWState { momentum }
+        });
+        (tensor.mask_where(condition, updated), state)
     }
 
     fn to_device<const D: usize>(mut state: AdamWState<D>, device: &Device) -> AdamWState<D> {

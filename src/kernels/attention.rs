@@ -5,6 +5,7 @@
 //! from one number a row, and padding is left out instead of being masked.
 
 use super::dropout::Dropout;
+use super::precision::product;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 use std::sync::Arc;
@@ -39,14 +40,14 @@ pub fn attention(
     let heads = |x: Tensor<3>| x.reshape([batch, seq, num_attention_heads, width]).swap_dims(1, 2);
     // Scaling the query touches `width / seq` of the numbers that scaling the scores would.
     let query = heads(query * (width as f64).powf(-0.5));
-    let scores = query.matmul(heads(key).transpose());
+    let scores = product(query, heads(key).transpose());
     let scores = match mask {
         AttentionMask::Full => scores,
         AttentionMask::Bias(bias) => scores + bias.clone(),
         AttentionMask::Lengths(_) => unreachable!("sequences are laid end to end only for the fused kernel"),
     };
     let probabilities = dropout.forward(softmax(scores, 3));
-    probabilities.matmul(heads(value)).swap_dims(1, 2).reshape([batch, seq, hidden])
+    product(probabilities, heads(value)).swap_dims(1, 2).reshape([batch, seq, hidden])
 }
 
 #[cfg(feature = "flex")]

@@ -3,6 +3,7 @@
 //! Fused: bias and GELU in one pass over the product; the gradient of GELU and the sum for the bias in one pass back.
 
 use super::gelu::gelu;
+use super::precision::{is_single, product};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
@@ -12,7 +13,7 @@ pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     if let Some(output) = fused::dense(layer, &x, fused::Activation::None) {
         return output;
     }
-    layer.forward(x)
+    portable(layer, x)
 }
 
 /// `gelu(x W + b)`, `x` `[.., d_input]` -> `[.., d_output]`.
@@ -21,7 +22,24 @@ pub fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     if let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu) {
         return output;
     }
-    gelu(layer.forward(x))
+    gelu(portable(layer, x))
+}
+
+fn portable<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    if is_single() {
+        return layer.forward(x);
+    }
+    let weight = layer.weight.val();
+    let [inner, width] = weight.dims();
+    let mut shape = x.dims();
+    shape[D - 1] = width;
+    let rows = shape[..D - 1].iter().product();
+    let output = product(x.reshape([rows, inner]), weight);
+    let output = match &layer.bias {
+        Some(bias) => output + bias.val().unsqueeze::<2>(),
+        None => output,
+    };
+    output.reshape(shape)
 }
 
 #[cfg(feature = "flex")]

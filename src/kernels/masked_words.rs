@@ -3,6 +3,7 @@
 //! Fused: after the product, one pass over the logits for all three, which leaves the probabilities in their place;
 //! back, they become the gradient in place.
 
+use super::precision::product;
 use super::sample::sample;
 use crate::data::Samples;
 use burn::tensor::activation::{log_softmax, softmax};
@@ -34,7 +35,7 @@ pub fn masked_words(
         return words;
     }
     let [picked, _] = hidden.dims();
-    let logits = hidden.matmul(word_table.transpose()) + bias.unsqueeze::<2>();
+    let logits = product(hidden, word_table.transpose()) + bias.unsqueeze::<2>();
     let log_probabilities = log_softmax(logits.clone(), 1);
     let loss = log_probabilities.clone().gather(1, targets.clone().unsqueeze_dim::<2>(1)).sum().neg();
     let logits = logits.inner();

@@ -11,7 +11,8 @@
 //! | [`square_sum`] | learner | the norm of the gradients |
 //! | [`Dropout`] | model | masks from a counter, on all cores |
 //!
-//! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]. Both
+//! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]; it can
+//! have its matrix products in half precision ([`with_precision`]). Both
 //! forms draw the same masks and the same samples; tests hold their values and gradients against each other.
 
 mod adamw;
@@ -28,6 +29,7 @@ mod math;
 mod matrix;
 #[cfg(feature = "flex")]
 mod normalize;
+mod precision;
 mod residual_norm;
 #[cfg(feature = "flex")]
 mod rows;
@@ -36,13 +38,14 @@ mod square_sum;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
 
-pub use adamw::AdamW;
+pub use adamw::{AdamW, conditionally};
 pub use attention::{AttentionMask, attention};
 pub use dropout::{Dropout, DropoutStream};
 pub use embed::{Tables, embed};
 pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};
 pub use masked_words::{MaskedWords, masked_words};
+pub use precision::with_precision;
 pub use residual_norm::{norm, residual_norm};
 pub use sample::sample;
 pub use square_sum::square_sum;
@@ -58,9 +61,9 @@ pub fn set_portable(portable: bool) {
     PORTABLE.store(portable, Ordering::Relaxed);
 }
 
-/// Whether the fused kernels are turned off.
+/// Whether the fused kernels are turned off, or something is asked for that they do not do.
 fn is_portable() -> bool {
-    PORTABLE.load(Ordering::Relaxed)
+    PORTABLE.load(Ordering::Relaxed) || !precision::is_single()
 }
 
 /// Whether operations on `device` take their fused form.

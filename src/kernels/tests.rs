@@ -315,3 +315,63 @@ fn nan_is_not_lost() {
     assert!(has_nan(linear_gelu(&numbers.linear(8, 8).fork(&device), x.clone())));
     assert!(has_nan(norm(&numbers.layer_norm(8), EPSILON, x)));
 }
+
+/// An update whose condition does not hold leaves everything as it was, whatever the gradient.
+#[test]
+fn updates_on_a_condition() {
+    let _guard = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
+    set_portable(true);
+    let adamw = AdamW::new(0.9, 0.999, 1e-6, 0.1);
+    let mut numbers = Numbers::new(5);
+    let [weights, gradient] = [(); 2].map(|()| numbers.tensor([3, 4]).inner());
+    let nan = gradient.clone() * f32::NAN;
+    let condition = |holds: bool| Tensor::from_data([holds], &device().inner());
+    let (first, state) = adamw.step(0.1, weights.clone(), gradient.clone(), None);
+    let (same, held) = conditionally(condition(true), || adamw.step(0.1, weights, gradient, None));
+    let (left, kept) = conditionally(condition(false), || adamw.step(0.1, first.clone(), nan.clone(), state.clone()));
+    let (fresh, zeros) = conditionally(condition(false), || adamw.step(0.1, first.clone(), nan, None));
+    set_portable(false);
+    let moments = |state: Option<AdamWState<2>>| {
+        let momentum = state.expect("there is a state after a step").momentum;
+        [momentum.moment_1, momentum.moment_2].map(values)
+    };
+    let before = moments(state);
+    assert_eq!((values(same), moments(held)), (values(first.clone()), before.clone()));
+    assert_eq!((values(left), moments(kept)), (values(first.clone()), before));
+    assert_eq!((values(fresh), moments(zeros)), (values(first), [vec![0.0; 12], vec![0.0; 12]]));
+}
+
+/// Half precision rounds the operands of products and nothing else: results are near those of single precision, and
+/// gradients arrive in single precision.
+#[test]
+fn products_in_half_precision() {
+    use crate::config::Precision;
+    let work = || {
+        let mut numbers = Numbers::new(8);
+        let (layer, x) = (numbers.linear(24, 16), numbers.tensor([2, 9, 24]));
+        let none = Dropout::new(0.0, &stream());
+        // Small enough for softmaxes that do not magnify what rounding does.
+        let hidden = linear_gelu(&layer, x.clone() * 0.1);
+        let hidden = attention(hidden.clone(), hidden.clone(), hidden, 2, &AttentionMask::Full, &none);
+        let (table, bias) = (numbers.tensor([50, 16]), numbers.tensor([50]));
+        let targets = numbers.ids([18], 50);
+        let samples = Samples::Ids(targets.clone());
+        let words = masked_words(hidden.reshape([18, 16]) * 0.1, table.clone(), bias, targets, &samples, 1.0);
+        derive(words.loss, |gradients| {
+            let [weight, bias] = of_linear(gradients, &layer);
+            vec![weight, bias, gradient(gradients, &x), gradient(gradients, &table)]
+        })
+    };
+    let expected = work();
+    for (precision, tolerance) in [(Precision::F16, 1e-2), (Precision::BF16, 8e-2)] {
+        let found = with_precision(precision, work);
+        assert_ne!(found, expected, "something is rounded");
+        for (found, expected) in found.iter().zip(&expected) {
+            let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < tolerance * largest, "{precision:?}: {found}, not {expected}");
+            }
+        }
+    }
+    assert_eq!(work(), expected, "the precision ends with its scope");
+}

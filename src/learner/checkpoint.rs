@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The parts of a checkpoint.
@@ -126,6 +126,8 @@ pub(super) struct Checkpoints {
     keep: TrainingConfig,
     /// Parts written so far, by step.
     written: Arc<Mutex<BTreeMap<usize, usize>>>,
+    /// Parts whose numbers are no longer on the device, since the last [`begin`](Self::begin).
+    taken: Arc<(Mutex<usize>, Condvar)>,
     /// The interval as it was when the step's checkpoint was begun.
     intervals: Arc<Mutex<BTreeMap<usize, Interval>>>,
 }
@@ -141,7 +143,8 @@ impl Checkpoints {
         interval: SharedInterval,
     ) -> Result<Self> {
         let (seed, keep) = (config.seed, config.training.clone());
-        let new = Self { directory, seed, store, interval, keep, written: Arc::default(), intervals: Arc::default() };
+        let (written, taken, intervals) = Default::default();
+        let new = Self { directory, seed, store, interval, keep, written, taken, intervals };
         new.clean(step).map_err(Error::io(&new.directory))?;
         Ok(new)
     }
@@ -169,6 +172,21 @@ impl Checkpoints {
     pub fn begin(&self, step: usize) {
         let interval = locked(&self.interval).clone();
         self.intervals.lock().unwrap_or_else(PoisonError::into_inner).insert(step, interval);
+        *self.taken.0.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+    }
+
+    /// Waits until the numbers of all parts have left the device. A step that began earlier would write over them: on GPU
+    /// backends an update in place does not know of readers on other threads.
+    pub fn wait_until_taken(&self) {
+        let (count, changed) = &*self.taken;
+        let taken = count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(taken, |taken| *taken < PARTS.len()));
+    }
+
+    fn part_taken(&self) {
+        let (count, changed) = &*self.taken;
+        *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        changed.notify_all();
     }
 
     fn path(&self, step: usize) -> PathBuf {
@@ -276,7 +294,10 @@ pub(super) struct Part {
 
 impl<R: Checkpoint> Checkpointer<R> for Part {
     fn save(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
-        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
+        let bytes = {
+            let _taken = Taken(&self.checkpoints);
+            record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?
+        };
         // A disk that is full for a moment must not end a run of days.
         let write = || -> std::io::Result<()> {
             let partial = self.checkpoints.partial(step);
@@ -297,6 +318,15 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
 
     fn restore(&self, step: usize) -> std::result::Result<R, CheckpointerError> {
         R::load(self.checkpoints.path(step).join(format!("{}.bpk", self.name)))
+    }
+}
+
+/// Says when it goes that a part has been taken, after an error or a panic too.
+struct Taken<'a>(&'a Checkpoints);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.part_taken();
     }
 }
 

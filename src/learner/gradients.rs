@@ -1,9 +1,10 @@
 //! The gradients of a step: their norm, its parts, and clipping.
 
+use crate::device::computes_on_host;
 use crate::kernels::square_sum;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::{ExecutionError, Tensor};
+use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 
 /// Gradients that were clipped.
@@ -19,12 +20,14 @@ pub(super) struct Clipped {
 /// norm before, `[1]`. Burn's own clipping goes by tensor; this is `clip_by_global_norm` of the reference, with the
 /// 1e-6 that PyTorch adds to the norm.
 pub fn clip_to_norm<M: Module>(module: &M, grads: GradientsParams, max_norm: f64) -> (GradientsParams, Tensor<1>) {
-    let Clipped { grads, norm, .. } = clip(module, grads, max_norm);
+    let Clipped { grads, norm, .. } = clip(module, grads, max_norm, 1.0);
     (grads, norm)
 }
 
-pub(super) fn clip<M: Module>(module: &M, mut grads: GradientsParams, max_norm: f64) -> Clipped {
-    let mut sum = SquareSum { grads: &grads, sum: None, path: Vec::new(), squares: Vec::new() };
+/// [`clip_to_norm`] of gradients that are `scale` times too large, which comes to an end here.
+pub(super) fn clip<M: Module>(module: &M, mut grads: GradientsParams, max_norm: f64, scale: f64) -> Clipped {
+    let shrink = (1.0 / (scale * scale)) as f32;
+    let mut sum = SquareSum { grads: &grads, shrink, sum: None, path: Vec::new(), squares: Vec::new() };
     module.visit(&mut sum);
     let squares = sum.squares;
     let norm = match sum.sum {
@@ -34,8 +37,12 @@ pub(super) fn clip<M: Module>(module: &M, mut grads: GradientsParams, max_norm: 
             return Clipped { grads, norm, squares };
         }
     };
-    let factor = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-    module.visit(&mut Scale { grads: &mut grads, factor });
+    let factor = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0).mul_scalar(1.0 / scale);
+    // Where the factor can be looked at for nothing, a pass over all gradients is saved if it is 1.
+    let is_one = computes_on_host(&norm.device()) && factor.to_data().iter::<f32>().all(|factor| factor == 1.0);
+    if !is_one {
+        module.visit(&mut Scale { grads: &mut grads, factor });
+    }
     Clipped { grads, norm, squares }
 }
 
@@ -45,22 +52,23 @@ pub(super) fn poison<M: Module>(module: &M, grads: &mut GradientsParams) {
     module.visit(&mut Scale { grads, factor: nan });
 }
 
-/// The norms of the gradients, those of a layer or a head together.
-pub(super) fn norms_by_block(squares: Vec<(String, Tensor<1>)>) -> Result<BTreeMap<String, f64>, ExecutionError> {
+/// The norms of the gradients from the squared norms by parameter, those of a layer or a head together.
+pub(super) fn norms_by_block(squares: &[(String, f32)]) -> BTreeMap<String, f64> {
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     for (path, square) in squares {
-        let value = square.try_into_data()?.iter::<f32>().next().unwrap_or(0.0);
         // As far as the number of a layer, or two names where there is none.
         let parts: Vec<&str> = path.split('.').collect();
         let number = parts.iter().position(|part| part.parse::<usize>().is_ok());
         let block = parts[..number.map_or(2, |at| at + 1).min(parts.len())].join(".");
-        *sums.entry(block).or_default() += f64::from(value);
+        *sums.entry(block).or_default() += f64::from(*square);
     }
-    Ok(sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect())
+    sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect()
 }
 
 struct SquareSum<'a> {
     grads: &'a GradientsParams,
+    /// What squares are multiplied by.
+    shrink: f32,
     sum: Option<Tensor<1>>,
     path: Vec<String>,
     squares: Vec<(String, Tensor<1>)>,
@@ -70,6 +78,7 @@ impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(grad) = self.grads.get::<D>(param.id) {
             let square = square_sum(&grad);
+            let square = if self.shrink == 1.0 { square } else { square * self.shrink };
             self.squares.push((self.path.join("."), square.clone()));
             self.sum = Some(match self.sum.take() {
                 Some(sum) => sum + square,

@@ -1,7 +1,7 @@
 //! What the steps since the last record have come to. It outlives windows and, saved with a checkpoint, the process, so
 //! that a record does not depend on what interrupts its interval.
 
-use super::step::Seen;
+use super::observation::Seen;
 use crate::objective::Tally;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,7 +81,7 @@ impl Interval {
         self.rate = rate;
         let start = self.window.map_or(seen.time.0, |(start, _)| start);
         self.window = Some((start, seen.time.1));
-        if seen.skipped {
+        if seen.bad.is_some() {
             self.skipped += 1;
             return;
         }

@@ -1,8 +1,8 @@
 //! Burn metrics over what a step saw: one plot for each number, and the summary that becomes lines and records.
 
 use super::interval::{Interval, SharedInterval, locked, seconds};
+use super::observation::Seen;
 use super::record::Record;
-use super::step::Seen;
 use burn::tensor::TensorReadError;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
@@ -303,7 +303,7 @@ mod tests {
         let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
         let tally = Tally { mlm_loss_sum: 60.0, mlm_correct: 3.0, picked: 10, disc_loss_sum, original, replaced };
         let now = std::time::Instant::now();
-        Arc::new(Seen { step, tally, grad_norm: Some(2.0), skipped: false, time: (now, now + Duration::from_secs(1)) })
+        Arc::new(Seen { step, tally, grad_norm: Some(2.0), bad: None, time: (now, now + Duration::from_secs(1)) })
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::strategy::{Ending, Windows, windows};
 use crate::config::Config;
 use crate::corpus::{Progress, Split};
 use crate::data::Cursor;
-use crate::device::Adapter;
+use crate::device::{Adapter, computes_on_host, require_precision};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::ElectraPair;
@@ -114,6 +114,7 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
 /// [`pretrain`]; `begun` says whether the run directory was written to.
 fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Report> {
     let RunOptions { output, adapter, initial, resume, signal, faults, dashboard, progress } = options;
+    require_precision(&adapter, config.training.precision)?;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let checkpoints = output.join("checkpoints");
     let found = match resume {
@@ -218,6 +219,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         device_is_random: config.model.hidden_dropout_prob > 0.0 || config.model.attention_probs_dropout_prob > 0.0,
         max_grad_norm: config.optimizer.max_grad_norm,
         max_bad_steps: config.training.max_bad_steps,
+        read_every: if computes_on_host(&adapter.device) { 1 } else { config.training.log_every },
         start,
         checkpoints,
         signal,

@@ -3,10 +3,12 @@
 
 use super::checkpoint::Checkpoints;
 use super::gradients::poison;
+use super::observation::{Observation, read_all};
 use super::run::Faults;
 use super::step::{Pretrainer, apply};
 use crate::config::TrainingConfig;
 use crate::data::{self, Cursor};
+use crate::device::computes_on_host;
 use crate::files;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -68,6 +70,8 @@ pub(super) struct Windows {
     /// Whether the device draws random numbers, for dropout.
     pub device_is_random: bool,
     pub max_grad_norm: f64,
+    /// Steps whose results are read together: on the CPU each, elsewhere those of a log record.
+    pub read_every: usize,
     /// Bad steps in a row that end the run.
     pub max_bad_steps: usize,
     pub faults: Faults,
@@ -105,10 +109,10 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
         let mut failure = None;
         self.cursor.set(done..done);
         if done == 0 {
-            self.validate(0, &learner, &valid, &mut event_processor, &interrupter);
+            failure = self.validate(0, &learner, &valid, &mut event_processor, &interrupter).err();
         }
         for (number, window) in (1..).zip(&self.windows) {
-            if interrupter.should_stop() {
+            if interrupter.should_stop() || failure.is_some() {
                 break;
             }
             self.cursor.set(window.steps.clone());
@@ -125,16 +129,20 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
             self.cursor.set(window.steps.start..done);
             // A validation that is due belongs to the step, so that a run that goes on from here need not make up for it.
             if window.validate && done == window.steps.end && interrupter.error().is_none() {
-                self.validate(number, &learner, &valid, &mut event_processor, &interrupter);
+                failure = self.validate(number, &learner, &valid, &mut event_processor, &interrupter).err();
             }
             interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
             if (window.checkpoint || stopped)
                 && interrupter.error().is_none()
+                && failure.is_none()
                 && let Some(checkpointer) = &mut checkpointer
             {
                 interrupter.fail_on_error(event_processor.flush());
                 self.checkpoints.begin(done);
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
+                if !computes_on_host(&self.device) {
+                    self.checkpoints.wait_until_taken();
+                }
             }
         }
         interrupter.fail_on_error(event_processor.flush());
@@ -165,11 +173,12 @@ impl Windows {
         train: &TrainLoader<Pretrainer>,
         state: &mut Progressing,
     ) -> Result<usize, String> {
-        let Progressing { events, interrupter, bad_steps } = state;
+        let interrupter = state.interrupter;
         let total_items = train.num_items();
         let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
-        interrupter.fail_on_error(events.process_train(start));
+        interrupter.fail_on_error(state.events.process_train(start));
         let mut done = self.cursor.get().start;
+        let mut waiting = Vec::new();
         let mut steps = train.iter();
         while let Some(input) = steps.next() {
             let input = match input {
@@ -186,13 +195,13 @@ impl Windows {
             if self.faults.poisoned_steps.contains(&(done + 1)) {
                 poison(&learner.model(), &mut output.grads);
             }
-            let updated = apply(learner, output, self.max_grad_norm).map_err(|error| format!("the device: {error}"))?;
+            let observation =
+                apply(learner, output, self.max_grad_norm).map_err(|error| format!("the device: {error}"))?;
             done += 1;
-            let item = TrainingItem::new(updated.observation, steps.progress(), Some(done), Some(learner.lr_current()));
-            interrupter.fail_on_error(events.process_train(LearnerEvent::ProcessedItem(item)));
-            **bad_steps = if updated.bad.is_some() { **bad_steps + 1 } else { 0 };
-            if let Some(norms) = updated.bad.filter(|_| **bad_steps >= self.max_bad_steps) {
-                return Err(self.describe(done, **bad_steps, &norms));
+            let rate = learner.lr_current();
+            waiting.push((observation, TrainingItem::new((), steps.progress(), Some(done), Some(rate))));
+            if done.is_multiple_of(self.read_every) {
+                self.observe(&mut waiting, state)?;
             }
             if let Some(name) = signal_name(self.signal.load(Ordering::Relaxed)) {
                 interrupter.stop(Some(name));
@@ -201,8 +210,30 @@ impl Windows {
                 break;
             }
         }
-        interrupter.fail_on_error(events.process_train(LearnerEvent::EndSplit(number)));
+        self.observe(&mut waiting, state)?;
+        interrupter.fail_on_error(state.events.process_train(LearnerEvent::EndSplit(number)));
         Ok(done)
+    }
+
+    /// Reads what `waiting` steps have left, in one transfer, and hands it to the metrics; an error after too many bad
+    /// steps in a row.
+    fn observe(
+        &self,
+        waiting: &mut Vec<(Observation, TrainingItem<()>)>,
+        state: &mut Progressing,
+    ) -> Result<(), String> {
+        let (mut observations, items): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
+        for (observation, item) in observations.into_iter().zip(items) {
+            let seen = observation.seen().clone();
+            let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);
+            state.interrupter.fail_on_error(state.events.process_train(LearnerEvent::ProcessedItem(item)));
+            *state.bad_steps = if seen.bad.is_some() { *state.bad_steps + 1 } else { 0 };
+            if let Some(norms) = seen.bad.as_ref().filter(|_| *state.bad_steps >= self.max_bad_steps) {
+                return Err(self.describe(seen.step, *state.bad_steps, norms));
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what is known of a bad step, the last of `count`, and says it in a sentence.
@@ -230,28 +261,34 @@ impl Windows {
         valid: &ValidLoader<Pretrainer>,
         events: &mut Events,
         interrupter: &Interrupter,
-    ) {
+    ) -> Result<(), String> {
         let total_items = valid.num_items();
         let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
         interrupter.fail_on_error(events.process_valid(start));
         let model = learner.model().valid();
         let mut batches = valid.iter();
+        let mut waiting = Vec::new();
         while let Some(input) = batches.next() {
-            let input = match input {
-                Ok(input) => input,
+            match input {
+                Ok(input) => waiting.push((InferenceStep::step(&model, input), batches.progress())),
                 Err(error) => {
                     interrupter.fail(error);
                     break;
                 }
-            };
-            let seen = InferenceStep::step(&model, input);
-            let item = TrainingItem::new(seen, batches.progress(), None, None);
-            interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
+            }
+        }
+        let (mut observations, progress): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        // Read here and not by the thread of the metrics: a device's tensors stay with one thread.
+        read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
+        for (observation, progress) in observations.into_iter().zip(progress) {
             if interrupter.error().is_some() {
                 break;
             }
+            let item = TrainingItem::new(observation, progress, None, None);
+            interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
         }
         interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(number)));
+        Ok(())
     }
 }
 
@@ -283,6 +320,7 @@ mod tests {
             max_bad_steps: 1,
             gradient_checkpointing: false,
             precision: Default::default(),
+            loss_scale: None,
         };
         let ends: Vec<_> = windows(&config, 0).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
         assert_eq!(ends, [(10, true, false), (15, false, true), (20, true, false), (25, true, true)]);

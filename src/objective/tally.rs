@@ -38,21 +38,45 @@ impl Statistics {
         self.batches.extend(other.batches);
     }
 
-    /// Reads everything, and `extra` `[n]` behind it, in one transfer.
+    /// The numbers of the device, to be read by the caller and handed to [`tally`](Self::tally).
+    pub fn take(&mut self) -> Vec<Tensor<1>> {
+        std::mem::take(&mut self.parts)
+    }
+
+    /// How many numbers they are.
+    pub fn len(&self) -> usize {
+        self.batches.iter().map(Part::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// What [`take`](Self::take) gave, read.
+    pub fn tally(&self, mut values: &[f32]) -> Tally {
+        let mut tally = Tally::default();
+        for part in &self.batches {
+            let (batch, after) = values.split_at(part.len());
+            tally.add_batch(batch, part);
+            values = after;
+        }
+        tally
+    }
+
+    /// Reads everything in one transfer.
     ///
     /// # Errors
     /// The device's error.
-    pub fn read(self, extra: Option<Tensor<1>>) -> Result<(Tally, Vec<f32>), ExecutionError> {
-        let data = Tensor::cat(self.parts.into_iter().chain(extra).collect(), 0).try_into_data()?;
-        let values: Vec<f32> = data.iter::<f32>().collect();
-        let mut tally = Tally::default();
-        let mut rest = values.as_slice();
-        for part in &self.batches {
-            let (batch, after) = rest.split_at(SUMS + 2 * part.positions);
-            tally.add_batch(batch, part);
-            rest = after;
-        }
-        Ok((tally, rest.to_vec()))
+    pub fn read(mut self) -> Result<Tally, ExecutionError> {
+        let values: Vec<f32> = Tensor::cat(self.take(), 0).try_into_data()?.iter().collect();
+        Ok(self.tally(&values))
+    }
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        SUMS + 2 * self.positions
     }
 }
 

@@ -64,8 +64,8 @@ impl Game {
         let seen: Vec<u32> = outcome.corrupted_ids.clone().into_data().iter::<i64>().map(|id| id as u32).collect();
         let scores = self.pair.discriminate(Inputs::new(outcome.corrupted_ids, None));
         let verdicts: Vec<f32> = sigmoid(scores).into_data().iter().collect();
-        let (tally, _) =
-            outcome.statistics.read(None).map_err(|error| Error::Training(format!("reading the scores: {error}")))?;
+        let tally =
+            outcome.statistics.read().map_err(|error| Error::Training(format!("reading the scores: {error}")))?;
         // Place 0 is [CLS].
         let tokens = (1..).zip(pieces).map(|(at, original)| Corrupted {
             token: self.tokenizer.token(seen[at]).unwrap_or_default(),

@@ -1,0 +1,136 @@
+//! What steps leave for the metrics, and how it comes from the device: in one transfer for any number of steps.
+
+use super::gradients::norms_by_block;
+use crate::objective::{Statistics, Tally};
+use burn::tensor::{Bool, ExecutionError, Tensor};
+use burn::train::ItemLazy;
+use burn::train::metric::Adaptor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a step leaves for the metrics: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
+pub struct Observation {
+    statistics: Option<Statistics>,
+    /// The loss, `[1]`.
+    loss: Option<Tensor<1>>,
+    /// The norm of the gradients, `[1]`, and their squared norms by parameter.
+    weight: Option<(Tensor<1>, Vec<(String, Tensor<1>)>)>,
+    seen: Arc<Seen>,
+}
+
+/// The host's side of an [`Observation`].
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The step, from 1; in a validation the steps done so far.
+    pub step: usize,
+    /// Sums and scores.
+    pub tally: Tally,
+    /// Norm of all gradients together before clipping; absent in a validation.
+    pub grad_norm: Option<f64>,
+    /// Where loss or gradients were not finite, so that nothing was updated: the norms of the gradients by block.
+    pub bad: Option<BTreeMap<String, f64>>,
+    /// When the step began and when its results had been read. Steps that are read together share their time evenly.
+    pub time: (Instant, Instant),
+}
+
+impl Observation {
+    /// Of a step that begins now.
+    pub(super) fn new(step: usize) -> Self {
+        let now = Instant::now();
+        let seen = Seen { step, tally: Tally::default(), grad_norm: None, bad: None, time: (now, now) };
+        Self { statistics: None, loss: None, weight: None, seen: Arc::new(seen) }
+    }
+
+    pub(super) fn add(&mut self, statistics: Statistics) {
+        match &mut self.statistics {
+            Some(sum) => sum.merge(statistics),
+            None => self.statistics = Some(statistics),
+        }
+    }
+
+    pub(super) fn add_loss(&mut self, loss: Tensor<1>) {
+        self.loss = Some(match self.loss.take() {
+            Some(sum) => sum + loss,
+            None => loss,
+        });
+    }
+
+    /// Adds the norm of the gradients and their squared norms by parameter; whether it and the loss are finite, `[1]`.
+    pub(super) fn weigh(&mut self, norm: Tensor<1>, squares: Vec<(String, Tensor<1>)>) -> Tensor<1, Bool> {
+        let sum = match &self.loss {
+            Some(loss) => norm.clone() + loss.clone(),
+            None => norm.clone(),
+        };
+        self.weight = Some((norm, squares));
+        sum.is_finite()
+    }
+
+    /// Whether the step was bad, as far as that has been read.
+    pub fn is_skipped(&self) -> bool {
+        self.seen.bad.is_some()
+    }
+
+    /// What is known on the host.
+    pub fn seen(&self) -> &Arc<Seen> {
+        &self.seen
+    }
+}
+
+/// Reads what `observations` have on their device, in one transfer.
+///
+/// # Errors
+/// The device's.
+pub fn read_all(observations: &mut [Observation]) -> Result<(), ExecutionError> {
+    let mut tensors = Vec::new();
+    for observation in observations.iter_mut() {
+        tensors.extend(observation.statistics.as_mut().map(Statistics::take).into_iter().flatten());
+        tensors.extend(observation.loss.clone());
+        if let Some((norm, squares)) = &observation.weight {
+            tensors.push(norm.clone());
+            tensors.extend(squares.iter().map(|(_, square)| square.clone()));
+        }
+    }
+    if tensors.is_empty() {
+        return Ok(());
+    }
+    let values: Vec<f32> = Tensor::cat(tensors, 0).try_into_data()?.iter().collect();
+    let mut values = values.as_slice();
+    let mut take = |len: usize| {
+        let (taken, rest) = values.split_at(len);
+        values = rest;
+        taken
+    };
+    let end = Instant::now();
+    let begin = observations.first().map_or(end, |observation| observation.seen.time.0);
+    let each = (end - begin) / observations.len().max(1) as u32;
+    for (number, observation) in (0..).zip(observations.iter_mut()) {
+        let seen = Arc::make_mut(&mut observation.seen);
+        if let Some(statistics) = observation.statistics.take() {
+            seen.tally = statistics.tally(take(statistics.len()));
+        }
+        let loss = observation.loss.take().map(|_| take(1)[0]);
+        if let Some((_, squares)) = observation.weight.take() {
+            let norm = take(1)[0];
+            seen.grad_norm = Some(f64::from(norm));
+            let squares: Vec<(String, f32)> = squares.into_iter().map(|(path, _)| (path, take(1)[0])).collect();
+            let finite = norm.is_finite() && loss.is_none_or(f32::is_finite);
+            seen.bad = (!finite).then(|| norms_by_block(&squares));
+        }
+        seen.time = (begin + each * number, begin + each * (number + 1));
+    }
+    Ok(())
+}
+
+impl ItemLazy for Observation {
+    fn sync(mut self) -> Result<Self, ExecutionError> {
+        read_all(std::slice::from_mut(&mut self))?;
+        Ok(self)
+    }
+}
+
+impl Adaptor<Arc<Seen>> for Observation {
+    fn adapt(&self) -> Arc<Seen> {
+        self.seen.clone()
+    }
+}
