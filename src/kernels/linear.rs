@@ -43,7 +43,7 @@ fn portable<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
 }
 
 #[cfg(feature = "flex")]
-mod fused {
+pub(super) mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::math::{normal, vectorized};
     use crate::kernels::matrix::{Matrix, MatrixMut, Output, Threads, multiply};
@@ -127,7 +127,7 @@ mod fused {
     }
 
     vectorized! {
-        fn add_bias(rows: &mut [f32], bias: &[f32]) {
+        pub fn add_bias(rows: &mut [f32], bias: &[f32]) {
             for row in rows.chunks_exact_mut(bias.len()) {
                 for (value, bias) in row.iter_mut().zip(bias) {
                     *value += bias;
@@ -137,7 +137,7 @@ mod fused {
     }
 
     vectorized! {
-        fn add_bias_gelu(rows: &mut [f32], bias: &[f32], output: &mut [f32]) {
+        pub fn add_bias_gelu(rows: &mut [f32], bias: &[f32], output: &mut [f32]) {
             for (row, output) in rows.chunks_exact_mut(bias.len()).zip(output.chunks_exact_mut(bias.len())) {
                 for ((value, bias), output) in row.iter_mut().zip(bias).zip(output) {
                     *value += bias;
@@ -148,7 +148,7 @@ mod fused {
     }
 
     vectorized! {
-        fn back_through_gelu(gradient: &mut [f32], before: &[f32], width: usize) -> Vec<f32> {
+        pub fn back_through_gelu(gradient: &mut [f32], before: &[f32], width: usize) -> Vec<f32> {
             let mut sums = vec![0.0; width];
             for (row, before) in gradient.chunks_exact_mut(width).zip(before.chunks_exact(width)) {
                 for ((value, &x), sum) in row.iter_mut().zip(before).zip(&mut sums) {
@@ -162,7 +162,7 @@ mod fused {
     }
 
     vectorized! {
-        fn sum_columns(gradient: &[f32], width: usize) -> Vec<f32> {
+        pub fn sum_columns(gradient: &[f32], width: usize) -> Vec<f32> {
             let mut sums = vec![0.0; width];
             for row in gradient.chunks_exact(width) {
                 for (value, sum) in row.iter().zip(&mut sums) {

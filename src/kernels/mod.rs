@@ -3,6 +3,7 @@
 //! | operation | who uses it | what is fused on the flex backend |
 //! |---|---|---|
 //! | [`linear`], [`linear_gelu`] | attention, encoder layers, heads | product, bias, GELU |
+//! | [`feed_forward`] | encoder layers | with gradient checkpointing both layers; nothing between them is kept |
 //! | [`attention`] | attention | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
 //! | [`residual_norm`], [`norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
 //! | [`embed`] | embeddings | three tables, LayerNorm, dropout |
@@ -19,6 +20,7 @@ mod adamw;
 mod attention;
 mod dropout;
 mod embed;
+mod feed_forward;
 mod gelu;
 #[cfg(feature = "flex")]
 mod host;
@@ -42,6 +44,7 @@ pub use adamw::{AdamW, conditionally};
 pub use attention::{AttentionMask, attention};
 pub use dropout::{Dropout, DropoutStream};
 pub use embed::{Tables, embed};
+pub use feed_forward::feed_forward;
 pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};
 pub use masked_words::{MaskedWords, masked_words};

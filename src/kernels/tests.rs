@@ -14,17 +14,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 const TOLERANCE: f32 = 1e-5;
 
 /// Random numbers for a test: `numbers(seed)` gives the same ones each time.
-struct Numbers(Rng);
+struct Numbers(Rng, Device);
 
 impl Numbers {
     fn new(seed: u64) -> Self {
-        Self(Rng::new(seed, Purpose::Init, 0, 0))
+        Self(Rng::new(seed, Purpose::Init, 0, 0), device())
     }
 
     /// With gradients.
     fn tensor<const D: usize>(&mut self, shape: [usize; D]) -> Tensor<D> {
         let values: Vec<f32> = (0..shape.iter().product()).map(|_| 1.5 * self.0.truncated_normal()).collect();
-        Tensor::from_data(TensorData::new(values, shape), &device()).require_grad()
+        Tensor::from_data(TensorData::new(values, shape), &self.1).require_grad()
     }
 
     fn linear(&mut self, d_input: usize, d_output: usize) -> Linear {
@@ -57,7 +57,7 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// The output, and what `inputs` says of the gradients of its sum weighted by fixed numbers.
 fn derive<const D: usize>(output: Tensor<D>, inputs: impl FnOnce(&Gradients) -> Vec<Vec<f32>>) -> Vec<Vec<f32>> {
-    let weights = Numbers::new(99).tensor(output.dims()).detach();
+    let weights = Numbers::new(99).tensor(output.dims()).inner();
     let gradients = (output.clone() * weights).sum().backward();
     let mut all = vec![values(output)];
     all.extend(inputs(&gradients));
@@ -125,6 +125,23 @@ proptest! {
             derive(output, |gradients| {
                 let [weight, bias] = of_linear(gradients, &layer);
                 vec![gradient(gradients, &x), weight, bias]
+            })
+        })?;
+    }
+
+    /// In pieces, with what lies between the layers computed twice, against both layers one after the other.
+    #[test]
+    fn feed_forward_blocks(rows in 1usize..1100, hidden in 1usize..20, inner in 1usize..20, seed: u64) {
+        agree(|| {
+            let mut numbers = Numbers::new(seed);
+            numbers.1 = device().gradient_checkpointing();
+            let (up, down) = (numbers.linear(hidden, inner), numbers.linear(inner, hidden));
+            let x = numbers.tensor([rows, hidden]);
+            // Sums of a thousand rows: in units of their length.
+            let output = feed_forward(&up, &down, x.clone()) / rows as f32;
+            derive(output, |gradients| {
+                let [up, down] = [&up, &down].map(|layer| of_linear(gradients, layer));
+                [vec![gradient(gradients, &x)], up.to_vec(), down.to_vec()].concat()
             })
         })?;
     }

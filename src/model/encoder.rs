@@ -3,7 +3,7 @@
 use super::packing::Packing;
 use super::{Attention, Init, Padding};
 use crate::config::ModelConfig;
-use crate::kernels::{AttentionMask, Dropout, DropoutStream, linear, linear_gelu, residual_norm};
+use crate::kernels::{AttentionMask, Dropout, DropoutStream, feed_forward, linear, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::Tensor;
@@ -46,7 +46,7 @@ impl EncoderLayer {
 
     fn forward(&self, x: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
         let x = self.attention.forward(x, mask);
-        let output = linear(&self.output, linear_gelu(&self.intermediate, x.clone()));
+        let output = feed_forward(&self.intermediate, &self.output, x.clone());
         residual_norm(&self.layer_norm, self.layer_norm_eps, &self.dropout, output, x)
     }
 }
