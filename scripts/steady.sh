@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Whether a run stays as fast and as small as it begins: tokens a second in the first and the last hundred of STEPS steps,
-# resident memory at a tenth of them and at the end.
+# resident memory at a tenth of them, behind the first checkpoints and validations, and at the end.
 #
 #     scripts/steady.sh CORPUS [STEPS] [PRESET] [KEY=VALUE...]
 set -euo pipefail
@@ -12,11 +12,11 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 "$electra" pretrain --device flex --no-tui --preset "$preset" --corpus "$corpus" --output run --set \
-    training.steps="$steps" training.log_every=20 training.validate_every=$((steps / 2)) \
-    training.checkpoint_every=$((steps / 2)) schedule.warmup_steps=100 "$@" > log &
+    training.steps="$steps" training.log_every=5 training.validate_every=$((steps / 20)) \
+    training.checkpoint_every=$((steps / 20)) schedule.warmup_steps=100 "$@" > log &
 run=$!
 resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$run/status" 2>/dev/null || true; }
-step() { sed -n 's/.*"step":\([0-9]*\),"split":"train".*/\1/p' run/metrics.jsonl 2>/dev/null | tail -1; }
+step() { sed -n 's/.*"step":\([0-9]*\),"split":"train".*/\1/p' run/metrics.jsonl 2>/dev/null | tail -1 || true; }
 early='' late=''
 while kill -0 "$run" 2>/dev/null; do
     now="$(step)"

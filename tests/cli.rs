@@ -303,3 +303,37 @@ fn ten_steps_run_on_wgpu() {
     let (wgpu, flex) = (run("wgpu"), run("flex"));
     assert!((wgpu - flex).abs() < 1e-3, "MLM loss {wgpu} on wgpu, {flex} on flex");
 }
+
+#[test]
+fn bench_tells_where_the_time_of_a_step_goes() {
+    let directory = directory();
+    let small = ["bench", "--device", "flex", "--preset", "demo", "--batch", "3", "--sequence-length", "16"];
+    let short = ["--steps", "2", "--warmup", "1"];
+    for more in [vec!["--json"], vec!["--json", "--portable"], vec!["--json", "--padding", "0.4", "--trace", "trace"]] {
+        let output = electra(directory.path(), &[&small[..], &short, &more].concat());
+        succeeds(&output);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        for key in ["tokens_per_second", "step_seconds", "gflops", "matrix_peak_gflops"] {
+            assert!(found[key].as_f64().unwrap() > 0.0, "{key} in {found}");
+        }
+        assert!(found["peak_rss_mib"].is_number() || cfg!(not(target_os = "linux")), "{found}");
+        let parts = found["breakdown"].as_object().unwrap();
+        let names =
+            ["backward", "data", "discriminator_forward", "generator_forward", "metrics", "optimizer", "sampling"];
+        assert_eq!(parts.keys().collect::<Vec<_>>(), names);
+        assert!(parts.values().map(|seconds| seconds.as_f64().unwrap()).sum::<f64>() > 0.0, "{found}");
+    }
+    assert_eq!(read(directory.path().join("trace")).lines().count(), 2, "a line a step");
+    let table = electra(directory.path(), &[&small[..], &short].concat());
+    succeeds(&table);
+    for part in ["fused kernels", "tokens/s", "discriminator forward"] {
+        assert!(text(&table.stdout).contains(part), "{part} in {}", text(&table.stdout));
+    }
+    for (wrong, expected) in [
+        (["--steps", "0"], "--steps 0 times nothing; expected 1 or more"),
+        (["--padding", "0.7"], "--padding 0.7; expected 0 to 0.5"),
+        (["--set", "training.precision=\"f16\""], "training.precision: f16 on flex"),
+    ] {
+        refused(&electra(directory.path(), &[&small[..], &wrong].concat()), &[expected]);
+    }
+}

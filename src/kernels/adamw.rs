@@ -144,6 +144,13 @@ mod fused {
         (plain(Values::new(updated, shape)), Some(AdamWState::new(momentum)))
     }
 
+    /// Zero for what is too small to move a weight. The moments of rare words decay at every step; a thousand steps after
+    /// the last gradient they would be subnormal numbers, which processors handle many times slower.
+    #[inline(always)]
+    fn flushed(moment: f32) -> f32 {
+        if moment.abs() < 1e-35 { 0.0 } else { moment }
+    }
+
     #[derive(Clone, Copy)]
     struct Factors {
         betas: [f32; 2],
@@ -169,8 +176,8 @@ mod fused {
             for ((updated, (first, second)), (weight, gradient)) in
                 updated.iter_mut().zip(moments).zip(weights.iter().zip(gradients))
             {
-                *first = *first * beta_1 + gradient * (1.0 - beta_1);
-                *second = *second * beta_2 + gradient * gradient * (1.0 - beta_2);
+                *first = flushed(*first * beta_1 + gradient * (1.0 - beta_1));
+                *second = flushed(*second * beta_2 + gradient * gradient * (1.0 - beta_2));
                 let step = *first * correction_1 / ((*second * correction_2).sqrt() + epsilon);
                 *updated = weight * kept - step * rate;
             }

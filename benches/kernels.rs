@@ -1,0 +1,86 @@
+//! Every fused kernel beside its portable form on the flex backend, at the shapes of preset small with 16 x 128 tokens:
+//! forwards and back.
+//!
+//! `cargo bench --profile dev --bench kernels [-- FILTER]`
+
+use burn::module::Param;
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::optim::Optimizer;
+use burn::tensor::{Device, Distribution, Int, Tensor};
+use criterion::{Criterion, criterion_group, criterion_main};
+use electra_burn::data::Samples;
+use electra_burn::kernels::{
+    AdamW, AttentionMask, Dropout, DropoutStream, attention, linear_gelu, masked_words, residual_norm, set_portable,
+};
+use std::time::Duration;
+
+const TOKENS: [usize; 2] = [16, 128];
+const HIDDEN: usize = 256;
+const INTERMEDIATE: usize = 1024;
+const HEADS: usize = 4;
+const PICKED: usize = 16 * 19;
+const EMBEDDING: usize = 128;
+const WORDS: usize = 30_522;
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device()).require_grad()
+}
+
+fn ids(count: usize) -> Tensor<1, Int> {
+    Tensor::arange(0..count as i64, &device().inner())
+}
+
+/// Times `work` in both forms.
+fn both(criterion: &mut Criterion, name: &str, mut work: impl FnMut()) {
+    let mut group = criterion.benchmark_group(name);
+    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    for (form, portable) in [("fused", false), ("portable", true)] {
+        set_portable(portable);
+        group.bench_function(form, |bencher| bencher.iter(&mut work));
+    }
+    set_portable(false);
+}
+
+fn kernels(criterion: &mut Criterion) {
+    let dropout = Dropout::new(0.1, &DropoutStream::default());
+    let [batch, seq] = TOKENS;
+
+    let weight = Param::from_tensor(random([HIDDEN, INTERMEDIATE]));
+    let layer = Linear { weight, bias: Some(Param::from_tensor(random([INTERMEDIATE]))) };
+    let x = random([batch, seq, HIDDEN]);
+    both(criterion, "linear_gelu", || drop(linear_gelu(&layer, x.clone()).sum().backward()));
+
+    let [query, key, value] = [(); 3].map(|()| random([batch, seq, HIDDEN]));
+    both(criterion, "attention", || {
+        let context = attention(query.clone(), key.clone(), value.clone(), HEADS, &AttentionMask::Full, &dropout);
+        drop(context.sum().backward());
+    });
+
+    let layer_norm: LayerNorm = LayerNormConfig::new(HIDDEN).with_epsilon(1e-12).init(&device());
+    let residual = random([batch, seq, HIDDEN]);
+    both(criterion, "residual_norm", || {
+        drop(residual_norm(&layer_norm, 1e-12, &dropout, x.clone(), residual.clone()).sum().backward());
+    });
+
+    let (hidden, table, bias) = (random([PICKED, EMBEDDING]), random([WORDS, EMBEDDING]), random([WORDS]));
+    let quantiles = Tensor::random([PICKED], Distribution::Default, &device().inner());
+    let samples = Samples::Quantiles(quantiles);
+    both(criterion, "masked_words", || {
+        let words = masked_words(hidden.clone(), table.clone(), bias.clone(), ids(PICKED), &samples, 1.0);
+        drop(words.loss.backward());
+    });
+
+    let adamw = AdamW::new(0.9, 0.999, 1e-6, 0.01);
+    let gradient = random([WORDS, EMBEDDING]).inner();
+    let mut state = Some(adamw.step(1e-4, gradient.clone(), gradient.clone(), None));
+    both(criterion, "adamw", || {
+        state = state.take().map(|(weights, moments)| adamw.step(1e-4, weights, gradient.clone(), moments));
+    });
+}
+
+criterion_group!(benches, kernels);
+criterion_main!(benches);
