@@ -60,7 +60,7 @@ pub struct Measured {
     pub peak_rss_mib: Option<f64>,
     /// Seconds in each part of a step; from steps of their own, which wait behind each part.
     pub breakdown: Breakdown,
-    /// Every step, in order, and the resident memory behind it in MiB.
+    /// Every step, in order.
     #[serde(skip)]
     pub steps: Vec<f64>,
 }
@@ -76,7 +76,9 @@ pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Resu
 fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::result::Result<Measured, ExecutionError> {
     let device = adapter.device.clone();
     let stream = Stream::new(config, options.padding);
-    let model = Pretrainer::new(config, &device.clone().autodiff());
+    let recording = device.clone().autodiff();
+    let recording = if config.training.gradient_checkpointing { recording.gradient_checkpointing() } else { recording };
+    let model = Pretrainer::new(config, &recording);
     let parameters = model.num_params();
     let mut learner = Learner::new(model, optimizer(&config.optimizer), WarmupLinear::new(config));
     let (mut steps, mut tokens, mut flops) = (Vec::new(), Vec::new(), Vec::new());
