@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 /// What a position may attend to.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one exists a forward pass, and most are the large one or empty")]
 pub enum AttentionMask {
     /// Every position of its sequence.
     Full,

@@ -166,10 +166,10 @@ impl<G: Gradient<N>, const N: usize> Backward<Flex, N> for Node<G> {
 }
 
 /// Memory for `len` numbers that are all written before one is read.
+#[expect(clippy::uninit_vec, reason = "every kernel writes all elements of its output and reads none before")]
 pub(super) fn uninitialised(len: usize) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
     // Clearing the memory first would cost a tenth of a training step.
-    #[expect(clippy::uninit_vec, reason = "every kernel writes all elements of its output and reads none before")]
     // SAFETY: the capacity is `len`, any bits are an `f32`, and callers keep to the sentence above.
     unsafe {
         values.set_len(len);
