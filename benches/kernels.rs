@@ -1,18 +1,17 @@
 //! Every fused kernel beside its portable form on the flex backend, at the shapes of preset small with 16 x 128 tokens:
 //! forwards and back.
 //!
-//! `cargo bench --profile dev --bench kernels [-- FILTER]`
+//! `cargo bench --profile dev --bench kernels`
 
 use burn::module::Param;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::optim::Optimizer;
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use criterion::{Criterion, criterion_group, criterion_main};
 use electra_burn::data::Samples;
 use electra_burn::kernels::{
     AdamW, AttentionMask, Dropout, DropoutStream, attention, linear_gelu, masked_words, residual_norm, set_portable,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TOKENS: [usize; 2] = [16, 128];
 const HIDDEN: usize = 256;
@@ -34,42 +33,59 @@ fn ids(count: usize) -> Tensor<1, Int> {
     Tensor::arange(0..count as i64, &device().inner())
 }
 
-/// Times `work` in both forms.
-fn both(criterion: &mut Criterion, name: &str, mut work: impl FnMut()) {
-    let mut group = criterion.benchmark_group(name);
-    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
-    for (form, portable) in [("fused", false), ("portable", true)] {
-        set_portable(portable);
-        group.bench_function(form, |bencher| bencher.iter(&mut work));
+/// Median seconds of `work` over about a second, after one that is not counted.
+fn median(work: &mut impl FnMut()) -> f64 {
+    work();
+    let begun = Instant::now();
+    let mut seconds = Vec::new();
+    while seconds.len() < 5 || begun.elapsed() < Duration::from_secs(1) {
+        let started = Instant::now();
+        work();
+        seconds.push(started.elapsed().as_secs_f64());
     }
-    set_portable(false);
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
 }
 
-fn kernels(criterion: &mut Criterion) {
+/// Times `work` in both forms.
+fn both(name: &str, mut work: impl FnMut()) {
+    let fused = median(&mut work);
+    set_portable(true);
+    let portable = median(&mut work);
+    set_portable(false);
+    println!(
+        "{name:<14} fused {:>8.3} ms  portable {:>8.3} ms  {:.2} times",
+        1e3 * fused,
+        1e3 * portable,
+        portable / fused
+    );
+}
+
+fn main() {
     let dropout = Dropout::new(0.1, &DropoutStream::default());
     let [batch, seq] = TOKENS;
 
     let weight = Param::from_tensor(random([HIDDEN, INTERMEDIATE]));
     let layer = Linear { weight, bias: Some(Param::from_tensor(random([INTERMEDIATE]))) };
     let x = random([batch, seq, HIDDEN]);
-    both(criterion, "linear_gelu", || drop(linear_gelu(&layer, x.clone()).sum().backward()));
+    both("linear_gelu", || drop(linear_gelu(&layer, x.clone()).sum().backward()));
 
     let [query, key, value] = [(); 3].map(|()| random([batch, seq, HIDDEN]));
-    both(criterion, "attention", || {
+    both("attention", || {
         let context = attention(query.clone(), key.clone(), value.clone(), HEADS, &AttentionMask::Full, &dropout);
         drop(context.sum().backward());
     });
 
     let layer_norm: LayerNorm = LayerNormConfig::new(HIDDEN).with_epsilon(1e-12).init(&device());
     let residual = random([batch, seq, HIDDEN]);
-    both(criterion, "residual_norm", || {
+    both("residual_norm", || {
         drop(residual_norm(&layer_norm, 1e-12, &dropout, x.clone(), residual.clone()).sum().backward());
     });
 
     let (hidden, table, bias) = (random([PICKED, EMBEDDING]), random([WORDS, EMBEDDING]), random([WORDS]));
     let quantiles = Tensor::random([PICKED], Distribution::Default, &device().inner());
     let samples = Samples::Quantiles(quantiles);
-    both(criterion, "masked_words", || {
+    both("masked_words", || {
         let words = masked_words(hidden.clone(), table.clone(), bias.clone(), ids(PICKED), &samples, 1.0);
         drop(words.loss.backward());
     });
@@ -77,10 +93,7 @@ fn kernels(criterion: &mut Criterion) {
     let adamw = AdamW::new(0.9, 0.999, 1e-6, 0.01);
     let gradient = random([WORDS, EMBEDDING]).inner();
     let mut state = Some(adamw.step(1e-4, gradient.clone(), gradient.clone(), None));
-    both(criterion, "adamw", || {
+    both("adamw", || {
         state = state.take().map(|(weights, moments)| adamw.step(1e-4, weights, gradient.clone(), moments));
     });
 }
-
-criterion_group!(benches, kernels);
-criterion_main!(benches);
