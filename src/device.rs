@@ -5,14 +5,11 @@
 
 use crate::config::Precision;
 use crate::error::{Error, Result};
+use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType, FloatDType};
-use std::sync::OnceLock;
 
 /// The backends that this program knows, in the order in which `auto` prefers them; each is a cargo feature too.
 const KNOWN: [&str; 8] = ["cuda", "metal", "rocm", "vulkan", "webgpu", "wgpu", "flex", "ndarray"];
-
-/// Those of them that compute on the CPU.
-const CPU: [&str; 2] = ["flex", "ndarray"];
 
 /// A device that can be trained on.
 #[derive(Debug, Clone)]
@@ -80,12 +77,20 @@ pub fn select(name: &str) -> Result<Adapter> {
 
 /// Whether a device is the flex backend, with gradients or without.
 pub fn is_flex(device: &Device) -> bool {
-    is_backend(device, "flex")
+    match device.clone().inner().as_dispatch() {
+        #[cfg(feature = "flex")]
+        DispatchDevice::Flex(_) => true,
+        _ => false,
+    }
 }
 
 /// Whether a device is a CPU backend, so that its tensors are plain memory of this process.
 pub fn computes_on_host(device: &Device) -> bool {
-    CPU.into_iter().any(|name| is_backend(device, name))
+    match device.clone().inner().as_dispatch() {
+        #[cfg(feature = "ndarray")]
+        DispatchDevice::NdArray(_) => true,
+        _ => is_flex(device),
+    }
 }
 
 /// Checks that `adapter` has matrix products in `precision`.
@@ -111,17 +116,6 @@ pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<()> 
     Err(Error::config("training.precision", message))
 }
 
-fn is_backend(device: &Device, name: &str) -> bool {
-    static CPU_DEVICES: OnceLock<Vec<(&str, Device)>> = OnceLock::new();
-    let list = || {
-        let adapters =
-            CPU.into_iter().flat_map(|name| backend_adapters(name).into_iter().map(move |a| (name, a.device)));
-        adapters.collect()
-    };
-    let plain = device.clone().inner();
-    CPU_DEVICES.get_or_init(list).iter().any(|(other, device)| *other == name && *device == plain)
-}
-
 fn choices() -> String {
     let names: Vec<_> = adapters().into_iter().map(|a| a.name).collect();
     let absent: Vec<_> = KNOWN.into_iter().filter(|name| device_type(name).is_none()).collect();
@@ -129,7 +123,7 @@ fn choices() -> String {
 }
 
 fn is_cpu_backend(adapter: &Adapter) -> bool {
-    CPU.contains(&adapter.name.as_str())
+    matches!(adapter.name.as_str(), "flex" | "ndarray")
 }
 
 fn device_type(name: &str) -> Option<DeviceType> {

@@ -330,8 +330,8 @@ fn bench_tells_where_the_time_of_a_step_goes() {
         assert!(text(&table.stdout).contains(part), "{part} in {}", text(&table.stdout));
     }
     for (wrong, expected) in [
-        (["--steps", "0"], "--steps 0 times nothing; expected 1 or more"),
-        (["--padding", "0.7"], "--padding 0.7; expected 0 to 0.5"),
+        (["--steps", "0"], "0 steps time nothing; expected 1 or more"),
+        (["--padding", "0.7"], "a share of padding of 0.7; expected 0 to 0.5"),
         (["--set", "training.precision=\"f16\""], "training.precision: f16 on flex"),
     ] {
         refused(&electra(directory.path(), &[&small[..], &wrong].concat()), &[expected]);

@@ -11,7 +11,7 @@ pub use machine::{matrix_peak, peak_rss_mib};
 pub use stream::Stream;
 
 use crate::config::Config;
-use crate::device::Adapter;
+use crate::device::{Adapter, require_precision};
 use crate::error::{Error, Result};
 use crate::learner::{Pretrainer, WarmupLinear, optimizer, update};
 use burn::module::Module;
@@ -68,8 +68,16 @@ pub struct Measured {
 /// Times training steps of `config` on random tokens.
 ///
 /// # Errors
-/// The device's, as [`Error::Training`].
+/// [`Error::Usage`] for options out of range, [`Error::Config`] for a precision that the adapter does not have, and the
+/// device's as [`Error::Training`].
 pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Result<Measured> {
+    if options.steps == 0 {
+        return Err(Error::Usage("0 steps time nothing; expected 1 or more".into()));
+    }
+    if !(0.0..=0.5).contains(&options.padding) {
+        return Err(Error::Usage(format!("a share of padding of {}; expected 0 to 0.5", options.padding)));
+    }
+    require_precision(adapter, config.training.precision)?;
     run(config, adapter, options).map_err(|error| Error::Training(format!("the device: {error}")))
 }
 

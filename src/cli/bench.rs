@@ -58,29 +58,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         set,
         environment: std::env::vars().collect(),
     })?;
-    if arguments.steps == 0 {
-        return Err(Error::Usage("--steps 0 times nothing; expected 1 or more".into()));
-    }
-    if !(0.0..=0.5).contains(&arguments.padding) {
-        return Err(Error::Usage(format!("--padding {}; expected 0 to 0.5", arguments.padding)));
-    }
     if let Some(threads) = arguments.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         pool.map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))?;
     }
     let adapter = device::select(&arguments.device)?;
-    device::require_precision(&adapter, config.training.precision)?;
     let options = BenchOptions { steps: arguments.steps, warmup: arguments.warmup, padding: arguments.padding };
     let measured = bench(&config, &adapter, &options)?;
-    if let Some(file) = &arguments.trace {
-        let lines: String = measured.steps.iter().map(|seconds| format!("{seconds:.6}\n")).collect();
-        std::fs::write(file, lines).map_err(|error| Error::output(file, error.to_string()))?;
-    }
     if arguments.json {
         say!("{}", serde_json::to_string(&measured).unwrap_or_default());
     } else {
         let form = if kernels::are_fused(&adapter.device) { "fused kernels" } else { "portable kernels" };
         show(&measured, &adapter.description, form);
+    }
+    if let Some(file) = &arguments.trace {
+        let lines: String = measured.steps.iter().map(|seconds| format!("{seconds:.6}\n")).collect();
+        std::fs::write(file, lines).map_err(|error| Error::output(file, error.to_string()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

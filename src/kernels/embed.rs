@@ -3,7 +3,7 @@
 //! Fused: one pass forwards; back, one pass and sparse additions to the tables' gradients.
 
 use super::dropout::Dropout;
-use super::residual_norm::norm;
+use super::residual_norm::layer_norm;
 use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::{Int, Tensor};
 
@@ -53,18 +53,16 @@ pub fn embed(
         Some(ids) => tables.token_types.forward(ids.clone()),
         None => tables.token_types.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
     };
-    dropout.forward(norm(tables.layer_norm, tables.layer_norm_eps, words + (positions + token_types)))
+    dropout.forward(layer_norm(tables.layer_norm, tables.layer_norm_eps, words + (positions + token_types)))
 }
 
 #[cfg(feature = "flex")]
 mod fused {
     use super::Tables;
     use crate::kernels::dropout::{Dropout, Mask};
-    use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record, uninitialised};
-    use crate::kernels::normalize::{back, normalize};
-    use crate::kernels::rows::{CHUNK_ROWS, add_up};
+    use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record};
+    use crate::kernels::normalize::Normalized;
     use burn::tensor::{Int, Tensor};
-    use rayon::prelude::*;
 
     pub fn embed(
         tables: Tables,
@@ -95,36 +93,22 @@ mod fused {
         };
         let mask = dropout.mask(&device);
         let ([words, positions, token_types, gamma, beta], place) = Place::of(operands);
-        let (width, rows) = (gamma.len(), batch * seq);
-        let mut output = uninitialised(rows * width);
-        let mut normalized = uninitialised(rows * width);
-        let mut scales = uninitialised(rows);
-        let chunk = CHUNK_ROWS * width;
-        (output.par_chunks_mut(chunk), normalized.par_chunks_mut(chunk), scales.par_chunks_mut(CHUNK_ROWS))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(number, (output, normalized, scales))| {
-                for (row, values) in (number * CHUNK_ROWS..).zip(normalized.chunks_exact_mut(width)) {
-                    let [word, position, token_type] = ids.of(row).map(|at| at * width..(at + 1) * width);
-                    let others = positions[position].iter().zip(&token_types[token_type]);
-                    for ((value, word), (position, token_type)) in values.iter_mut().zip(&words[word]).zip(others) {
-                        *value = word + (position + token_type);
-                    }
+        let width = gamma.len();
+        let fill = |at: usize, rows: &mut [f32]| {
+            for (token, values) in (at / width..).zip(rows.chunks_exact_mut(width)) {
+                let [word, position, token_type] = ids.of(token).map(|at| at * width..(at + 1) * width);
+                let others = positions[position].iter().zip(&token_types[token_type]);
+                for ((value, word), (position, token_type)) in values.iter_mut().zip(&words[word]).zip(others) {
+                    *value = word + (position + token_type);
                 }
-                normalize(normalized, output, scales, &gamma, &beta, tables.layer_norm_eps as f32);
-                if let Some(mask) = mask {
-                    mask.scale(output, number * chunk);
-                }
-            });
-        let kept = Embed {
-            ids,
-            normalized: Values::new(normalized, [rows, width]),
-            scales,
-            gamma,
-            mask,
-            sizes: [words, positions, token_types].map(|table| table.len() / width),
+            }
         };
-        Some(record(place, Values::new(output, [batch, seq, width]), kept))
+        let drop = |at: usize, rows: &mut [f32]| mask.iter().for_each(|mask| mask.scale(rows, at));
+        let epsilon = tables.layer_norm_eps;
+        let (output, rows) = Normalized::forward(batch * seq, &gamma, &beta, epsilon, fill, drop);
+        let sizes = [words, positions, token_types].map(|table| table.len() / width);
+        let output = Values::new(output, [batch, seq, width]);
+        Some(record(place, output, Embed { ids, rows, mask, sizes }))
     }
 
     /// Which rows of the tables a token has.
@@ -151,33 +135,18 @@ mod fused {
     #[derive(Clone, Debug)]
     struct Embed {
         ids: Ids,
-        normalized: Values,
-        scales: Vec<f32>,
-        gamma: Values,
+        rows: Normalized,
         mask: Option<Mask>,
         /// Rows of the tables.
         sizes: [usize; 3],
     }
 
     impl Gradient<5> for Embed {
-        fn backward(self, mut output: Values, wanted: [bool; 5]) -> [Option<Values>; 5] {
-            let Self { ids, normalized, scales, gamma, mask, sizes } = self;
-            let width = gamma.len();
-            let chunk = CHUNK_ROWS * width;
-            let parts =
-                (output.as_mut().par_chunks_mut(chunk), normalized.par_chunks(chunk), scales.par_chunks(CHUNK_ROWS));
-            let sums: Vec<(Vec<f32>, Vec<f32>)> = parts
-                .into_par_iter()
-                .enumerate()
-                .map(|(number, (gradient, normalized, scales))| {
-                    if let Some(mask) = mask {
-                        mask.scale(gradient, number * chunk);
-                    }
-                    back(gradient, normalized, scales, &gamma)
-                })
-                .collect();
-            let (gammas, betas) = sums.into_iter().unzip();
-            let total = |parts| Some(Values::new(add_up(parts, width), [width]));
+        fn backward(self, output: Values, wanted: [bool; 5]) -> [Option<Values>; 5] {
+            let Self { ids, rows, mask, sizes } = self;
+            let width = output.width();
+            let drop = |at: usize, rows: &mut [f32]| mask.iter().for_each(|mask| mask.scale(rows, at));
+            let [output, gamma, beta] = rows.back(output, drop);
             let table = |number: usize| {
                 wanted[number].then(|| {
                     let mut table = vec![0.0; sizes[number] * width];
@@ -190,7 +159,7 @@ mod fused {
                     Values::new(table, [sizes[number], width])
                 })
             };
-            [table(0), table(1), table(2), total(gammas), total(betas)]
+            [table(0), table(1), table(2), Some(gamma), Some(beta)]
         }
     }
 }

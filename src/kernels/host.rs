@@ -42,16 +42,6 @@ impl Values {
         shape[shape.num_dims() - 1]
     }
 
-    /// The same numbers in another shape of as many.
-    pub fn reshaped(self, shape: impl Into<Shape>) -> Self {
-        let layout = self.0.layout().reshape(shape.into());
-        match layout {
-            Some(layout) => Self(self.0.with_layout(layout)),
-            // Rows are contiguous, so there is always a layout.
-            None => self,
-        }
-    }
-
     /// To be written to: shared numbers are copied first.
     pub fn as_mut(&mut self) -> &mut [f32] {
         self.0.storage_mut()

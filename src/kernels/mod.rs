@@ -5,7 +5,7 @@
 //! | [`linear`], [`linear_gelu`] | attention, encoder layers, heads | product, bias, GELU |
 //! | [`feed_forward`] | encoder layers | with gradient checkpointing both layers; nothing between them is kept |
 //! | [`attention`] | attention | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
-//! | [`residual_norm`], [`norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
+//! | [`residual_norm`], [`layer_norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
 //! | [`embed`] | embeddings | three tables, LayerNorm, dropout |
 //! | [`masked_words`] | objective | logits of the picked positions, cross-entropy, samples, accuracy |
 //! | [`AdamW`] | learner | both moments and the update |
@@ -13,8 +13,8 @@
 //! | [`Dropout`] | model | masks from a counter, on all cores |
 //!
 //! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]; it can
-//! have its matrix products in half precision ([`with_precision`]). Both
-//! forms draw the same masks and the same samples; tests hold their values and gradients against each other.
+//! have its matrix products in half precision ([`with_precision`]). Both forms draw the same masks and the same samples;
+//! tests hold their values and gradients against each other.
 
 mod adamw;
 mod attention;
@@ -49,7 +49,7 @@ pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};
 pub use masked_words::{MaskedWords, masked_words};
 pub use precision::with_precision;
-pub use residual_norm::{norm, residual_norm};
+pub use residual_norm::{layer_norm, residual_norm};
 pub use sample::sample;
 pub use square_sum::square_sum;
 

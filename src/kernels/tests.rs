@@ -169,7 +169,7 @@ proptest! {
             let dropout = Dropout::new(if drop { 0.2 } else { 0.0 }, &stream());
             let output = match residual {
                 true => residual_norm(&layer, EPSILON, &dropout, x.clone(), other.clone()),
-                false => norm(&layer, EPSILON, x.clone()),
+                false => layer_norm(&layer, EPSILON, x.clone()),
             };
             derive(output, |gradients| {
                 let mut all = of_norm(gradients, &layer).to_vec();
@@ -330,7 +330,7 @@ fn nan_is_not_lost() {
     assert!(has_nan(attention(x.clone(), x.clone(), x.clone(), 2, &AttentionMask::Full, &none)));
     let mut numbers = Numbers::new(1);
     assert!(has_nan(linear_gelu(&numbers.linear(8, 8).fork(&device), x.clone())));
-    assert!(has_nan(norm(&numbers.layer_norm(8), EPSILON, x)));
+    assert!(has_nan(layer_norm(&numbers.layer_norm(8), EPSILON, x)));
 }
 
 /// An update whose condition does not hold leaves everything as it was, whatever the gradient.

@@ -4,7 +4,7 @@ use crate::device::computes_on_host;
 use crate::kernels::square_sum;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{ExecutionError, Tensor};
 use std::collections::BTreeMap;
 
 /// Gradients that were clipped.
@@ -53,16 +53,24 @@ pub(super) fn poison<M: Module>(module: &M, grads: &mut GradientsParams) {
 }
 
 /// The norms of the gradients from the squared norms by parameter, those of a layer or a head together.
-pub(super) fn norms_by_block(squares: &[(String, f32)]) -> BTreeMap<String, f64> {
+///
+/// # Errors
+/// The device's.
+pub(super) fn norms_by_block(squares: Vec<(String, Tensor<1>)>) -> Result<BTreeMap<String, f64>, ExecutionError> {
+    let (paths, tensors): (Vec<String>, Vec<Tensor<1>>) = squares.into_iter().unzip();
+    if tensors.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let squares = Tensor::cat(tensors, 0).try_into_data()?;
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
-    for (path, square) in squares {
+    for (path, square) in paths.iter().zip(squares.iter::<f32>()) {
         // As far as the number of a layer, or two names where there is none.
         let parts: Vec<&str> = path.split('.').collect();
         let number = parts.iter().position(|part| part.parse::<usize>().is_ok());
         let block = parts[..number.map_or(2, |at| at + 1).min(parts.len())].join(".");
-        *sums.entry(block).or_default() += f64::from(*square);
+        *sums.entry(block).or_default() += f64::from(square);
     }
-    sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect()
+    Ok(sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect())
 }
 
 struct SquareSum<'a> {

@@ -14,8 +14,8 @@ pub struct Observation {
     statistics: Option<Statistics>,
     /// The loss, `[1]`.
     loss: Option<Tensor<1>>,
-    /// The norm of the gradients, `[1]`, and their squared norms by parameter.
-    weight: Option<(Tensor<1>, Vec<(String, Tensor<1>)>)>,
+    /// The norm of the gradients, `[1]`, and their squared norms by parameter, `[1]` each.
+    gradients: Option<(Tensor<1>, Vec<(String, Tensor<1>)>)>,
     seen: Arc<Seen>,
 }
 
@@ -39,7 +39,7 @@ impl Observation {
     pub(super) fn new(step: usize) -> Self {
         let now = Instant::now();
         let seen = Seen { step, tally: Tally::default(), grad_norm: None, bad: None, time: (now, now) };
-        Self { statistics: None, loss: None, weight: None, seen: Arc::new(seen) }
+        Self { statistics: None, loss: None, gradients: None, seen: Arc::new(seen) }
     }
 
     pub(super) fn add(&mut self, statistics: Statistics) {
@@ -57,12 +57,12 @@ impl Observation {
     }
 
     /// Adds the norm of the gradients and their squared norms by parameter; whether it and the loss are finite, `[1]`.
-    pub(super) fn weigh(&mut self, norm: Tensor<1>, squares: Vec<(String, Tensor<1>)>) -> Tensor<1, Bool> {
+    pub(super) fn add_gradients(&mut self, norm: Tensor<1>, squares: Vec<(String, Tensor<1>)>) -> Tensor<1, Bool> {
         let sum = match &self.loss {
             Some(loss) => norm.clone() + loss.clone(),
             None => norm.clone(),
         };
-        self.weight = Some((norm, squares));
+        self.gradients = Some((norm, squares));
         sum.is_finite()
     }
 
@@ -77,7 +77,8 @@ impl Observation {
     }
 }
 
-/// Reads what `observations` have on their device, in one transfer.
+/// Reads what `observations` have on their device, in one transfer; another for each bad step, whose norms by block are
+/// wanted too.
 ///
 /// # Errors
 /// The device's.
@@ -86,10 +87,7 @@ pub fn read_all(observations: &mut [Observation]) -> Result<(), ExecutionError> 
     for observation in observations.iter_mut() {
         tensors.extend(observation.statistics.as_mut().map(Statistics::take).into_iter().flatten());
         tensors.extend(observation.loss.clone());
-        if let Some((norm, squares)) = &observation.weight {
-            tensors.push(norm.clone());
-            tensors.extend(squares.iter().map(|(_, square)| square.clone()));
-        }
+        tensors.extend(observation.gradients.as_ref().map(|(norm, _)| norm.clone()));
     }
     if tensors.is_empty() {
         return Ok(());
@@ -110,12 +108,12 @@ pub fn read_all(observations: &mut [Observation]) -> Result<(), ExecutionError> 
             seen.tally = statistics.tally(take(statistics.len()));
         }
         let loss = observation.loss.take().map(|_| take(1)[0]);
-        if let Some((_, squares)) = observation.weight.take() {
+        if let Some((_, squares)) = observation.gradients.take() {
             let norm = take(1)[0];
             seen.grad_norm = Some(f64::from(norm));
-            let squares: Vec<(String, f32)> = squares.into_iter().map(|(path, _)| (path, take(1)[0])).collect();
-            let finite = norm.is_finite() && loss.is_none_or(f32::is_finite);
-            seen.bad = (!finite).then(|| norms_by_block(&squares));
+            if !norm.is_finite() || !loss.is_none_or(f32::is_finite) {
+                seen.bad = Some(norms_by_block(squares)?);
+            }
         }
         seen.time = (begin + each * number, begin + each * (number + 1));
     }

@@ -121,7 +121,7 @@ pub fn apply(
     let on_host = computes_on_host(&clipped.norm.device());
     drop(model);
     learner.lr_step();
-    let finite = observation.weigh(clipped.norm, clipped.squares);
+    let finite = observation.add_gradients(clipped.norm, clipped.squares);
     if on_host {
         read_all(std::slice::from_mut(&mut observation))?;
         if !observation.is_skipped() {

@@ -3,7 +3,7 @@
 use super::Init;
 use crate::config::ModelConfig;
 use crate::data::Samples;
-use crate::kernels::{Dropout, MaskedWords, linear, linear_gelu, masked_words, norm};
+use crate::kernels::{Dropout, MaskedWords, layer_norm, linear, linear_gelu, masked_words};
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -50,7 +50,7 @@ impl GeneratorHead {
     }
 
     fn transform(&self, hidden: Tensor<2>) -> Tensor<2> {
-        norm(&self.layer_norm, self.layer_norm_eps, linear_gelu(&self.dense, hidden))
+        layer_norm(&self.layer_norm, self.layer_norm_eps, linear_gelu(&self.dense, hidden))
     }
 }
 
