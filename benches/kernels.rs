@@ -9,7 +9,7 @@ use burn::optim::Optimizer;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use electra_burn::data::Samples;
 use electra_burn::kernels::{
-    AdamW, AttentionMask, Dropout, DropoutStream, attention, linear_gelu, masked_words, residual_norm, set_portable,
+    AdamW, AttentionMask, Dropout, DropoutStream, attention, linear_gelu, masked_lm, residual_norm, set_portable,
 };
 use std::time::{Duration, Instant};
 
@@ -85,8 +85,8 @@ fn main() {
     let (hidden, table, bias) = (random([PICKED, EMBEDDING]), random([WORDS, EMBEDDING]), random([WORDS]));
     let quantiles = Tensor::random([PICKED], Distribution::Default, &device().inner());
     let samples = Samples::Quantiles(quantiles);
-    both("masked_words", || {
-        let words = masked_words(hidden.clone(), table.clone(), bias.clone(), ids(PICKED), &samples, 1.0);
+    both("masked_lm", || {
+        let words = masked_lm(hidden.clone(), table.clone(), bias.clone(), ids(PICKED), &samples, 1.0);
         drop(words.loss.backward());
     });
 

@@ -7,7 +7,7 @@
 //! | [`attention`] | attention | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
 //! | [`residual_norm`], [`layer_norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
 //! | [`embed`] | embeddings | three tables, LayerNorm, dropout |
-//! | [`masked_words`] | objective | logits of the picked positions, cross-entropy, samples, accuracy |
+//! | [`masked_lm`] | objective | logits of the picked positions, cross-entropy, samples, accuracy |
 //! | [`AdamW`] | learner | both moments and the update |
 //! | [`square_sum`] | learner | the norm of the gradients |
 //! | [`Dropout`] | model | masks from a counter, on all cores |
@@ -15,6 +15,8 @@
 //! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]; it can
 //! have its matrix products in half precision ([`with_precision`]). Both forms draw the same masks and the same samples;
 //! tests hold their values and gradients against each other.
+
+#![cfg_attr(not(feature = "flex"), allow(dead_code, unused_variables, reason = "what only the fused forms need"))]
 
 mod adamw;
 mod attention;
@@ -25,7 +27,7 @@ mod gelu;
 #[cfg(feature = "flex")]
 mod host;
 mod linear;
-mod masked_words;
+mod masked_lm;
 mod math;
 #[cfg(feature = "flex")]
 mod matrix;
@@ -47,7 +49,7 @@ pub use embed::{Tables, embed};
 pub use feed_forward::feed_forward;
 pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};
-pub use masked_words::{MaskedWords, masked_words};
+pub use masked_lm::{MaskedLm, masked_lm};
 pub use precision::with_precision;
 pub use residual_norm::{layer_norm, residual_norm};
 pub use sample::sample;

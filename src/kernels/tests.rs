@@ -219,7 +219,7 @@ proptest! {
                 false => Samples::Quantiles(Tensor::random([picked], Distribution::Default, &device().inner())),
             };
             let temperature = if hot { 1.7 } else { 1.0 };
-            let found = masked_words(hidden.clone(), table.clone(), bias.clone(), targets, &samples, temperature);
+            let found = masked_lm(hidden.clone(), table.clone(), bias.clone(), targets, &samples, temperature);
             let (samples, correct) = (found.samples.float(), found.correct);
             let mut all = derive(found.loss, |gradients| {
                 vec![gradient(gradients, &hidden), gradient(gradients, &table), gradient(gradients, &bias)]
@@ -298,7 +298,7 @@ fn samples_follow_their_quantiles() {
     let picked = 500;
     let at: Vec<f32> = (0..picked).map(|i| (i as f32 + 0.5) / picked as f32).collect();
     let plain = device.clone().inner();
-    let found = masked_words(
+    let found = masked_lm(
         Tensor::zeros([picked, 4], &device),
         Tensor::zeros([words, 4], &device),
         Tensor::from_data(TensorData::new(bias, [words]), &device),
@@ -373,7 +373,7 @@ fn products_in_half_precision() {
         let (table, bias) = (numbers.tensor([50, 16]), numbers.tensor([50]));
         let targets = numbers.ids([18], 50);
         let samples = Samples::Ids(targets.clone());
-        let words = masked_words(hidden.reshape([18, 16]) * 0.1, table.clone(), bias, targets, &samples, 1.0);
+        let words = masked_lm(hidden.reshape([18, 16]) * 0.1, table.clone(), bias, targets, &samples, 1.0);
         derive(words.loss, |gradients| {
             let [weight, bias] = of_linear(gradients, &layer);
             vec![weight, bias, gradient(gradients, &x), gradient(gradients, &table)]

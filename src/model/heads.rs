@@ -3,7 +3,7 @@
 use super::Init;
 use crate::config::ModelConfig;
 use crate::data::Samples;
-use crate::kernels::{Dropout, MaskedWords, layer_norm, linear, linear_gelu, masked_words};
+use crate::kernels::{Dropout, MaskedLm, layer_norm, linear, linear_gelu, masked_lm};
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -45,8 +45,8 @@ impl GeneratorHead {
         targets: Tensor<1, Int>,
         samples: &Samples,
         temperature: f64,
-    ) -> MaskedWords {
-        masked_words(self.transform(hidden), word_table, self.bias.val(), targets, samples, temperature)
+    ) -> MaskedLm {
+        masked_lm(self.transform(hidden), word_table, self.bias.val(), targets, samples, temperature)
     }
 
     fn transform(&self, hidden: Tensor<2>) -> Tensor<2> {

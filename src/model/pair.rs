@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::Config;
 use crate::data::Samples;
-use crate::kernels::MaskedWords;
+use crate::kernels::MaskedLm;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
@@ -91,7 +91,7 @@ impl ElectraPair {
         targets: Tensor<1, Int>,
         samples: &Samples,
         temperature: f64,
-    ) -> MaskedWords {
+    ) -> MaskedLm {
         let [batch, seq] = inputs.input_ids.dims();
         let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding);
         let [_, _, width] = hidden.dims();

@@ -8,7 +8,7 @@ pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
 use crate::config::ObjectiveConfig;
 use crate::data::{Batch, Counts};
-use crate::kernels::MaskedWords;
+use crate::kernels::MaskedLm;
 use crate::model::{ElectraPair, Inputs};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
@@ -58,7 +58,7 @@ pub fn forward_by_parts(
     };
 
     // Generator: cross-entropy at the picked positions. Its samples replace every one of them; no gradient flows through.
-    let MaskedWords { loss: mlm_loss, samples, correct } = pair.generate(
+    let MaskedLm { loss: mlm_loss, samples, correct } = pair.generate(
         inputs(&batch.masked_ids),
         batch.picked.clone(),
         targets.clone(),

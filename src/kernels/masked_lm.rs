@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor};
 
 /// What the generator says at the picked positions.
 #[derive(Debug)]
-pub struct MaskedWords {
+pub struct MaskedLm {
     /// Sum of the cross-entropies, in nats, `[1]`.
     pub loss: Tensor<1>,
     /// An id a position, `[picked]`.
@@ -22,16 +22,16 @@ pub struct MaskedWords {
 
 /// `hidden` `[picked, embedding_size]`, `word_table` `[vocab_size, embedding_size]`, `bias` `[vocab_size]`, `targets`
 /// `[picked]`. Samples are drawn from `softmax(logits / temperature)`; no gradient flows through them.
-pub fn masked_words(
+pub fn masked_lm(
     hidden: Tensor<2>,
     word_table: Tensor<2>,
     bias: Tensor<1>,
     targets: Tensor<1, Int>,
     samples: &Samples,
     temperature: f64,
-) -> MaskedWords {
+) -> MaskedLm {
     #[cfg(feature = "flex")]
-    if let Some(words) = fused::masked_words(&hidden, &word_table, &bias, &targets, samples, temperature) {
+    if let Some(words) = fused::masked_lm(&hidden, &word_table, &bias, &targets, samples, temperature) {
         return words;
     }
     let [picked, _] = hidden.dims();
@@ -45,12 +45,12 @@ pub fn masked_words(
         Samples::Quantiles(at) => sample(softmax(logits.clone() / temperature, 1), at.clone()),
     };
     let correct = logits.argmax(1).reshape([picked]).equal(targets).float().sum();
-    MaskedWords { loss, samples, correct }
+    MaskedLm { loss, samples, correct }
 }
 
 #[cfg(feature = "flex")]
 mod fused {
-    use super::MaskedWords;
+    use super::MaskedLm;
     use crate::data::Samples;
     use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record, uninitialised};
     use crate::kernels::math::{exp, max, sum, vectorized};
@@ -59,14 +59,14 @@ mod fused {
     use burn::tensor::{Int, Tensor, TensorData};
     use rayon::prelude::*;
 
-    pub fn masked_words(
+    pub fn masked_lm(
         hidden: &Tensor<2>,
         word_table: &Tensor<2>,
         bias: &Tensor<1>,
         targets: &Tensor<1, Int>,
         samples: &Samples,
         temperature: f64,
-    ) -> Option<MaskedWords> {
+    ) -> Option<MaskedLm> {
         let operands = super::super::operands!(hidden.clone(), word_table.clone(), bias.clone());
         let device = targets.device();
         let targets = integers(targets.clone());
@@ -103,7 +103,7 @@ mod fused {
         };
         let probabilities = Values::new(logits, [picked, vocabulary]);
         let kept = Words { hidden, words, probabilities, targets };
-        Some(MaskedWords {
+        Some(MaskedLm {
             loss: record(place, Values::new(vec![loss as f32], [1]), kept),
             samples,
             correct: Tensor::from_data([correct], &device),
