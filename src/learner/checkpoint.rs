@@ -126,8 +126,8 @@ pub(super) struct Checkpoints {
     keep: TrainingConfig,
     /// Parts written so far, by step.
     written: Arc<Mutex<BTreeMap<usize, usize>>>,
-    /// Parts whose numbers are no longer on the device, since the last [`begin`](Self::begin).
-    taken: Arc<(Mutex<usize>, Condvar)>,
+    /// Parts that are written, or cannot be, since the last [`begin`](Self::begin).
+    ended: Arc<(Mutex<usize>, Condvar)>,
     /// The interval as it was when the step's checkpoint was begun.
     intervals: Arc<Mutex<BTreeMap<usize, Interval>>>,
 }
@@ -143,8 +143,8 @@ impl Checkpoints {
         interval: SharedInterval,
     ) -> Result<Self> {
         let (seed, keep) = (config.seed, config.training.clone());
-        let (written, taken, intervals) = Default::default();
-        let new = Self { directory, seed, store, interval, keep, written, taken, intervals };
+        let (written, ended, intervals) = Default::default();
+        let new = Self { directory, seed, store, interval, keep, written, ended, intervals };
         new.clean(step).map_err(Error::io(&new.directory))?;
         Ok(new)
     }
@@ -172,19 +172,20 @@ impl Checkpoints {
     pub fn begin(&self, step: usize) {
         let interval = locked(&self.interval).clone();
         self.intervals.lock().unwrap_or_else(PoisonError::into_inner).insert(step, interval);
-        *self.taken.0.lock().unwrap_or_else(PoisonError::into_inner) = 0;
+        *self.ended.0.lock().unwrap_or_else(PoisonError::into_inner) = 0;
     }
 
-    /// Waits until the numbers of all parts have left the device. A step that began earlier would write over them: on GPU
-    /// backends an update in place does not know of readers on other threads.
-    pub fn wait_until_taken(&self) {
-        let (count, changed) = &*self.taken;
-        let taken = count.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(changed.wait_while(taken, |taken| *taken < PARTS.len()));
+    /// Waits until all parts of the checkpoint are written, or cannot be. A step that began earlier would be lost beside
+    /// those since the checkpoint before, if the process were killed; and on GPU backends its update in place would write
+    /// over tensors that Burn's writer threads still read.
+    pub fn wait(&self) {
+        let (count, changed) = &*self.ended;
+        let ended = count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(ended, |ended| *ended < PARTS.len()));
     }
 
-    fn part_taken(&self) {
-        let (count, changed) = &*self.taken;
+    fn part_ended(&self) {
+        let (count, changed) = &*self.ended;
         *count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         changed.notify_all();
     }
@@ -294,10 +295,8 @@ pub(super) struct Part {
 
 impl<R: Checkpoint> Checkpointer<R> for Part {
     fn save(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
-        let bytes = {
-            let _taken = Taken(&self.checkpoints);
-            record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?
-        };
+        let _ended = Ended(&self.checkpoints);
+        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
         // A disk that is full for a moment must not end a run of days.
         let write = || -> std::io::Result<()> {
             let partial = self.checkpoints.partial(step);
@@ -321,12 +320,12 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
     }
 }
 
-/// Says when it goes that a part has been taken, after an error or a panic too.
-struct Taken<'a>(&'a Checkpoints);
+/// Says when it goes that a part has ended, after an error or a panic too.
+struct Ended<'a>(&'a Checkpoints);
 
-impl Drop for Taken<'_> {
+impl Drop for Ended<'_> {
     fn drop(&mut self) {
-        self.0.part_taken();
+        self.0.part_ended();
     }
 }
 

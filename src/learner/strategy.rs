@@ -8,7 +8,6 @@ use super::run::Faults;
 use super::step::{Pretrainer, apply};
 use crate::config::TrainingConfig;
 use crate::data::{self, Cursor};
-use crate::device::computes_on_host;
 use crate::files;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -140,9 +139,7 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
                 interrupter.fail_on_error(event_processor.flush());
                 self.checkpoints.begin(done);
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
-                if !computes_on_host(&self.device) {
-                    self.checkpoints.wait_until_taken();
-                }
+                self.checkpoints.wait();
             }
         }
         interrupter.fail_on_error(event_processor.flush());
