@@ -24,6 +24,12 @@ pub struct Adapter {
     pub device: Device,
 }
 
+impl std::fmt::Display for Adapter {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{} ({})", self.name, self.description)
+    }
+}
+
 /// The names of the backends that are compiled in.
 pub fn compiled() -> Vec<&'static str> {
     KNOWN.into_iter().filter(|name| device_type(name).is_some()).collect()

@@ -21,6 +21,7 @@ use electra_burn::model::{
     Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
     ElectraForTokenClassification, ElectraPair, Init, Inputs, Padding,
 };
+use electra_burn::objective::Tally;
 use safetensors::SafeTensors;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -394,7 +395,7 @@ fn trajectory(name: &str) {
         let host = trajectory_batch(&batches, step);
         let input = StepBatch { step: step + 1, batches: vec![host.to_device(&device.clone().inner())] };
         let seen = update(&mut learner, input, config.optimizer.max_grad_norm).unwrap().sync().unwrap();
-        let seen: Arc<Seen> = seen.adapt();
+        let seen: Arc<Seen<Tally>> = seen.adapt();
         // Single precision on both sides, and 20 updates that build on each other: 1e-4 relative.
         let close = |what: &str, found: f64| {
             let expected = expected[what].as_f64().unwrap();

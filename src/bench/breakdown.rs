@@ -3,7 +3,7 @@
 use super::{BenchOptions, Stream, median};
 use crate::config::Config;
 use crate::data::{Batch, Samples};
-use crate::learner::{Pretrainer, apply};
+use crate::learner::{Pretrainer, apply, begin_step};
 use crate::model::Inputs;
 use crate::objective::Part;
 use burn::tensor::{Device, ExecutionError, Tensor};
@@ -61,7 +61,7 @@ impl Breakdown {
             let input = stream.step(step, device);
             times[0].push(clock.lap());
             let model = learner.model();
-            model.begin_step(device, config.seed, step);
+            begin_step(&model, device, config.seed, step);
             let [given, drawn] = generator(&model, &input.batches[0], config, &mut clock);
             let batches = input.batches.len() as f64;
             times[2].push((drawn - given).max(0.0) * batches);

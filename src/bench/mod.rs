@@ -13,7 +13,7 @@ pub use stream::Stream;
 use crate::config::Config;
 use crate::device::{Adapter, require_precision};
 use crate::error::{Error, Result};
-use crate::learner::{Pretrainer, WarmupLinear, optimizer, update};
+use crate::learner::{Pretrainer, WarmupLinear, begin_step, optimizer, update};
 use burn::module::Module;
 use burn::tensor::ExecutionError;
 use burn::train::{ItemLazy, Learner};
@@ -94,7 +94,7 @@ fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::resul
         let started = Instant::now();
         let input = stream.step(step, &device);
         let counts = input.counts();
-        learner.model().begin_step(&device, config.seed, step);
+        begin_step(&learner.model(), &device, config.seed, step);
         update(&mut learner, input, config.optimizer.max_grad_norm)?.sync()?;
         if step >= options.warmup {
             steps.push(started.elapsed().as_secs_f64());

@@ -23,7 +23,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("{}", serde_json::json!({"runs": runs}));
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{:<28} {:<11} {:>17} {:>8} {:>8} {:>6} {:>10}", "run", "state", "step", "mlm", "disc", "auc", "size");
+    say!("{:<28} {:<11} {:>17} {:>10}  last validation", "run", "state", "step", "size");
     for run in runs {
         let state = match run.state {
             RunState::Running => "running",
@@ -31,20 +31,29 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             RunState::Interrupted => "interrupted",
             RunState::Failed => "failed",
         };
-        let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |value| format!("{value:.digits$}"));
-        let last = run.last_validation.as_ref();
         say!(
-            "{:<28} {state:<11} {:>17} {:>8} {:>8} {:>6} {:>7.1} MB",
+            "{:<28} {state:<11} {:>17} {:>7.1} MB  {}",
             run.path.display().to_string(),
             format!("{}/{}", run.step, run.steps),
-            number(last.map(|record| record.mlm_loss), 3),
-            number(last.map(|record| record.disc_loss), 4),
-            number(last.and_then(|record| record.disc_auc), 3),
             run.bytes as f64 / 1e6,
+            run.last_validation.as_ref().map_or_else(|| "-".into(), figures),
         );
         if let Some(reason) = run.reason {
             say!("  {reason}");
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The figures of a validation that tell runs apart: those of pretraining, or all of a task's.
+fn figures(record: &serde_json::Value) -> String {
+    let number = |name: &str, value: &serde_json::Value| {
+        value.as_f64().filter(|_| !["step", "count"].contains(&name)).map(|value| format!("{name} {value:.4}"))
+    };
+    let pretraining = ["mlm_loss", "disc_loss", "disc_auc"];
+    let found: Vec<String> = match record["mlm_loss"].is_number() {
+        true => pretraining.iter().filter_map(|name| number(name, &record[*name])).collect(),
+        false => record.as_object().into_iter().flatten().filter_map(|(name, value)| number(name, value)).collect(),
+    };
+    found.join(", ")
 }

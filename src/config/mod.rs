@@ -85,6 +85,13 @@ pub struct ModelConfig {
     pub initializer_range: f64,
 }
 
+impl ModelConfig {
+    /// Whether training draws masks of dropout.
+    pub fn has_dropout(&self) -> bool {
+        self.hidden_dropout_prob > 0.0 || self.attention_probs_dropout_prob > 0.0
+    }
+}
+
 /// Architecture of the generator, where it differs from [`ModelConfig`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -144,11 +144,11 @@ pub struct Batch {
 
 /// What one optimizer step, or one batch of a validation, works on.
 #[derive(Debug, Clone)]
-pub struct StepBatch {
+pub struct StepBatch<B = Batch> {
     /// The step that these batches are for, from 1; in a validation the steps done so far.
     pub step: usize,
     /// The batches whose gradients are added.
-    pub batches: Vec<Batch>,
+    pub batches: Vec<B>,
 }
 
 impl StepBatch {

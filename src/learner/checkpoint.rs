@@ -6,7 +6,8 @@
 
 use super::interval::{Interval, SharedInterval, locked};
 use super::record::read_records;
-use crate::config::{Config, TrainingConfig};
+use super::trainee::Tally;
+use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::files;
 use burn::train::checkpoint::{
@@ -87,15 +88,15 @@ impl State {
 }
 
 /// A checkpoint that is whole.
-pub(super) struct Found {
+pub(super) struct Found<T> {
     pub path: PathBuf,
     pub state: State,
     /// The metrics since the last record.
-    pub interval: Interval,
+    pub interval: Interval<T>,
 }
 
 /// The newest whole checkpoint below `directory`; `say` hears of those that are damaged.
-pub(super) fn newest(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Option<Found>> {
+pub(super) fn newest<T: Tally>(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
     let steps = match steps(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         steps => steps.map_err(Error::io(directory))?,
@@ -117,11 +118,11 @@ pub(super) fn newest(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Opti
 
 /// The checkpoints of a run.
 #[derive(Clone)]
-pub(super) struct Checkpoints {
+pub(super) struct Checkpoints<T> {
     directory: PathBuf,
     seed: u64,
     store: String,
-    interval: SharedInterval,
+    interval: SharedInterval<T>,
     /// Which ones are kept.
     keep: TrainingConfig,
     /// Parts written so far, by step.
@@ -129,20 +130,19 @@ pub(super) struct Checkpoints {
     /// Parts that are written, or cannot be, since the last [`begin`](Self::begin).
     ended: Arc<(Mutex<usize>, Condvar)>,
     /// The interval as it was when the step's checkpoint was begun.
-    intervals: Arc<Mutex<BTreeMap<usize, Interval>>>,
+    intervals: Arc<Mutex<BTreeMap<usize, Interval<T>>>>,
 }
 
-impl Checkpoints {
+impl<T: Tally> Checkpoints<T> {
     /// Those below `directory` of a run that stands at `step`. The leftovers of a process that was killed are removed, and
     /// checkpoints beyond `step`, which are damaged.
     pub fn new(
         directory: PathBuf,
         step: usize,
-        config: &Config,
+        (seed, keep): (u64, TrainingConfig),
         store: String,
-        interval: SharedInterval,
+        interval: SharedInterval<T>,
     ) -> Result<Self> {
-        let (seed, keep) = (config.seed, config.training.clone());
         let (written, ended, intervals) = Default::default();
         let new = Self { directory, seed, store, interval, keep, written, ended, intervals };
         new.clean(step).map_err(Error::io(&new.directory))?;
@@ -164,7 +164,7 @@ impl Checkpoints {
     }
 
     /// The writers of the three parts, in the order in which Burn takes them.
-    pub fn parts(&self) -> [Part; 3] {
+    pub fn parts(&self) -> [Part<T>; 3] {
         PARTS.map(|name| Part { checkpoints: self.clone(), name })
     }
 
@@ -212,7 +212,7 @@ impl Checkpoints {
     }
 
     /// Adds what is missing beside the parts, and gives the checkpoint its name.
-    fn complete(&self, step: usize, interval: Option<&Interval>) -> std::io::Result<()> {
+    fn complete(&self, step: usize, interval: Option<&Interval<T>>) -> std::io::Result<()> {
         let partial = self.partial(step);
         let mut files = PARTS.map(|part| format!("{part}.bpk")).to_vec();
         if let Some(interval) = interval {
@@ -249,15 +249,7 @@ impl Checkpoints {
 
     /// The step whose validation was the best by `metric`; the first of equal ones.
     fn best(&self, metric: &str, steps: &[usize]) -> Option<usize> {
-        let records = read_records(&self.directory.parent()?.join("metrics.jsonl")).ok()?;
-        let mut best: Option<(usize, f64)> = None;
-        for record in records.iter().filter(|record| record.split == "valid" && steps.contains(&record.step)) {
-            let Some(goodness) = record.goodness(metric) else { continue };
-            if best.is_none_or(|(_, other)| goodness > other) {
-                best = Some((record.step, goodness));
-            }
-        }
-        best.map(|(step, _)| step)
+        best_step(&self.directory.parent()?.join("metrics.jsonl"), metric, |step| steps.contains(&step))
     }
 
     /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.
@@ -269,6 +261,22 @@ impl Checkpoints {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The step among those that `counts` whose validation in the records at `path` is the best by `metric`; the first of
+/// equal ones. Losses and errors are better when they are smaller.
+pub(super) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> bool) -> Option<usize> {
+    let records: Vec<serde_json::Value> = read_records(path).ok()?;
+    let sign = if metric.ends_with("loss") || metric.ends_with("error") { -1.0 } else { 1.0 };
+    let mut best: Option<(usize, f64)> = None;
+    for record in records.iter().filter(|record| record["split"] == "valid") {
+        let (Some(step), Some(value)) = (record["step"].as_u64(), record[metric].as_f64()) else { continue };
+        let (step, goodness) = (step as usize, sign * value);
+        if counts(step) && best.is_none_or(|(_, other)| goodness > other) {
+            best = Some((step, goodness));
+        }
+    }
+    best.map(|(step, _)| step)
 }
 
 /// Tries again after one, two and four seconds.
@@ -288,12 +296,12 @@ fn sync_directory(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Writes one part of every checkpoint.
-pub(super) struct Part {
-    checkpoints: Checkpoints,
+pub(super) struct Part<T> {
+    checkpoints: Checkpoints<T>,
     name: &'static str,
 }
 
-impl<R: Checkpoint> Checkpointer<R> for Part {
+impl<R: Checkpoint, T: Tally> Checkpointer<R> for Part<T> {
     fn save(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
         let _ended = Ended(&self.checkpoints);
         let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
@@ -321,9 +329,9 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
 }
 
 /// Says when it goes that a part has ended, after an error or a panic too.
-struct Ended<'a>(&'a Checkpoints);
+struct Ended<'a, T: Tally>(&'a Checkpoints<T>);
 
-impl Drop for Ended<'_> {
+impl<T: Tally> Drop for Ended<'_, T> {
     fn drop(&mut self) {
         self.0.part_ended();
     }

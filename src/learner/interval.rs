@@ -2,20 +2,20 @@
 //! that a record does not depend on what interrupts its interval.
 
 use super::observation::Seen;
-use crate::objective::Tally;
+use super::trainee::Tally;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The steps since the last record.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Interval {
+pub(super) struct Interval<T> {
     pub last_step: usize,
     /// Steps that are counted below.
     pub steps: usize,
     /// Steps that were not, since their loss or gradients were not finite.
     pub skipped: usize,
-    pub tally: Tally,
+    pub tally: T,
     /// Sum over the steps.
     pub grad_norms: f64,
     /// Learning rate of the last step.
@@ -30,7 +30,7 @@ pub(super) struct Interval {
     usual: Usual,
 }
 
-/// A jump of the MLM loss.
+/// A jump of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spike {
     pub step: usize,
@@ -38,7 +38,7 @@ pub(super) struct Spike {
     pub usual: f64,
 }
 
-/// Mean and variance of the MLM loss over about the last hundred steps.
+/// Mean and variance of the loss over about the last hundred steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Usual {
     mean: f64,
@@ -63,10 +63,10 @@ impl Usual {
 }
 
 /// The interval of training, shared with whoever saves it.
-pub(super) type SharedInterval = Arc<Mutex<Interval>>;
+pub(super) type SharedInterval<T> = Arc<Mutex<Interval<T>>>;
 
 /// The interval, which is plain numbers and so whole whatever happened to another thread.
-pub(super) fn locked(interval: &SharedInterval) -> MutexGuard<'_, Interval> {
+pub(super) fn locked<T>(interval: &SharedInterval<T>) -> MutexGuard<'_, Interval<T>> {
     interval.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -74,9 +74,9 @@ pub(super) fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64().max(1e-9)
 }
 
-impl Interval {
+impl<T: Tally> Interval<T> {
     /// Counts a step.
-    pub fn add(&mut self, seen: &Seen, rate: f64) {
+    pub fn add(&mut self, seen: &Seen<T>, rate: f64) {
         self.last_step = seen.step;
         self.rate = rate;
         let start = self.window.map_or(seen.time.0, |(start, _)| start);
@@ -88,7 +88,7 @@ impl Interval {
         self.steps += 1;
         self.tally.merge(&seen.tally);
         self.grad_norms += seen.grad_norm.unwrap_or(0.0);
-        let (loss, usual) = (seen.tally.mlm_loss(), self.usual.mean);
+        let (loss, usual) = (seen.tally.loss(), self.usual.mean);
         if self.usual.add(loss) {
             self.spikes += 1;
             self.spike = Some(Spike { step: seen.step, loss, usual });
@@ -115,13 +115,9 @@ impl Interval {
 
     /// As a safetensors file: exact, and small beside a checkpoint.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let tally = &self.tally;
+        let (mut sums, lists) = self.tally.to_parts();
         let spike = self.spike.unwrap_or(Spike { step: 0, loss: 0.0, usual: 0.0 });
-        let sums = [
-            tally.mlm_loss_sum,
-            tally.mlm_correct,
-            tally.picked as f64,
-            tally.disc_loss_sum,
+        sums.extend([
             self.last_step as f64,
             self.steps as f64,
             self.skipped as f64,
@@ -135,40 +131,37 @@ impl Interval {
             self.usual.mean,
             self.usual.variance,
             self.usual.count,
-        ];
-        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let (original, replaced) = (bytes(&tally.original), bytes(&tally.replaced));
+        ]);
         let sums: Vec<u8> = sums.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let lists: Vec<_> = lists.into_iter().map(|(name, list)| (name, list.len(), bytes(list))).collect();
         let view = |dtype, size, bytes| TensorView::new(dtype, vec![size], bytes).map_err(|error| error.to_string());
-        let tensors = [
-            ("sums", view(Dtype::F64, sums.len() / 8, &sums)?),
-            ("original", view(Dtype::F32, tally.original.len(), &original)?),
-            ("replaced", view(Dtype::F32, tally.replaced.len(), &replaced)?),
-        ];
+        let mut tensors = vec![("sums", view(Dtype::F64, sums.len() / 8, &sums)?)];
+        for (name, len, bytes) in &lists {
+            tensors.push((name, view(Dtype::F32, *len, bytes)?));
+        }
         safetensors::serialize(tensors, None).map_err(|error| error.to_string())
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) has written.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-        let scores = |name| {
-            let tensor = file.tensor(name).map_err(|error| error.to_string())?;
-            Ok::<_, String>(tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+        let list = |name: &str| {
+            let tensor = file.tensor(name).ok()?;
+            Some(tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
         };
         let sums = file.tensor("sums").map_err(|error| error.to_string())?;
         let sums: Vec<f64> = sums.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
-        let Ok([mlm_loss_sum, mlm_correct, picked, disc_loss_sum, sums @ ..]) = <[f64; 17]>::try_from(sums) else {
-            return Err("expected 17 sums".into());
-        };
-        let [last_step, steps, skipped, grad_norms, rate, seconds, spikes, sums @ ..] = sums;
-        let [step, loss, usual, mean, variance, count] = sums;
-        let (original, replaced) = (scores("original")?, scores("replaced")?);
-        let picked = picked as usize;
+        let unexpected = || format!("{} sums, or their lists, are not those of this kind of run", sums.len());
+        let (tally, rest) = sums.split_last_chunk::<13>().ok_or_else(unexpected)?;
+        let tally = T::from_parts(tally, list).ok_or_else(unexpected)?;
+        let &[last_step, steps, skipped, grad_norms, rate, seconds, spikes, step, loss, usual, mean, variance, count] =
+            rest;
         Ok(Self {
             last_step: last_step as usize,
             steps: steps as usize,
             skipped: skipped as usize,
-            tally: Tally { mlm_loss_sum, mlm_correct, picked, disc_loss_sum, original, replaced },
+            tally,
             grad_norms,
             rate,
             seconds,

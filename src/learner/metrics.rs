@@ -2,7 +2,8 @@
 
 use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::observation::Seen;
-use super::record::Record;
+use super::record::{RunRecord, TrainingFigures};
+use super::trainee::{Number, Tally};
 use burn::tensor::TensorReadError;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
@@ -11,81 +12,17 @@ use burn::train::metric::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A number that the dashboard plots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
-    MlmLoss,
-    MlmAccuracy,
-    DiscLoss,
-    DiscAuc,
-    DiscAccuracy,
-    DiscPrecision,
-    DiscRecall,
-    Entropy,
-    Replaced,
-    LearningRate,
-    GradNorm,
-    TokensPerSecond,
-}
-
-impl Number {
-    /// Those of training and validation.
-    pub const BOTH: [Self; 9] = [
-        Self::DiscLoss,
-        Self::DiscAuc,
-        Self::MlmLoss,
-        Self::MlmAccuracy,
-        Self::DiscAccuracy,
-        Self::DiscPrecision,
-        Self::DiscRecall,
-        Self::Entropy,
-        Self::Replaced,
-    ];
-    /// Those of training alone.
-    pub const TRAIN: [Self; 3] = [Self::LearningRate, Self::GradNorm, Self::TokensPerSecond];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::MlmLoss => "MLM loss",
-            Self::MlmAccuracy => "MLM accuracy",
-            Self::DiscLoss => "Disc loss",
-            Self::DiscAuc => "Disc AUC",
-            Self::DiscAccuracy => "Disc accuracy",
-            Self::DiscPrecision => "Disc precision",
-            Self::DiscRecall => "Disc recall",
-            Self::Entropy => "Entropy",
-            Self::Replaced => "Replaced",
-            Self::LearningRate => "Rate",
-            Self::GradNorm => "Grad norm",
-            Self::TokensPerSecond => "Tokens/s",
-        }
-    }
-
-    fn higher_is_better(self) -> bool {
-        use Number::{DiscAccuracy, DiscAuc, DiscPrecision, DiscRecall, MlmAccuracy, TokensPerSecond};
-        matches!(self, MlmAccuracy | DiscAuc | DiscAccuracy | DiscPrecision | DiscRecall | TokensPerSecond)
-    }
-
-    /// The value, and the count that it is a mean over, so that means over steps are exact. AUC and entropy are no
-    /// means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of all tokens.
-    fn value(self, seen: &Seen, rate: f64) -> (f64, usize) {
-        let tally = &seen.tally;
-        let (hits, false_alarms) = tally.called_replaced();
-        match self {
-            Self::MlmLoss => (tally.mlm_loss(), tally.picked),
-            Self::MlmAccuracy => (tally.mlm_accuracy(), tally.picked),
-            Self::DiscLoss => (tally.disc_loss(), tally.tokens()),
-            Self::DiscAuc => tally.disc_auc().map_or((0.5, 0), |auc| (auc, tally.tokens())),
-            Self::DiscAccuracy => (tally.disc_accuracy(), tally.tokens()),
-            Self::DiscPrecision => (tally.disc_precision(), hits + false_alarms),
-            Self::DiscRecall => (tally.disc_recall(), tally.replaced.len()),
-            Self::Entropy => (tally.entropy(), tally.tokens()),
-            Self::Replaced => (tally.replaced_share(), tally.tokens()),
-            Self::LearningRate => (rate, 1),
-            Self::GradNorm => seen.grad_norm.map_or((0.0, 0), |norm| (norm, 1)),
-            Self::TokensPerSecond => (tally.tokens() as f64 / seconds(seen.time.1 - seen.time.0), tally.tokens()),
-        }
-    }
+/// The numbers of training that do not depend on what is trained.
+pub(super) fn training_numbers<T: Tally>() -> [Number<T>; 3] {
+    let number = |name, higher_is_better, value| Number { name, higher_is_better, value };
+    [
+        number("Rate", false, |_, rate| (rate, 1)),
+        number("Grad norm", false, |seen, _| seen.grad_norm.map_or((0.0, 0), |norm| (norm, 1))),
+        number("Tokens/s", true, |seen, _| {
+            let tokens = seen.tally.tokens();
+            (tokens as f64 / seconds(seen.time.1 - seen.time.0), tokens)
+        }),
+    ]
 }
 
 fn rate(metadata: &MetricMetadata) -> f64 {
@@ -93,16 +30,17 @@ fn rate(metadata: &MetricMetadata) -> f64 {
 }
 
 /// Plots one number.
-#[derive(Clone)]
-pub(super) struct Plot {
-    number: Number,
+pub(super) struct Plot<T> {
+    higher_is_better: bool,
+    value: fn(&Seen<T>, f64) -> (f64, usize),
     name: MetricName,
     state: NumericMetricState,
 }
 
-impl Plot {
-    pub fn new(number: Number) -> Self {
-        Self { number, name: Arc::new(number.name().into()), state: NumericMetricState::default() }
+impl<T> Plot<T> {
+    pub fn new(number: &Number<T>) -> Self {
+        let Number { name, higher_is_better, value } = *number;
+        Self { higher_is_better, value, name: Arc::new(name.into()), state: NumericMetricState::default() }
     }
 
     fn format(&self) -> FormatOptions {
@@ -110,19 +48,27 @@ impl Plot {
     }
 }
 
-impl Metric for Plot {
-    type Input = Arc<Seen>;
+// Derived, it would ask for `T: Clone`.
+impl<T> Clone for Plot<T> {
+    fn clone(&self) -> Self {
+        let Self { higher_is_better, value, name, state } = self;
+        Self { higher_is_better: *higher_is_better, value: *value, name: name.clone(), state: state.clone() }
+    }
+}
+
+impl<T: Tally> Metric for Plot<T> {
+    type Input = Arc<Seen<T>>;
 
     fn name(&self) -> MetricName {
         self.name.clone()
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: self.number.higher_is_better() }.into()
+        NumericAttributes { unit: None, higher_is_better: self.higher_is_better }.into()
     }
 
-    fn update(&mut self, seen: &Arc<Seen>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let (value, count) = self.number.value(seen, rate(metadata));
+    fn update(&mut self, seen: &Arc<Seen<T>>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        let (value, count) = (self.value)(seen, rate(metadata));
         self.state.update(value, count);
         Ok(self.state.compute_update(self.format()))
     }
@@ -136,7 +82,7 @@ impl Metric for Plot {
     }
 }
 
-impl Numeric for Plot {
+impl<T: Tally> Numeric for Plot<T> {
     fn value(&self) -> Option<NumericEntry> {
         Some(self.state.current_value())
     }
@@ -150,42 +96,47 @@ impl Numeric for Plot {
     }
 }
 
+/// How sums become a record: of a step, of `train` or `valid`.
+pub(super) type MakeRecord<T> = Arc<dyn Fn(usize, &str, &T) -> <T as Tally>::Record + Send + Sync>;
+
+/// Name of the summary metric.
+pub(super) const SUMMARY: &str = "Summary";
+
 /// Pools what the steps of an interval saw. At the end of the interval its entry is the [`Record`], serialized as JSON
 /// and formatted as a line; in between there is no entry.
 #[derive(Clone)]
-pub(super) struct Summary {
+pub(super) struct Summary<T: Tally> {
     name: MetricName,
     split: &'static str,
     /// Steps in an interval; absent for a validation, which is one interval.
     log_every: Option<usize>,
     total_steps: usize,
-    interval: SharedInterval,
-    collapsed: bool,
+    interval: SharedInterval<T>,
+    make: MakeRecord<T>,
+    warned: bool,
     /// The line of the interval before, which the dashboard shows until the next.
     line: String,
 }
 
-impl Summary {
-    /// Name of the metric.
-    pub const NAME: &'static str = "Summary";
-
+impl<T: Tally> Summary<T> {
     /// Of training, going on with `interval`.
-    pub fn train(log_every: usize, total_steps: usize, interval: SharedInterval) -> Self {
-        Self { interval, ..Self::new("train", Some(log_every), total_steps) }
+    pub fn train(log_every: usize, total_steps: usize, interval: SharedInterval<T>, make: MakeRecord<T>) -> Self {
+        Self { interval, ..Self::new("train", Some(log_every), total_steps, make) }
     }
 
-    pub fn valid(total_steps: usize) -> Self {
-        Self::new("valid", None, total_steps)
+    pub fn valid(total_steps: usize, make: MakeRecord<T>) -> Self {
+        Self::new("valid", None, total_steps, make)
     }
 
-    fn new(split: &'static str, log_every: Option<usize>, total_steps: usize) -> Self {
+    fn new(split: &'static str, log_every: Option<usize>, total_steps: usize, make: MakeRecord<T>) -> Self {
         Self {
-            name: Arc::new(Self::NAME.into()),
+            name: Arc::new(SUMMARY.into()),
             split,
             log_every,
             total_steps,
             interval: SharedInterval::default(),
-            collapsed: false,
+            make,
+            warned: false,
             line: "-".into(),
         }
     }
@@ -194,7 +145,7 @@ impl Summary {
     fn finish(&mut self) -> SerializedEntry {
         let Some(interval) = locked(&self.interval).finish() else { return self.nothing_new() };
         let step = interval.last_step;
-        let mut record = Record::new(step, self.split, &interval.tally);
+        let mut record = (self.make)(step, self.split, &interval.tally);
         let mut line = format!("{} {step:>7}/{} | {}", self.split, self.total_steps, record.summary());
         if self.log_every.is_some() {
             let elapsed = interval.seconds.max(1e-9);
@@ -207,28 +158,33 @@ impl Summary {
                 interval.rate,
                 readable(left)
             );
-            if interval.skipped > 0 {
-                let count = interval.skipped;
+            let count = interval.skipped;
+            if count > 0 {
                 line += &format!("\nwarning: {count} steps were skipped, since loss or gradients were not finite");
-                record.skipped_steps = Some(count);
             }
             if let Some(spike) = &interval.spike {
                 line += &format!(
-                    "\nwarning: the MLM loss jumped to {:.3} at step {}, from about {:.3}",
-                    spike.loss, spike.step, spike.usual
+                    "\nwarning: the {} jumped to {:.3} at step {}, from about {:.3}",
+                    T::LOSS,
+                    spike.loss,
+                    spike.step,
+                    spike.usual
                 );
-                record.loss_spikes = Some(interval.spikes);
             }
-            record.learning_rate = Some(interval.rate);
-            record.grad_norm = Some(grad_norm);
-            record.tokens_per_second = Some(tokens_per_second);
+            record.set_training(TrainingFigures {
+                learning_rate: Some(interval.rate),
+                grad_norm: Some(grad_norm),
+                tokens_per_second: Some(tokens_per_second),
+                skipped_steps: (count > 0).then_some(count),
+                loss_spikes: interval.spike.map(|_| interval.spikes),
+            });
         } else {
             // Said once when it begins, not at every validation that it lasts.
-            let warning = record.collapse_warning().filter(|_| step > 0);
-            if let Some(warning) = warning.as_ref().filter(|_| !self.collapsed) {
+            let warning = record.warning().filter(|_| step > 0);
+            if let Some(warning) = warning.as_ref().filter(|_| !self.warned) {
                 line += &format!(" \nwarning: {warning}");
             }
-            self.collapsed = warning.is_some();
+            self.warned = warning.is_some();
         }
         let json = serde_json::to_string(&record).expect("a record is plain numbers and strings");
         self.line.clone_from(&line);
@@ -252,14 +208,14 @@ pub(super) fn readable(duration: Duration) -> String {
     }
 }
 
-impl Metric for Summary {
-    type Input = Arc<Seen>;
+impl<T: Tally> Metric for Summary<T> {
+    type Input = Arc<Seen<T>>;
 
     fn name(&self) -> MetricName {
         self.name.clone()
     }
 
-    fn update(&mut self, seen: &Arc<Seen>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+    fn update(&mut self, seen: &Arc<Seen<T>>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
         locked(&self.interval).add(seen, rate(metadata));
         let ends = self.log_every.is_some_and(|every| seen.step.is_multiple_of(every));
         Ok(if ends { self.finish() } else { self.nothing_new() })
@@ -288,6 +244,7 @@ impl Metric for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learner::Record;
     use crate::objective::Tally;
     use std::sync::Mutex;
 
@@ -296,8 +253,12 @@ mod tests {
         MetricMetadata { progress, iteration: None, lr: Some(1e-3.into()) }
     }
 
+    fn make() -> MakeRecord<Tally> {
+        Arc::new(Record::new)
+    }
+
     /// A step or validation whose discriminator separates replaced tokens from original ones by `gap`.
-    fn seen(step: usize, gap: f32) -> Arc<Seen> {
+    fn seen(step: usize, gap: f32) -> Arc<Seen<Tally>> {
         let original: Vec<f32> = (0..850).map(|i| (i % 10) as f32 * 0.01 - 1.7).collect();
         let replaced: Vec<f32> = (0..150).map(|i| (i % 10) as f32 * 0.01 - 1.7 + gap).collect();
         let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
@@ -309,7 +270,7 @@ mod tests {
     #[test]
     fn records_come_at_the_interval_and_at_the_end() {
         let interval = SharedInterval::default();
-        let mut summary = Summary::train(2, 7, interval.clone());
+        let mut summary = Summary::train(2, 7, interval.clone(), make());
         let entries: Vec<_> = (1..=5).map(|step| summary.update(&seen(step, 0.0), &metadata()).unwrap()).collect();
         let is_record: Vec<bool> = entries.iter().map(|entry| !entry.is_not_available()).collect();
         assert_eq!(is_record, [false, true, false, true, false]);
@@ -321,18 +282,18 @@ mod tests {
         let saved = locked(&interval).clone();
         let restored = Interval::from_bytes(&saved.to_bytes().unwrap()).unwrap();
         assert_eq!(restored, saved);
-        let mut summary = Summary::train(100, 7, Arc::new(Mutex::new(restored)));
+        let mut summary = Summary::train(100, 7, Arc::new(Mutex::new(restored)), make());
         summary.update(&seen(7, 0.0), &metadata()).unwrap();
 
         let rest: Record = serde_json::from_str(&summary.compute().unwrap().serialized).unwrap();
-        assert_eq!((rest.step, rest.learning_rate, rest.grad_norm), (7, Some(1e-3), Some(2.0)));
+        assert_eq!((rest.step, rest.training.learning_rate, rest.training.grad_norm), (7, Some(1e-3), Some(2.0)));
         assert_eq!((rest.replaced, rest.disc_entropy), (0.15, crate::objective::entropy(0.15)));
         assert!(summary.compute().unwrap().is_not_available(), "nothing is recorded twice");
     }
 
     #[test]
     fn a_collapsed_discriminator_is_announced_when_it_collapses() {
-        let mut summary = Summary::valid(100);
+        let mut summary = Summary::valid(100, make());
         let mut warned = |step, gap| {
             summary.update(&seen(step, gap), &metadata()).unwrap();
             let line = summary.compute().unwrap().formatted;

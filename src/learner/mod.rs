@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod directory;
+mod fit;
 mod gradients;
 mod interval;
 mod metrics;
@@ -9,6 +10,7 @@ mod observation;
 mod optimizer;
 mod panics;
 mod prepare;
+mod pretraining;
 mod record;
 mod renderer;
 mod restore;
@@ -17,13 +19,16 @@ mod run;
 mod runs;
 mod step;
 mod strategy;
+mod trainee;
 
+pub use fit::Faults;
 pub use gradients::clip_to_norm;
 pub use observation::{Observation, Seen, read_all};
 pub use optimizer::{WarmupLinear, optimizer};
-pub use record::Record;
+pub use record::{Record, RunRecord, TrainingFigures};
 pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
-pub use run::{Faults, Report, RunOptions, pretrain, readable_count};
+pub use run::{Report, RunOptions, pretrain, readable_count};
 pub use runs::{RunState, RunSummary, runs};
-pub use step::{Pretrainer, apply, update};
+pub use step::{Pretrainer, apply, begin_step, inference_step, train_step, update};
+pub use trainee::{Number, Statistics, Tally, Trainee};

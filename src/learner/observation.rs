@@ -1,7 +1,7 @@
 //! What steps leave for the metrics, and how it comes from the device: in one transfer for any number of steps.
 
 use super::gradients::norms_by_block;
-use crate::objective::{Statistics, Tally};
+use super::trainee::Statistics;
 use burn::tensor::{Bool, ExecutionError, Tensor};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
@@ -10,22 +10,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// What a step leaves for the metrics: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
-pub struct Observation {
-    statistics: Option<Statistics>,
+pub struct Observation<S: Statistics> {
+    statistics: Option<S>,
     /// The loss, `[1]`.
     loss: Option<Tensor<1>>,
     /// The norm of the gradients, `[1]`, and their squared norms by parameter, `[1]` each.
     gradients: Option<(Tensor<1>, Vec<(String, Tensor<1>)>)>,
-    seen: Arc<Seen>,
+    seen: Arc<Seen<S::Tally>>,
 }
 
 /// The host's side of an [`Observation`].
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct Seen<T> {
     /// The step, from 1; in a validation the steps done so far.
     pub step: usize,
     /// Sums and scores.
-    pub tally: Tally,
+    pub tally: T,
     /// Norm of all gradients together before clipping; absent in a validation.
     pub grad_norm: Option<f64>,
     /// Where loss or gradients were not finite, so that nothing was updated: the norms of the gradients by block.
@@ -34,22 +34,24 @@ pub struct Seen {
     pub time: (Instant, Instant),
 }
 
-impl Observation {
+impl<S: Statistics> Observation<S> {
     /// Of a step that begins now.
-    pub(super) fn new(step: usize) -> Self {
+    pub fn new(step: usize) -> Self {
         let now = Instant::now();
-        let seen = Seen { step, tally: Tally::default(), grad_norm: None, bad: None, time: (now, now) };
+        let seen = Seen { step, tally: Default::default(), grad_norm: None, bad: None, time: (now, now) };
         Self { statistics: None, loss: None, gradients: None, seen: Arc::new(seen) }
     }
 
-    pub(super) fn add(&mut self, statistics: Statistics) {
+    /// Adds the statistics of a batch.
+    pub fn add(&mut self, statistics: S) {
         match &mut self.statistics {
             Some(sum) => sum.merge(statistics),
             None => self.statistics = Some(statistics),
         }
     }
 
-    pub(super) fn add_loss(&mut self, loss: Tensor<1>) {
+    /// Adds the loss of a batch, `[1]`, without autodiff.
+    pub fn add_loss(&mut self, loss: Tensor<1>) {
         self.loss = Some(match self.loss.take() {
             Some(sum) => sum + loss,
             None => loss,
@@ -72,7 +74,7 @@ impl Observation {
     }
 
     /// What is known on the host.
-    pub fn seen(&self) -> &Arc<Seen> {
+    pub fn seen(&self) -> &Arc<Seen<S::Tally>> {
         &self.seen
     }
 }
@@ -82,10 +84,10 @@ impl Observation {
 ///
 /// # Errors
 /// The device's.
-pub fn read_all(observations: &mut [Observation]) -> Result<(), ExecutionError> {
+pub fn read_all<S: Statistics>(observations: &mut [Observation<S>]) -> Result<(), ExecutionError> {
     let mut tensors = Vec::new();
     for observation in observations.iter_mut() {
-        tensors.extend(observation.statistics.as_mut().map(Statistics::take).into_iter().flatten());
+        tensors.extend(observation.statistics.as_mut().map(S::take).into_iter().flatten());
         tensors.extend(observation.loss.clone());
         tensors.extend(observation.gradients.as_ref().map(|(norm, _)| norm.clone()));
     }
@@ -105,7 +107,7 @@ pub fn read_all(observations: &mut [Observation]) -> Result<(), ExecutionError> 
     for (number, observation) in (0..).zip(observations.iter_mut()) {
         let seen = Arc::make_mut(&mut observation.seen);
         if let Some(statistics) = observation.statistics.take() {
-            seen.tally = statistics.tally(take(statistics.len()));
+            seen.tally = statistics.tally(take(statistics.count()));
         }
         let loss = observation.loss.take().map(|_| take(1)[0]);
         if let Some((_, squares)) = observation.gradients.take() {
@@ -120,15 +122,15 @@ pub fn read_all(observations: &mut [Observation]) -> Result<(), ExecutionError> 
     Ok(())
 }
 
-impl ItemLazy for Observation {
+impl<S: Statistics> ItemLazy for Observation<S> {
     fn sync(mut self) -> Result<Self, ExecutionError> {
         read_all(std::slice::from_mut(&mut self))?;
         Ok(self)
     }
 }
 
-impl Adaptor<Arc<Seen>> for Observation {
-    fn adapt(&self) -> Arc<Seen> {
+impl<S: Statistics> Adaptor<Arc<Seen<S::Tally>>> for Observation<S> {
+    fn adapt(&self) -> Arc<Seen<S::Tally>> {
         self.seen.clone()
     }
 }

@@ -7,6 +7,7 @@ use burn::train::Interrupter;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericEntry};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
@@ -38,21 +39,41 @@ pub struct Record {
     pub disc_auc: Option<f64>,
     /// Share of the real tokens that were replaced by another token.
     pub replaced: f64,
-    /// Learning rate of the last step; training only.
+    /// What only training has.
+    #[serde(flatten)]
+    pub training: TrainingFigures,
+}
+
+/// The figures of an interval of training that do not depend on what is trained; all absent in a validation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainingFigures {
+    /// Learning rate of the last step.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub learning_rate: Option<f64>,
-    /// Mean norm of the gradients before clipping; training only.
+    /// Mean norm of the gradients before clipping.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub grad_norm: Option<f64>,
-    /// Real tokens a second; training only.
+    /// Real tokens a second.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens_per_second: Option<f64>,
     /// Steps that updated nothing, since loss or gradients were not finite, and that no other figure counts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub skipped_steps: Option<usize>,
-    /// Steps whose MLM loss lies far above what was usual.
+    /// Steps whose loss lies far above what was usual.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub loss_spikes: Option<usize>,
+}
+
+/// A line of `metrics.jsonl`, whatever is trained.
+pub trait RunRecord: Serialize + DeserializeOwned {
+    /// The metrics in one readable line, without step and split.
+    fn summary(&self) -> String;
+
+    /// What a person should be told of beside the figures; said once when it begins.
+    fn warning(&self) -> Option<String>;
+
+    /// Adds what only training has.
+    fn set_training(&mut self, figures: TrainingFigures);
 }
 
 impl Record {
@@ -70,11 +91,7 @@ impl Record {
             disc_recall: tally.disc_recall(),
             disc_auc: tally.disc_auc(),
             replaced: tally.replaced_share(),
-            learning_rate: None,
-            grad_norm: None,
-            tokens_per_second: None,
-            skipped_steps: None,
-            loss_spikes: None,
+            training: TrainingFigures::default(),
         }
     }
 
@@ -92,33 +109,28 @@ impl Record {
             )
         })
     }
+}
 
-    /// A metric by its name, larger for the better: losses are negated.
-    pub fn goodness(&self, metric: &str) -> Option<f64> {
-        match metric {
-            "mlm_loss" => Some(-self.mlm_loss),
-            "mlm_accuracy" => Some(self.mlm_accuracy),
-            "disc_loss" => Some(-self.disc_loss),
-            "disc_accuracy" => Some(self.disc_accuracy),
-            "disc_precision" => Some(self.disc_precision),
-            "disc_recall" => Some(self.disc_recall),
-            "disc_auc" => self.disc_auc,
-            _ => None,
-        }
-    }
-
-    /// The metrics in one readable line, without step and split.
-    pub fn summary(&self) -> String {
+impl RunRecord for Record {
+    fn summary(&self) -> String {
         let auc = self.disc_auc.map_or_else(|| "  -  ".into(), |auc| format!("{auc:.3}"));
         format!(
             "mlm {:.3} acc {:.3} | disc {:.4} (entropy {:.4}) auc {auc} prec {:.2} rec {:.2}",
             self.mlm_loss, self.mlm_accuracy, self.disc_loss, self.disc_entropy, self.disc_precision, self.disc_recall
         )
     }
+
+    fn warning(&self) -> Option<String> {
+        self.collapse_warning()
+    }
+
+    fn set_training(&mut self, figures: TrainingFigures) {
+        self.training = figures;
+    }
 }
 
 /// All records of a run.
-pub(super) fn read_records(path: &Path) -> Result<Vec<Record>> {
+pub(super) fn read_records<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let record = |(number, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| Error::Input {
@@ -139,10 +151,16 @@ pub(super) fn cut(path: &Path, step: Option<usize>) -> Result<()> {
     };
     let stays = |line: &&str| {
         line.ends_with('\n')
-            && serde_json::from_str::<Record>(line).is_ok_and(|record| step.is_some_and(|step| record.step <= step))
+            && serde_json::from_str::<Position>(line).is_ok_and(|record| step.is_some_and(|step| record.step <= step))
     };
     let kept: String = text.split_inclusive('\n').filter(stays).collect();
     if kept == text { Ok(()) } else { files::write_file(path, kept.as_bytes()) }
+}
+
+/// What every record has.
+#[derive(Deserialize)]
+struct Position {
+    step: usize,
 }
 
 /// Writes the records that the summary metric makes.

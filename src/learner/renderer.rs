@@ -1,6 +1,6 @@
 //! What is seen of a run off a terminal: one line for each summary.
 
-use super::metrics::Summary;
+use super::metrics::SUMMARY;
 use burn::train::LearnerSummary;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::{MetricDefinition, MetricId};
@@ -17,7 +17,7 @@ pub(super) struct Lines<W> {
 
 impl<W: Write> Lines<W> {
     pub fn new(out: W) -> Self {
-        Self { out, summary: MetricId::new(Summary::NAME.to_owned().into()) }
+        Self { out, summary: MetricId::new(SUMMARY.to_owned().into()) }
     }
 
     fn show(&mut self, state: &MetricState) {

@@ -1,7 +1,7 @@
 //! The model of a checkpoint, for export.
 
 use super::checkpoint;
-use super::record::read_records;
+use super::record::{Record, read_records};
 use super::run::Report;
 use super::step::Pretrainer;
 use crate::config::{Config, Source, load};
@@ -36,7 +36,7 @@ pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result
     let model = Pretrainer::new(&config, device)
         .try_load_record(record)
         .map_err(|error| Error::input(&path, error.to_string()))?;
-    let mut records = read_records(&directory.join("metrics.jsonl"))?;
+    let mut records: Vec<Record> = read_records(&directory.join("metrics.jsonl"))?;
     records.retain(|record| record.step <= step);
     let tokenizer = Tokenizer::load(&directory.join("tokenizer"))?;
     let report =

@@ -1,8 +1,7 @@
 //! What became of runs: a status that each run keeps, and a table of all.
 
 use super::directory::is_locked;
-use super::record::{Record, read_records};
-use crate::config::Config;
+use super::record::read_records;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -54,8 +53,8 @@ pub struct RunSummary {
     pub step: usize,
     /// Steps of the whole run.
     pub steps: usize,
-    /// Its last validation.
-    pub last_validation: Option<Record>,
+    /// Its last validation, as it stands in `metrics.jsonl`.
+    pub last_validation: Option<serde_json::Value>,
     /// Size on disk in bytes.
     pub bytes: u64,
 }
@@ -85,15 +84,17 @@ fn summary(path: &Path) -> RunSummary {
         Some(RunState::Running) | None => RunState::Interrupted,
         Some(state) => state,
     };
-    let config: Option<Config> = toml::from_str(&read("config.toml")).ok();
-    let records = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
+    let config: Option<toml::Table> = toml::from_str(&read("config.toml")).ok();
+    let steps = config.and_then(|config| config.get("training")?.get("steps")?.as_integer());
+    let records: Vec<serde_json::Value> = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
+    let step = records.iter().filter_map(|record| record["step"].as_u64()).max();
     RunSummary {
         path: path.to_owned(),
         state,
         reason: status.and_then(|status| status.reason),
-        step: records.iter().map(|record| record.step).max().unwrap_or(0),
-        steps: config.map_or(0, |config| config.training.steps),
-        last_validation: records.into_iter().rfind(|record| record.split == "valid"),
+        step: step.unwrap_or(0) as usize,
+        steps: steps.map_or(0, |steps| steps.max(0) as usize),
+        last_validation: records.into_iter().rfind(|record| record["split"] == "valid"),
         bytes: walkdir::WalkDir::new(path)
             .into_iter()
             .filter_map(|entry| entry.ok()?.metadata().ok())

@@ -1,16 +1,17 @@
-//! What the Learner trains: the pair with its objective; one item is one optimizer step.
+//! A step of the Learner, and the pair with its objective, the first of the things that it trains.
 
 use super::gradients::clip;
 use super::observation::{Observation, read_all};
+use super::trainee::Trainee;
 use crate::config::{Config, ObjectiveConfig, Precision};
-use crate::data::{Purpose, Rng, StepBatch};
+use crate::data::{Batch, Purpose, Rng, StepBatch};
 use crate::device::computes_on_host;
 use crate::kernels::{conditionally, with_precision};
 use crate::model::ElectraPair;
 use crate::objective::{self, Part};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{Device, ExecutionError};
+use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::{InferenceStep, Learner, TrainOutput, TrainStep};
 
 /// The pair with its objective.
@@ -41,53 +42,102 @@ impl Pretrainer {
 
 impl Pretrainer {
     /// Both passes of a step; calls `done` behind each part of them.
-    pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Observation> {
-        let mut seen = Observation::new(input.step);
+    pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Seeing> {
         let counts = input.counts();
-        let mut accumulator = GradientsAccumulator::new();
-        for batch in &input.batches {
-            let forward = || objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done);
-            let outcome = with_precision(self.precision, forward);
-            seen.add_loss(outcome.loss.clone().inner());
-            let loss = if self.loss_scale == 1.0 { outcome.loss } else { outcome.loss * self.loss_scale };
-            accumulator.accumulate(self, GradientsParams::from_grads(loss.backward(), self));
-            seen.add(outcome.statistics);
+        train_step(self, input, |batch, backward| {
+            let outcome = objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done);
+            backward(outcome.loss);
             done(Part::Backward);
-        }
-        TrainOutput { grads: accumulator.grads(), item: seen }
+            outcome.statistics
+        })
+    }
+}
+
+/// What a step of pretraining leaves for the metrics.
+type Seeing = Observation<objective::Statistics>;
+
+impl Trainee for Pretrainer {
+    type Batch = Batch;
+    type Statistics = objective::Statistics;
+
+    fn begin_step(&self, key: u64) {
+        self.pair.begin_step(key);
     }
 
-    /// Seeds what step `step`, counted from 0, draws beside its batches: dropout, by the kernels or by `device`.
-    pub fn begin_step(&self, device: &Device, seed: u64, step: usize) {
-        let key = Rng::new(seed, Purpose::Device, step as u64, 0).next_u64();
-        self.pair.begin_step(key);
-        if !computes_on_host(device) {
-            device.seed(key);
-        }
+    fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    fn loss_scale(&self) -> f64 {
+        self.loss_scale
     }
 }
 
 impl TrainStep for Pretrainer {
     type Input = StepBatch;
-    type Output = Observation;
+    type Output = Seeing;
 
-    fn step(&self, input: StepBatch) -> TrainOutput<Observation> {
+    fn step(&self, input: StepBatch) -> TrainOutput<Seeing> {
         self.step_by_parts(input, &mut |_| ())
     }
 }
 
 impl InferenceStep for Pretrainer {
     type Input = StepBatch;
-    type Output = Observation;
+    type Output = Seeing;
 
-    fn step(&self, input: StepBatch) -> Observation {
-        let mut seen = Observation::new(input.step);
+    fn step(&self, input: StepBatch) -> Seeing {
         let counts = input.counts();
-        for batch in &input.batches {
-            let forward = || objective::forward(&self.pair, batch, counts, &self.objective);
-            seen.add(with_precision(self.precision, forward).statistics);
+        let forward = |batch: &Batch| objective::forward(&self.pair, batch, counts, &self.objective).statistics;
+        inference_step(self, &input, forward)
+    }
+}
+
+/// Both passes of a step over its batches. `forward` runs the first of a batch, hands the loss, `[1]`, to the function
+/// that runs the second, and returns the statistics.
+pub fn train_step<M: Trainee>(
+    model: &M,
+    input: StepBatch<M::Batch>,
+    mut forward: impl FnMut(&M::Batch, &mut dyn FnMut(Tensor<1>)) -> M::Statistics,
+) -> TrainOutput<Observation<M::Statistics>> {
+    let mut seen = Observation::new(input.step);
+    let mut accumulator = GradientsAccumulator::new();
+    let scale = model.loss_scale();
+    for batch in &input.batches {
+        let mut losses = None;
+        let mut backward = |loss: Tensor<1>| {
+            losses = Some(loss.clone().inner());
+            let loss = if scale == 1.0 { loss } else { loss * scale };
+            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+        };
+        let statistics = with_precision(model.precision(), || forward(batch, &mut backward));
+        if let Some(loss) = losses {
+            seen.add_loss(loss);
         }
-        seen
+        seen.add(statistics);
+    }
+    TrainOutput { grads: accumulator.grads(), item: seen }
+}
+
+/// The forward passes of a step over its batches.
+pub fn inference_step<M: Trainee>(
+    model: &M,
+    input: &StepBatch<M::Batch>,
+    mut forward: impl FnMut(&M::Batch) -> M::Statistics,
+) -> Observation<M::Statistics> {
+    let mut seen = Observation::new(input.step);
+    for batch in &input.batches {
+        seen.add(with_precision(model.precision(), || forward(batch)));
+    }
+    seen
+}
+
+/// Seeds what step `step`, counted from 0, draws beside its batches: dropout, by the kernels or by `device`.
+pub fn begin_step<M: Trainee>(model: &M, device: &Device, seed: u64, step: usize) {
+    let key = Rng::new(seed, Purpose::Device, step as u64, 0).next_u64();
+    model.begin_step(key);
+    if !computes_on_host(device) {
+        device.seed(key);
     }
 }
 
@@ -95,11 +145,11 @@ impl InferenceStep for Pretrainer {
 ///
 /// # Errors
 /// The device's.
-pub fn update(
-    learner: &mut Learner<Pretrainer>,
-    input: StepBatch,
+pub fn update<M: Trainee>(
+    learner: &mut Learner<M>,
+    input: StepBatch<M::Batch>,
     max_grad_norm: f64,
-) -> Result<Observation, ExecutionError> {
+) -> Result<Observation<M::Statistics>, ExecutionError> {
     let output = learner.train_step(input);
     apply(learner, output, max_grad_norm)
 }
@@ -110,14 +160,14 @@ pub fn update(
 ///
 /// # Errors
 /// The device's.
-pub fn apply(
-    learner: &mut Learner<Pretrainer>,
-    output: TrainOutput<Observation>,
+pub fn apply<M: Trainee>(
+    learner: &mut Learner<M>,
+    output: TrainOutput<Observation<M::Statistics>>,
     max_grad_norm: f64,
-) -> Result<Observation, ExecutionError> {
+) -> Result<Observation<M::Statistics>, ExecutionError> {
     let model = learner.model();
     let mut observation = output.item;
-    let clipped = clip(&model, output.grads, max_grad_norm, model.loss_scale);
+    let clipped = clip(&model, output.grads, max_grad_norm, model.loss_scale());
     let on_host = computes_on_host(&clipped.norm.device());
     drop(model);
     learner.lr_step();

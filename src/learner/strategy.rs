@@ -1,15 +1,16 @@
 //! The training loop: windows of optimizer steps in place of Burn's epochs, with validation and checkpoints at their
 //! ends.
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::{Checkpoints, best_step};
+use super::fit::Faults;
 use super::gradients::poison;
 use super::observation::{Observation, read_all};
-use super::run::Faults;
-use super::step::{Pretrainer, apply};
+use super::record::read_records;
+use super::step::{apply, begin_step};
+use super::trainee::{Statistics, Trainee};
 use crate::config::TrainingConfig;
-use crate::data::{self, Cursor};
+use crate::data::Cursor;
 use crate::files;
-use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearningCheckpointer,
@@ -18,7 +19,7 @@ use burn::train::{
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,6 +49,25 @@ pub(super) fn windows(config: &TrainingConfig, mut start: usize) -> Vec<Window> 
     windows
 }
 
+/// A run ends when so many validations in a row were no better than the best before them.
+#[derive(Debug, Clone)]
+pub(crate) struct EarlyStopping {
+    /// Its name in `metrics.jsonl`.
+    pub metric: String,
+    pub patience: usize,
+}
+
+impl EarlyStopping {
+    /// Whether the records at `path` end so.
+    pub fn is_met(&self, path: &Path) -> bool {
+        let Some(best) = best_step(path, &self.metric, |_| true) else { return false };
+        let Ok(records) = read_records::<serde_json::Value>(path) else { return false };
+        let later =
+            |record: &&serde_json::Value| record["split"] == "valid" && record["step"].as_u64() > Some(best as u64);
+        records.iter().filter(later).count() >= self.patience
+    }
+}
+
 /// How a run ended; kept here since Burn's TUI clears the interrupter before the result is read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
@@ -60,7 +80,7 @@ pub(super) struct Ending {
 }
 
 /// Burn's strategy that trains by windows on one device.
-pub(super) struct Windows {
+pub(super) struct Windows<M: Trainee> {
     /// With autodiff.
     pub device: Device,
     pub windows: Vec<Window>,
@@ -74,29 +94,31 @@ pub(super) struct Windows {
     /// Bad steps in a row that end the run.
     pub max_bad_steps: usize,
     pub faults: Faults,
-    /// What is known of the bad step that ends the run is written here.
-    pub report: PathBuf,
-    /// To say which sequences a step had.
-    pub host: data::TrainLoader,
+    /// The run directory.
+    pub output: PathBuf,
+    pub early_stopping: Option<EarlyStopping>,
+    /// Which sequences step `step`, counted from 0, has.
+    pub sequences: Arc<dyn Fn(usize) -> Vec<usize> + Send + Sync>,
     /// Steps that were done before.
     pub start: usize,
-    pub checkpoints: Checkpoints,
+    pub checkpoints: Checkpoints<TallyOf<M>>,
     /// Set to the number of a signal by its handler.
     pub signal: Arc<AtomicUsize>,
     pub ending: Arc<Mutex<Ending>>,
 }
 
-type Events = SupervisedTrainingEventProcessor<Pretrainer>;
+type Events<M> = SupervisedTrainingEventProcessor<M>;
+type TallyOf<M> = <<M as Trainee>::Statistics as Statistics>::Tally;
 
-impl SupervisedLearningStrategy<Pretrainer> for Windows {
+impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
     fn fit(
         &self,
-        components: TrainingComponents<Pretrainer>,
-        mut learner: Learner<Pretrainer>,
-        train: TrainLoader<Pretrainer>,
-        valid: ValidLoader<Pretrainer>,
+        components: TrainingComponents<M>,
+        mut learner: Learner<M>,
+        train: TrainLoader<M>,
+        valid: ValidLoader<M>,
         _first: usize,
-    ) -> (Pretrainer, Events) {
+    ) -> (M, Events<M>) {
         let TrainingComponents { mut event_processor, mut checkpointer, interrupter, event_store, .. } = components;
         // Ids and masks need no gradients, so the batches live on the device without autodiff.
         let plain = self.device.clone().inner();
@@ -131,7 +153,8 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
                 failure = self.validate(number, &learner, &valid, &mut event_processor, &interrupter).err();
             }
             interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
-            if (window.checkpoint || stopped)
+            let enough = window.validate && failure.is_none() && self.is_enough(&mut event_processor, &interrupter);
+            if (window.checkpoint || stopped || enough)
                 && interrupter.error().is_none()
                 && failure.is_none()
                 && let Some(checkpointer) = &mut checkpointer
@@ -140,6 +163,9 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
                 self.checkpoints.begin(done);
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
                 self.checkpoints.wait();
+            }
+            if enough {
+                break;
             }
         }
         interrupter.fail_on_error(event_processor.flush());
@@ -155,20 +181,20 @@ impl SupervisedLearningStrategy<Pretrainer> for Windows {
 }
 
 /// What the windows of a run share.
-struct Progressing<'a> {
-    events: &'a mut Events,
+struct Progressing<'a, M: Trainee> {
+    events: &'a mut Events<M>,
     interrupter: &'a Interrupter,
     bad_steps: &'a mut usize,
 }
 
-impl Windows {
+impl<M: Trainee> Windows<M> {
     /// Trains for the steps of the cursor; returns the steps of the whole run that are done then, or why it cannot go on.
     fn train_window(
         &self,
         number: usize,
-        learner: &mut Learner<Pretrainer>,
-        train: &TrainLoader<Pretrainer>,
-        state: &mut Progressing,
+        learner: &mut Learner<M>,
+        train: &TrainLoader<M>,
+        state: &mut Progressing<M>,
     ) -> Result<usize, String> {
         let interrupter = state.interrupter;
         let total_items = train.num_items();
@@ -186,7 +212,7 @@ impl Windows {
                 }
             };
             if self.device_is_random {
-                learner.model().begin_step(&self.device, self.seed, done);
+                begin_step(&learner.model(), &self.device, self.seed, done);
             }
             let mut output = learner.train_step(input);
             if self.faults.poisoned_steps.contains(&(done + 1)) {
@@ -216,8 +242,8 @@ impl Windows {
     /// steps in a row.
     fn observe(
         &self,
-        waiting: &mut Vec<(Observation, TrainingItem<()>)>,
-        state: &mut Progressing,
+        waiting: &mut Vec<(Observation<M::Statistics>, TrainingItem<()>)>,
+        state: &mut Progressing<M>,
     ) -> Result<(), String> {
         let (mut observations, items): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
@@ -237,12 +263,13 @@ impl Windows {
     fn describe(&self, step: usize, count: usize, norms: &BTreeMap<String, f64>) -> String {
         let number = |norm: &f64| if norm.is_finite() { serde_json::json!(norm) } else { norm.to_string().into() };
         let norms: BTreeMap<_, _> = norms.iter().map(|(block, norm)| (block, number(norm))).collect();
-        let sequences: Vec<_> = self.host.indices(step - 1).iter().map(|&(index, _)| index).collect();
+        let sequences = (self.sequences)(step - 1);
         let report = serde_json::json!({
             "step": step, "bad_steps": count, "sequences": sequences, "gradient_norms": norms,
         });
-        let written = match files::write_file(&self.report, format!("{report:#}\n").as_bytes()) {
-            Ok(()) => format!("{} tells more", self.report.display()),
+        let path = self.output.join("bad-step.json");
+        let written = match files::write_file(&path, format!("{report:#}\n").as_bytes()) {
+            Ok(()) => format!("{} tells more", path.display()),
             Err(error) => format!("more could not be written down: {error}"),
         };
         format!(
@@ -251,12 +278,19 @@ impl Windows {
         )
     }
 
+    /// Whether the validations have stopped getting better.
+    fn is_enough(&self, events: &mut Events<M>, interrupter: &Interrupter) -> bool {
+        let Some(stopping) = &self.early_stopping else { return false };
+        interrupter.fail_on_error(events.flush());
+        stopping.is_met(&self.output.join("metrics.jsonl"))
+    }
+
     fn validate(
         &self,
         number: usize,
-        learner: &Learner<Pretrainer>,
-        valid: &ValidLoader<Pretrainer>,
-        events: &mut Events,
+        learner: &Learner<M>,
+        valid: &ValidLoader<M>,
+        events: &mut Events<M>,
         interrupter: &Interrupter,
     ) -> Result<(), String> {
         let total_items = valid.num_items();

@@ -1,0 +1,217 @@
+//! A run of the Learner, whatever it trains: from a model and its loaders to a trained model and its records.
+
+use super::checkpoint::{Always, Checkpoints, Found};
+use super::directory::RunDirectory;
+use super::interval::{SharedInterval, locked};
+use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
+use super::panics::{advice, caught};
+use super::record::{self, Failure, RecordLog, read_records};
+use super::renderer::Lines;
+use super::run::readable_count;
+use super::runs::{RunState, Status};
+use super::strategy::{EarlyStopping, Ending, Windows, windows};
+use super::trainee::{Statistics, Tally, Trainee};
+use crate::config::TrainingConfig;
+use crate::corpus::Progress;
+use crate::data::Cursor;
+use crate::device::{Adapter, computes_on_host};
+use crate::error::{Error, Result};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::store::ModuleRecord;
+use burn::tensor::Device;
+use burn::train::renderer::MetricsRenderer;
+use burn::train::renderer::tui::TuiMetricsRendererWrapper;
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainLoader, TrainingStrategy, ValidLoader};
+use std::path::Path;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Faults that tests put into a run; by default none.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// Steps, from 1, whose gradients become NaN.
+    pub poisoned_steps: Vec<usize>,
+}
+
+type TallyOf<M> = <<M as Trainee>::Statistics as Statistics>::Tally;
+type RecordOf<M> = <TallyOf<M> as Tally>::Record;
+
+/// What there is to do. The run directory is locked and holds `config.toml`.
+pub(crate) struct Job<'a, M: Trainee> {
+    pub directory: RunDirectory,
+    pub output: &'a Path,
+    pub adapter: &'a Adapter,
+    /// The adapter's device with autodiff.
+    pub device: Device,
+    pub model: M,
+    pub optimizer: ModuleOptimizer,
+    /// At the step where training begins.
+    pub schedule: ModuleLrScheduler,
+    /// The checkpoint to go on from.
+    pub found: Option<Found<TallyOf<M>>>,
+    /// Of the training data.
+    pub fingerprint: String,
+    pub loaders: (TrainLoader<M>, ValidLoader<M>),
+    /// Which sequences step `step`, counted from 0, has.
+    pub sequences: Arc<dyn Fn(usize) -> Vec<usize> + Send + Sync>,
+    /// The window that the loaders serve.
+    pub cursor: Cursor,
+    pub make_record: MakeRecord<TallyOf<M>>,
+    pub seed: u64,
+    pub has_dropout: bool,
+    pub max_grad_norm: f64,
+    pub batch_size: usize,
+    pub training: &'a TrainingConfig,
+    pub early_stopping: Option<EarlyStopping>,
+    pub signal: Arc<AtomicUsize>,
+    pub faults: Faults,
+    pub dashboard: bool,
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+/// What a run has come to.
+pub(crate) struct Fitted<M: Trainee> {
+    /// Without autodiff.
+    pub model: M,
+    /// All records, as they stand in `metrics.jsonl`.
+    pub records: Vec<RecordOf<M>>,
+    /// Steps done.
+    pub steps: usize,
+    /// Time from the first step to the last validation; absent where nothing was left to do.
+    pub elapsed: Option<Duration>,
+    /// Who stopped the run before its last step.
+    pub interrupted: Option<String>,
+}
+
+/// Runs `work`, which says when it begins to write to the run at `output`, and leaves there what became of it;
+/// `interrupted` says who stopped it.
+pub(crate) fn with_status<T>(
+    output: &Path,
+    work: impl FnOnce(&mut bool) -> Result<T>,
+    interrupted: impl FnOnce(&T) -> Option<String>,
+) -> Result<T> {
+    let mut begun = false;
+    let result = work(&mut begun);
+    if begun {
+        let (state, reason) = match &result {
+            Ok(report) => match interrupted(report) {
+                Some(reason) => (RunState::Interrupted, Some(reason)),
+                None => (RunState::Finished, None),
+            },
+            Err(error) => (RunState::Failed, Some(error.to_string())),
+        };
+        // On a disk that is full the error itself matters more.
+        _ = Status::write(state, reason.as_deref(), output);
+    }
+    result
+}
+
+/// Trains what is left of a run.
+///
+/// # Errors
+/// A checkpoint that does not fit the model, or a run that failed on its way.
+pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
+    let Job { directory, output, adapter, device, mut model, mut optimizer, training, progress, .. } = job;
+    let interval = SharedInterval::default();
+    let start = job.found.as_ref().map_or(0, |found| found.state.step);
+    if let Some(found) = job.found {
+        progress(Progress::Stage(&format!("going on behind step {start}, from {}", found.path.display())));
+        let model_path = found.path.join("model.bpk");
+        let damaged = |error: &dyn std::fmt::Display| Error::input(&found.path, error.to_string());
+        let record = ModuleRecord::load(&model_path).map_err(|error| damaged(&error))?;
+        model = model.try_load_record(record).map_err(|error| damaged(&error))?;
+        let record = OptimizerRecord::load(found.path.join("optimizer.bpk")).map_err(|error| damaged(&error))?;
+        optimizer = optimizer.load_record(record);
+        *locked(&interval) = found.interval;
+    }
+    let metrics_path = output.join("metrics.jsonl");
+    record::cut(&metrics_path, (start > 0).then_some(start))?;
+    let enough = start > 0 && job.early_stopping.as_ref().is_some_and(|stopping| stopping.is_met(&metrics_path));
+    let windows = if enough { Vec::new() } else { windows(training, start) };
+    if windows.is_empty() {
+        let records = read_records(&metrics_path)?;
+        return Ok(Fitted { model, records, steps: start, elapsed: None, interrupted: None });
+    }
+    let parameters = readable_count(model.num_params());
+    progress(Progress::Stage(&format!("training {parameters} parameters on {adapter}")));
+
+    let interrupter = Interrupter::new();
+    let failure = Failure::default();
+    let log = RecordLog::create(&metrics_path, SUMMARY, interrupter.clone(), failure.clone())
+        .map_err(Error::io(&metrics_path))?;
+    let renderer: Box<dyn MetricsRenderer> = if job.dashboard {
+        Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), None))
+    } else {
+        Box::new(Lines::new(std::io::stdout()))
+    };
+    let ending = Arc::new(Mutex::new(Ending::default()));
+    let kept = (job.seed, training.clone());
+    let checkpoints = Checkpoints::new(output.join("checkpoints"), start, kept, job.fingerprint, interval.clone())?;
+    let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
+    let (train, valid) = job.loaders;
+    let make = job.make_record;
+    let mut supervised = SupervisedTraining::new(output, train, valid)
+        .num_epochs(windows.len())
+        .renderer(renderer)
+        .with_interrupter(interrupter)
+        .with_metric_logger(log)
+        .with_application_logger(None)
+        .with_custom_checkpointers(model_part, optimizer_part, scheduler_part)
+        .with_checkpointing_strategy(Always)
+        .metric_train(Summary::train(training.log_every, training.steps, interval, make.clone()))
+        .metric_valid(Summary::valid(training.steps, make));
+    for number in TallyOf::<M>::numbers() {
+        supervised = supervised.metric_train_numeric(Plot::new(number)).metric_valid_numeric(Plot::new(number));
+    }
+    for number in &training_numbers() {
+        supervised = supervised.metric_train_numeric(Plot::new(number));
+    }
+    let strategy = Windows {
+        device,
+        windows,
+        cursor: job.cursor,
+        seed: job.seed,
+        device_is_random: job.has_dropout,
+        max_grad_norm: job.max_grad_norm,
+        max_bad_steps: training.max_bad_steps,
+        read_every: if computes_on_host(&adapter.device) { 1 } else { training.log_every },
+        start,
+        checkpoints,
+        early_stopping: job.early_stopping,
+        signal: job.signal,
+        faults: job.faults,
+        output: output.to_owned(),
+        sequences: job.sequences,
+        ending: ending.clone(),
+    };
+    let started = Instant::now();
+    let learner = Learner::new(model, optimizer, job.schedule);
+    let supervised = supervised.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
+    let caught = caught(|| supervised.launch(learner));
+    let advise = |message: &str| advice(message, job.batch_size, training.accumulation);
+    if let Some(panic) = caught.panic {
+        return Err(Error::Training(advise(&panic)));
+    }
+    let Some(result) = caught.value else { return Err(Error::Training("it ended without a reason".into())) };
+    let elapsed = started.elapsed();
+    // Closes the dashboard, so that what follows is printed on the usual screen.
+    drop(result.renderer);
+    drop(directory);
+
+    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(Error::io(&metrics_path)(error));
+    }
+    let ending = ending.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(error) = ending.error {
+        return Err(Error::Training(advise(&error)));
+    }
+    Ok(Fitted {
+        model: result.model,
+        records: read_records(&metrics_path)?,
+        steps: ending.steps,
+        elapsed: Some(elapsed),
+        interrupted: ending.interrupted,
+    })
+}

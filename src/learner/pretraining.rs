@@ -1,0 +1,83 @@
+//! The numbers of pretraining, as the Learner sees them.
+
+use super::observation::Seen;
+use super::record::Record;
+use super::trainee::{Number, Statistics, Tally};
+use crate::objective;
+use burn::tensor::Tensor;
+
+impl Statistics for objective::Statistics {
+    type Tally = objective::Tally;
+
+    fn merge(&mut self, other: Self) {
+        self.merge(other);
+    }
+
+    fn take(&mut self) -> Vec<Tensor<1>> {
+        self.take()
+    }
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn tally(&self, values: &[f32]) -> objective::Tally {
+        self.tally(values)
+    }
+}
+
+type Value = fn(&Seen<objective::Tally>, f64) -> (f64, usize);
+
+const fn number(name: &'static str, higher_is_better: bool, value: Value) -> Number<objective::Tally> {
+    Number { name, higher_is_better, value }
+}
+
+/// AUC and entropy are no means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of
+/// all tokens.
+static NUMBERS: [Number<objective::Tally>; 9] = [
+    number("Disc loss", false, |seen, _| (seen.tally.disc_loss(), seen.tally.tokens())),
+    number("Disc AUC", true, |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.tokens()))),
+    number("MLM loss", false, |seen, _| (seen.tally.mlm_loss(), seen.tally.picked)),
+    number("MLM accuracy", true, |seen, _| (seen.tally.mlm_accuracy(), seen.tally.picked)),
+    number("Disc accuracy", true, |seen, _| (seen.tally.disc_accuracy(), seen.tally.tokens())),
+    number("Disc precision", true, |seen, _| {
+        let (hits, false_alarms) = seen.tally.called_replaced();
+        (seen.tally.disc_precision(), hits + false_alarms)
+    }),
+    number("Disc recall", true, |seen, _| (seen.tally.disc_recall(), seen.tally.replaced.len())),
+    number("Entropy", false, |seen, _| (seen.tally.entropy(), seen.tally.tokens())),
+    number("Replaced", false, |seen, _| (seen.tally.replaced_share(), seen.tally.tokens())),
+];
+
+impl Tally for objective::Tally {
+    type Record = Record;
+
+    const LOSS: &'static str = "MLM loss";
+
+    fn numbers() -> &'static [Number<Self>] {
+        &NUMBERS
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.merge(other);
+    }
+
+    fn loss(&self) -> f64 {
+        self.mlm_loss()
+    }
+
+    fn tokens(&self) -> usize {
+        self.tokens()
+    }
+
+    fn to_parts(&self) -> (Vec<f64>, Vec<(&'static str, &[f32])>) {
+        let sums = vec![self.mlm_loss_sum, self.mlm_correct, self.picked as f64, self.disc_loss_sum];
+        (sums, vec![("original", &self.original), ("replaced", &self.replaced)])
+    }
+
+    fn from_parts(sums: &[f64], list: impl Fn(&str) -> Option<Vec<f32>>) -> Option<Self> {
+        let &[mlm_loss_sum, mlm_correct, picked, disc_loss_sum] = sums else { return None };
+        let (original, replaced) = (list("original")?, list("replaced")?);
+        Some(Self { mlm_loss_sum, mlm_correct, picked: picked as usize, disc_loss_sum, original, replaced })
+    }
+}
