@@ -17,9 +17,11 @@ pub mod files;
 pub mod hub;
 pub mod kernels;
 pub mod learner;
+pub mod metrics;
 pub mod model;
 pub mod objective;
 pub mod predict;
+pub mod tasks;
 pub mod tokenizer;
 
 pub use config::Config;

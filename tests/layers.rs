@@ -3,9 +3,10 @@
 use std::path::Path;
 
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 16] = [
     "error",
     "files",
+    "metrics",
     "config",
     "device",
     "tokenizer",
@@ -18,6 +19,7 @@ const LAYERS: [&str; 14] = [
     "bench",
     "hub",
     "predict",
+    "tasks",
 ];
 
 fn check(path: &Path, layer: usize, edges: &mut usize) {

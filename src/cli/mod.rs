@@ -13,13 +13,17 @@ mod corpus;
 mod corrupt;
 mod detect;
 mod devices;
+mod evaluate;
 mod export;
 mod fill;
+mod finetune;
 mod import;
 mod inspect;
+mod predict;
 mod pretrain;
 mod reading;
 mod runs;
+mod signals;
 mod tokenizer;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +45,12 @@ struct Arguments {
 enum Command {
     /// Pretrain a generator and a discriminator on text
     Pretrain(pretrain::Arguments),
+    /// Fine-tune an encoder for a task
+    Finetune(finetune::Arguments),
+    /// Judge a fine-tuned model on labelled data
+    Evaluate(evaluate::Arguments),
+    /// Let a fine-tuned model answer
+    Predict(predict::Arguments),
     /// Say for every token of a text how likely it is that it was replaced
     Detect(detect::Arguments),
     /// Fill every [MASK] in a text with the likeliest tokens
@@ -73,6 +83,9 @@ pub fn run() -> Result<ExitCode> {
     kernels::set_portable(portable);
     match command {
         Command::Pretrain(arguments) => pretrain::run(arguments),
+        Command::Finetune(arguments) => finetune::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
         Command::Corrupt(arguments) => corrupt::run(&arguments),

@@ -4,14 +4,10 @@ use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::corpus::Progress;
 use electra_burn::learner::{self, Faults, Report, RunOptions};
-use electra_burn::{Error, Result, device, hub};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use electra_burn::{Result, device, hub};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// Pretrain a generator and a discriminator on text.
 ///
@@ -84,7 +80,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         adapter,
         initial,
         resume: arguments.resume.is_some(),
-        signal: signals()?,
+        signal: super::signals::signals()?,
         faults: Faults::default(),
         dashboard,
         progress: &mut progress,
@@ -96,19 +92,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     print(&output, &report);
     Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
-}
-
-/// Holds the number of the first SIGINT or SIGTERM; a second one ends the program at once, as usual.
-fn signals() -> Result<Arc<AtomicUsize>> {
-    let signal = Arc::new(AtomicUsize::new(0));
-    let again = Arc::new(AtomicBool::new(false));
-    for number in [SIGINT, SIGTERM] {
-        let registered = flag::register_conditional_default(number, again.clone())
-            .and_then(|_| flag::register(number, again.clone()))
-            .and_then(|_| flag::register_usize(number, signal.clone(), usize::try_from(number).unwrap_or(1)));
-        registered.map_err(|error| Error::Usage(format!("signals cannot be handled: {error}")))?;
-    }
-    Ok(signal)
 }
 
 /// What the run is called: the configuration file or the preset.

@@ -65,7 +65,7 @@ pub fn default_preset(has_corpus: bool) -> &'static str {
     if has_corpus { "tiny" } else { "demo" }
 }
 
-fn read(path: &Path) -> Result<Table> {
+pub(super) fn read(path: &Path) -> Result<Table> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::input(path, e.to_string()))?;
     text.parse().map_err(|e: toml::de::Error| Error::Syntax {
         source_name: path.display().to_string(),
@@ -95,13 +95,19 @@ fn merge(below: &mut Table, above: Table) {
     }
 }
 
-fn set(table: &mut Table, path: &str, text: &str, source_name: &str) -> Result<()> {
+/// Sets a key to a value in TOML, or to a plain string where it is none.
+pub(super) fn set(table: &mut Table, path: &str, text: &str, source_name: &str) -> Result<()> {
     let value = format!("value = {text}")
         .parse::<Table>()
         .ok()
         .filter(|table| table.len() == 1)
         .and_then(|mut table| table.remove("value"))
         .unwrap_or_else(|| Value::String(text.to_owned()));
+    insert(table, path, value, source_name)
+}
+
+/// Sets a key, making the sections that it is in.
+pub(super) fn insert(table: &mut Table, path: &str, value: Value, source_name: &str) -> Result<()> {
     let (parents, key) = path.rsplit_once('.').unwrap_or(("", path));
     let mut at = table;
     for parent in parents.split('.').filter(|p| !p.is_empty()) {

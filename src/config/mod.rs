@@ -4,11 +4,13 @@
 //! [`Config::validate`] before any device is touched. The resolved configuration is written into the run.
 
 mod corpus;
+mod finetune;
 mod layers;
 mod preset;
 mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
+pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, TaskDataConfig};
 pub use layers::{Source, default_preset, load};
 pub use preset::{PRESETS, preset};
 

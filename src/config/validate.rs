@@ -86,28 +86,28 @@ const METRICS: [&str; 7] =
     ["mlm_loss", "mlm_accuracy", "disc_loss", "disc_accuracy", "disc_precision", "disc_recall", "disc_auc"];
 
 #[derive(Default)]
-struct Check(Vec<Problem>);
+pub(super) struct Check(Vec<Problem>);
 
 impl Check {
-    fn that(&mut self, key: &str, holds: bool, message: String) {
+    pub fn that(&mut self, key: &str, holds: bool, message: String) {
         if !holds {
             self.0.push(Problem { key: key.to_owned(), message });
         }
     }
 
-    fn positive(&mut self, key: &str, value: usize) {
+    pub fn positive(&mut self, key: &str, value: usize) {
         self.that(key, value > 0, "expected 1 or more, found 0".into());
     }
 
-    fn above_zero(&mut self, key: &str, value: f64) {
+    pub fn above_zero(&mut self, key: &str, value: f64) {
         self.that(key, value > 0.0 && value.is_finite(), format!("expected a number above 0, found {value}"));
     }
 
-    fn not_negative(&mut self, key: &str, value: f64) {
+    pub fn not_negative(&mut self, key: &str, value: f64) {
         self.that(key, value >= 0.0 && value.is_finite(), format!("expected 0 or more, found {value}"));
     }
 
-    fn probability(&mut self, key: &str, value: f64, low: f64, high: f64) {
+    pub fn probability(&mut self, key: &str, value: f64, low: f64, high: f64) {
         self.that(key, (low..=high).contains(&value), format!("expected {low} to {high}, found {value}"));
     }
 
@@ -123,7 +123,7 @@ impl Check {
         );
     }
 
-    fn finish(self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Config(self.0)) }
     }
 }

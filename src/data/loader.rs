@@ -121,11 +121,11 @@ impl DataLoader<StepBatch> for TrainLoader {
         match batches {
             Ok(batches) => {
                 let items = batches.map(move |item| item.map(&mut on_device).map_err(DatasetError::new));
-                Box::new(Pass { items, done: 0, total, unit: "steps" })
+                Box::new(Pass::new(items, total, "steps"))
             }
             Err(error) => {
                 let items = std::iter::once(Err(DatasetError::new(error)));
-                Box::new(Pass { items, done: 0, total, unit: "steps" })
+                Box::new(Pass::new(items, total, "steps"))
             }
         }
     }
@@ -172,7 +172,7 @@ impl DataLoader<StepBatch> for ValidLoader {
         let device = &self.source.device;
         let batch = move |index| StepBatch { step, batches: vec![self.host_batch(index).to_device(device)] };
         let items = self.batches.clone().map(move |index| Ok(batch(index)));
-        Box::new(Pass { items, done: 0, total: self.batches.len(), unit: "batches" })
+        Box::new(Pass::new(items, self.batches.len(), "batches"))
     }
 
     fn num_items(&self) -> usize {
@@ -190,15 +190,23 @@ impl DataLoader<StepBatch> for ValidLoader {
     }
 }
 
-struct Pass<I> {
+/// Items of a pass, which knows how far it is.
+pub struct Pass<I> {
     items: I,
     done: usize,
     total: usize,
     unit: &'static str,
 }
 
-impl<I: Iterator<Item = Result<StepBatch, DatasetError>>> Iterator for Pass<I> {
-    type Item = Result<StepBatch, DatasetError>;
+impl<I> Pass<I> {
+    /// A pass over `total` items, each a `unit`.
+    pub fn new(items: I, total: usize, unit: &'static str) -> Self {
+        Self { items, done: 0, total, unit }
+    }
+}
+
+impl<I: Iterator> Iterator for Pass<I> {
+    type Item = I::Item;
 
     fn next(&mut self) -> Option<Self::Item> {
         let item = self.items.next()?;
@@ -207,7 +215,7 @@ impl<I: Iterator<Item = Result<StepBatch, DatasetError>>> Iterator for Pass<I> {
     }
 }
 
-impl<I: Iterator<Item = Result<StepBatch, DatasetError>>> DataLoaderIterator<StepBatch> for Pass<I> {
+impl<B, I: Iterator<Item = Result<StepBatch<B>, DatasetError>>> DataLoaderIterator<StepBatch<B>> for Pass<I> {
     fn progress(&self) -> Progress {
         Progress::new(self.done, self.total, Some(self.unit.into()))
     }

@@ -10,8 +10,9 @@ mod rng;
 mod sequences;
 
 pub use batch::{Batch, Counts, Draws, HostBatch, Samples, StepBatch};
-pub use loader::{Cursor, TrainLoader, ValidLoader};
+pub use loader::{Cursor, Pass, TrainLoader, ValidLoader};
 pub use masking::{Masking, Pick};
 pub use order::Permutation;
+pub use prefetch::{Prefetch, Stopped};
 pub use rng::{Purpose, Rng};
 pub use sequences::{Row, Sequences};

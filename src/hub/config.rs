@@ -10,12 +10,23 @@ use std::path::Path;
 
 /// The `config.json` of `network`.
 pub(super) fn hugging_face(config: &Config, network: Network, report: &Report) -> Value {
-    let (model, architecture) = match network {
+    let (model, class) = match network {
         Network::Discriminator => (config.model.clone(), "ElectraForPreTraining"),
         Network::Generator => (config.generator_model(), "ElectraForMaskedLM"),
     };
+    let mut json = architecture_json(&model, class, report.tokenizer.special().pad);
+    json["electra_burn_steps"] = report.steps.into();
+    json[TRAINED_LENGTH] = config.data.sequence_length.into();
+    json
+}
+
+/// Longest sequence that the model was trained on: positions beyond it have embeddings that nobody has trained.
+const TRAINED_LENGTH: &str = "electra_burn_sequence_length";
+
+/// The `config.json` of an architecture in the class `class` of `transformers`, without what a head needs.
+pub fn architecture_json(model: &ModelConfig, class: &str, pad_token_id: u32) -> Value {
     json!({
-        "architectures": [architecture],
+        "architectures": [class],
         "model_type": "electra",
         "vocab_size": model.vocab_size,
         "embedding_size": model.embedding_size,
@@ -41,12 +52,21 @@ pub(super) fn hugging_face(config: &Config, network: Network, report: &Report) -
         "add_cross_attention": false,
         "bos_token_id": null,
         "eos_token_id": null,
-        "pad_token_id": report.tokenizer.special().pad,
+        "pad_token_id": pad_token_id,
         "tie_word_embeddings": true,
         "torch_dtype": "float32",
         "electra_burn_version": env!("CARGO_PKG_VERSION"),
-        "electra_burn_steps": report.steps,
     })
+}
+
+/// The longest sequence that the model in `directory` was trained on, as far as it says so.
+///
+/// # Errors
+/// [`Error::Input`] for a `config.json` that is missing or damaged.
+pub fn trained_length(directory: &Path) -> Result<usize> {
+    let json = read_json(directory)?;
+    let longest = ["max_position_embeddings", TRAINED_LENGTH].map(|key| json[key].as_u64().unwrap_or(u64::MAX));
+    Ok(usize::try_from(longest[0].min(longest[1])).unwrap_or(usize::MAX))
 }
 
 /// The part of `config.json` that the architecture depends on; other fields are not looked at.
@@ -102,7 +122,7 @@ pub fn read_config(directory: &Path) -> Result<ModelConfig> {
 }
 
 /// The `config.json` of `directory` as it is.
-pub(super) fn read_json(directory: &Path) -> Result<Value> {
+pub fn read_json(directory: &Path) -> Result<Value> {
     let path = directory.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(|error| Error::input(&path, error.to_string()))?;
     serde_json::from_str(&text).map_err(|error| Error::input(&path, error.to_string()))

@@ -8,7 +8,7 @@ mod inspect;
 mod names;
 mod pair;
 
-pub use config::read_config;
+pub use config::{architecture_json, read_config, read_json, trained_length};
 pub use convert::{Imported, import};
 pub use import::{Loaded, load_weights};
 pub use inspect::{Inspection, inspect};

@@ -28,7 +28,7 @@ const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
 const INTERVAL: &str = "interval.safetensors";
 
 /// Name of the directory of the checkpoint at `step`.
-pub(super) fn name(step: usize) -> String {
+pub(crate) fn name(step: usize) -> String {
     format!("step-{step:07}")
 }
 
@@ -46,7 +46,7 @@ pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
 /// What a checkpoint says of itself: `state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct State {
+pub(crate) struct State {
     schema: usize,
     /// Steps done.
     pub step: usize,
@@ -88,7 +88,7 @@ impl State {
 }
 
 /// A checkpoint that is whole.
-pub(super) struct Found<T> {
+pub(crate) struct Found<T> {
     pub path: PathBuf,
     pub state: State,
     /// The metrics since the last record.
@@ -96,7 +96,7 @@ pub(super) struct Found<T> {
 }
 
 /// The newest whole checkpoint below `directory`; `say` hears of those that are damaged.
-pub(super) fn newest<T: Tally>(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
+pub(crate) fn newest<T: Tally>(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
     let steps = match steps(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         steps => steps.map_err(Error::io(directory))?,
@@ -265,7 +265,7 @@ impl<T: Tally> Checkpoints<T> {
 
 /// The step among those that `counts` whose validation in the records at `path` is the best by `metric`; the first of
 /// equal ones. Losses and errors are better when they are smaller.
-pub(super) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> bool) -> Option<usize> {
+pub(crate) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> bool) -> Option<usize> {
     let records: Vec<serde_json::Value> = read_records(path).ok()?;
     let sign = if metric.ends_with("loss") || metric.ends_with("error") { -1.0 } else { 1.0 };
     let mut best: Option<(usize, f64)> = None;

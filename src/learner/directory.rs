@@ -10,7 +10,7 @@ const LOCK: &str = "lock";
 
 /// A run directory, locked. A new one vanishes again if nothing was written into it.
 #[derive(Debug)]
-pub(super) struct RunDirectory {
+pub(crate) struct RunDirectory {
     path: PathBuf,
     created: bool,
     kept: bool,

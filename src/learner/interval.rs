@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// The steps since the last record.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Interval<T> {
+pub(crate) struct Interval<T> {
     pub last_step: usize,
     /// Steps that are counted below.
     pub steps: usize,
@@ -32,7 +32,7 @@ pub(super) struct Interval<T> {
 
 /// A jump of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spike {
+pub(crate) struct Spike {
     pub step: usize,
     pub loss: f64,
     pub usual: f64,

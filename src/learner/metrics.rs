@@ -97,7 +97,7 @@ impl<T: Tally> Numeric for Plot<T> {
 }
 
 /// How sums become a record: of a step, of `train` or `valid`.
-pub(super) type MakeRecord<T> = Arc<dyn Fn(usize, &str, &T) -> <T as Tally>::Record + Send + Sync>;
+pub(crate) type MakeRecord<T> = Arc<dyn Fn(usize, &str, &T) -> <T as Tally>::Record + Send + Sync>;
 
 /// Name of the summary metric.
 pub(super) const SUMMARY: &str = "Summary";

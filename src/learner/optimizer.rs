@@ -4,6 +4,7 @@ use crate::config::{Config, OptimizerConfig};
 use crate::kernels::AdamW;
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 /// AdamW; weight decay spares biases and LayerNorm (`optimization.py` of the reference).
@@ -12,6 +13,18 @@ pub fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
     // Burn calls LayerNorm's weight gamma and its bias beta. Groups go by path, since loading renews the ids.
     let spared = ParamGroup::from_any_predicates(vec!["bias", "gamma", "beta"]);
     ModuleOptimizer::from(adamw(config.weight_decay)).with_group(spared, adamw(0.0), None)
+}
+
+/// The schedule of fine-tuning: the head follows `base`, each layer the share `decay` of the rate of what is above it,
+/// the embeddings below all (paper, appendix B; ULMFiT's discriminative rates). `layers` is the encoder's depth.
+pub fn layerwise(base: &WarmupLinear, decay: f64, layers: usize) -> ModuleLrScheduler {
+    let schedule = |depth: usize| base.clone().scaled(decay.powi((layers + 1 - depth) as i32));
+    // Groups go by path; later ones win. The embeddings' projection stands below the first layer.
+    let below = ModuleLrScheduler::new(base.clone())
+        .with_group(ParamGroup::from_any_predicates(vec!["electra.embeddings", "embeddings_project"]), schedule(0));
+    (0..layers).fold(below, |all, layer| {
+        all.with_group(ParamGroup::from_predicate(format!("encoder.layers.{layer}.")), schedule(layer + 1))
+    })
 }
 
 /// Linear warm-up to the peak, then linear decay to 0 after the last step.
@@ -28,6 +41,16 @@ impl WarmupLinear {
     pub fn new(config: &Config) -> Self {
         let (warmup_steps, steps) = (config.warmup_steps(), config.training.steps);
         Self { learning_rate: config.optimizer.learning_rate, warmup_steps, steps, step: 0 }
+    }
+
+    /// A schedule of its own.
+    pub fn of(learning_rate: f64, warmup_steps: usize, steps: usize) -> Self {
+        Self { learning_rate, warmup_steps, steps, step: 0 }
+    }
+
+    /// The same shape with a peak that is `share` as high.
+    pub fn scaled(self, share: f64) -> Self {
+        Self { learning_rate: self.learning_rate * share, ..self }
     }
 
     /// The schedule behind `step` steps.

@@ -23,7 +23,7 @@ pub enum RunState {
 
 /// `status.json` of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Status {
+pub(crate) struct Status {
     pub state: RunState,
     /// The error, or who stopped it.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -1,0 +1,75 @@
+//! `electra evaluate`
+
+use electra_burn::tasks::read::Need;
+use electra_burn::tasks::{Predictor, Table};
+use electra_burn::{Result, device};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Judge a fine-tuned model on labelled data.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra evaluate --model runs/intent/model --data test.tsv")]
+pub struct Arguments {
+    /// Directory of the model, for example runs/intent/model
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Labelled data, in a format of the task
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// Count bad rows and leave them out
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// auto, or a name that `electra devices` lists
+    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
+    device: String,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let device = device::select(&arguments.device)?.device;
+    let predictor = Predictor::open(&arguments.model, &device)?;
+    let data = predictor.task.read(&arguments.data, Need::Required, arguments.skip_bad_rows)?;
+    let (metrics, predictions) = predictor.evaluate(&data.rows)?;
+    let tables = predictor.task.tables(&data.rows, &predictions);
+    if arguments.json {
+        let mut json =
+            serde_json::json!({"examples": data.rows.len(), "skipped": data.skipped.count, "tables": tables});
+        for (name, value) in metrics {
+            json[name] = value.into();
+        }
+        say!("{json}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    say!("{} examples in {}", data.rows.len(), data.path.display());
+    if data.skipped.count > 0 {
+        say!("{} bad rows left out; the first ones:", data.skipped.count);
+        data.skipped.first.iter().for_each(|message| say!("  {message}"));
+    }
+    metrics.iter().for_each(|(name, value)| say!("{name:<24} {value:>8.4}"));
+    tables.iter().for_each(print);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A table with columns as wide as their cells; a confusion of many classes is only of use to programs.
+fn print(table: &Table) {
+    if table.columns.len() > 20 {
+        say!("\n{}: {} columns; --json has it", table.title, table.columns.len());
+        return;
+    }
+    say!("\n{}", table.title);
+    let lines: Vec<&Vec<String>> = std::iter::once(&table.columns).chain(&table.rows).collect();
+    let width = |column: usize| lines.iter().map(|line| line.get(column).map_or(0, |cell| cell.chars().count())).max();
+    let widths: Vec<usize> = (0..table.columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+    for line in lines {
+        let cell = |(number, cell): (usize, &String)| match number {
+            0 => format!("{cell:<width$}", width = widths[0]),
+            _ => format!("{cell:>width$}", width = widths[number]),
+        };
+        let cells: Vec<String> = line.iter().enumerate().map(cell).collect();
+        say!("  {}", cells.join("  "));
+    }
+}

@@ -1,0 +1,164 @@
+//! The configuration of a fine-tuning run.
+
+use super::layers::{read, set};
+use super::validate::Check;
+use super::{OptimizerConfig, ScheduleConfig, TrainingConfig, default};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use toml::Table;
+
+/// Everything that a fine-tuning run depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinetuneConfig {
+    /// Seed of the head's weights, the order and dropout.
+    pub seed: u64,
+    /// The task, as `--task` names it.
+    pub task: String,
+    /// A directory in Hugging Face's layout with the encoder and its tokenizer.
+    pub model: PathBuf,
+    /// Take the encoder's size and tokenizer, but fresh weights: what pretraining is worth shows beside it.
+    #[serde(default)]
+    pub from_scratch: bool,
+    /// Passes over the training data; absent: 3, and 10 where they are few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
+    /// The metric that says which checkpoint is the best; absent: the task's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// Stop after so many validations in a row that are no better than the best.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<usize>,
+    /// Labelled text.
+    pub data: TaskDataConfig,
+    /// AdamW and clipping.
+    pub optimizer: FinetuneOptimizerConfig,
+    /// The learning rate over time; absent warm-up: a tenth of the run.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Length of the run and its intervals, in optimizer steps; absent: what the epochs come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingConfig>,
+}
+
+/// Labelled text and how it is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskDataConfig {
+    /// To train on.
+    pub train: PathBuf,
+    /// To choose the best checkpoint by.
+    pub dev: PathBuf,
+    /// To judge the best checkpoint by, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<PathBuf>,
+    /// Texts in a batch.
+    pub batch_size: usize,
+    /// Batches whose gradients make one step.
+    #[serde(default = "default::accumulation")]
+    pub accumulation: usize,
+    /// Longest text in tokens, special ones counted; absent: the task's usual, at most what the model was trained on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<usize>,
+    /// Longest answer in tokens, of question answering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_answer_length: Option<usize>,
+    /// A text may have several labels.
+    #[serde(default)]
+    pub multi_label: bool,
+    /// Bad rows are counted and left out.
+    #[serde(default)]
+    pub skip_bad_rows: bool,
+}
+
+/// AdamW with a rate that falls from the head to the embeddings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FinetuneOptimizerConfig {
+    /// Peak learning rate of the head; absent: by the size of the encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// The rate of each layer as a share of that of the layer above; absent: by the depth of the encoder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layerwise_decay: Option<f64>,
+    /// Decoupled decay, times the learning rate; none on biases and LayerNorm.
+    #[serde(default = "default::weight_decay")]
+    pub weight_decay: f64,
+    /// Decay of the first moment.
+    #[serde(default = "default::beta_1")]
+    pub beta_1: f64,
+    /// Decay of the second moment.
+    #[serde(default = "default::beta_2")]
+    pub beta_2: f64,
+    /// Added to the root of the second moment.
+    #[serde(default = "default::epsilon")]
+    pub epsilon: f64,
+    /// Gradients are scaled down to this norm, taken over all parameters together.
+    #[serde(default = "default::max_grad_norm")]
+    pub max_grad_norm: f64,
+}
+
+/// `configure_finetuning.py` of the reference.
+const BASE: &str = "seed = 42\n[data]\nbatch_size = 32\n[optimizer]\n";
+
+impl FinetuneConfig {
+    /// Merges the recipe, the file of a run that is gone on with, `flags` and `--set`, and validates the result. The flags
+    /// and assignments are `key.path=value`; a message names a flag as the user wrote it.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] for an unknown key or a wrong type; [`Error::Config`] with every impossible value.
+    pub fn load(file: Option<PathBuf>, flags: &[(String, toml::Value)], assignments: &[String]) -> Result<Self> {
+        let mut table: Table = match &file {
+            Some(path) => read(path)?,
+            None => BASE.parse().map_err(|error: toml::de::Error| Error::Usage(error.to_string()))?,
+        };
+        for (key, value) in flags {
+            super::layers::insert(&mut table, key, value.clone(), key)?;
+        }
+        for assignment in assignments {
+            let name = format!("--set {assignment}");
+            let (key, text) = assignment.split_once('=').ok_or_else(|| Error::Syntax {
+                source_name: name.clone(),
+                message: "expected key.path=value".into(),
+            })?;
+            set(&mut table, key.trim(), text.trim(), &name)?;
+        }
+        let source_name = file.map_or_else(|| "the configuration".into(), |path| path.display().to_string());
+        let config = Self::deserialize(table)
+            .map_err(|e| Error::Syntax { source_name, message: e.to_string().trim_end().replace('\n', " ") })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// AdamW's settings with the peak rate `learning_rate`.
+    pub fn adamw(&self, learning_rate: f64) -> OptimizerConfig {
+        let FinetuneOptimizerConfig { weight_decay, beta_1, beta_2, epsilon, max_grad_norm, .. } = self.optimizer;
+        OptimizerConfig { learning_rate, weight_decay, beta_1, beta_2, epsilon, max_grad_norm }
+    }
+
+    /// The configuration as the TOML text that [`load`](Self::load) reads back to the same value.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a configuration holds only what TOML can express")
+    }
+
+    fn validate(&self) -> Result<()> {
+        let mut check = Check::default();
+        check.positive("data.batch_size", self.data.batch_size);
+        check.positive("data.accumulation", self.data.accumulation);
+        let longest = self.data.max_length.unwrap_or(128);
+        check.that("data.max_length", longest >= 8, format!("{longest} leaves no room for a text; expected 8 or more"));
+        check.positive("data.max_answer_length", self.data.max_answer_length.unwrap_or(1));
+        check.positive("early_stopping", self.early_stopping.unwrap_or(1));
+        check.above_zero("epochs", self.epochs.unwrap_or(1.0));
+        let o = &self.optimizer;
+        check.above_zero("optimizer.learning_rate", o.learning_rate.unwrap_or(1.0));
+        check.probability("optimizer.layerwise_decay", o.layerwise_decay.unwrap_or(1.0), 0.01, 1.0);
+        check.not_negative("optimizer.weight_decay", o.weight_decay);
+        check.probability("optimizer.beta_1", o.beta_1, 0.0, 0.999_999);
+        check.probability("optimizer.beta_2", o.beta_2, 0.0, 0.999_999);
+        check.above_zero("optimizer.epsilon", o.epsilon);
+        check.above_zero("optimizer.max_grad_norm", o.max_grad_norm);
+        check.finish()
+    }
+}

@@ -1,0 +1,150 @@
+//! Features in a batch, padded to their own longest, on the host and on a device.
+
+use super::feature::{Feature, Target};
+use crate::model::Inputs;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// Padded features on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostBatch {
+    shape: [usize; 2],
+    input_ids: Vec<i32>,
+    token_type_ids: Option<Vec<i32>>,
+    attention_mask: Option<Vec<f32>>,
+    targets: HostTargets,
+    /// Positions that are asked about, `row * seq + position`.
+    positions: Vec<i32>,
+    /// For each row the number of its feature, and of the lines of logits that it has: one, or one a position.
+    rows: Vec<(usize, usize)>,
+    tokens: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum HostTargets {
+    Absent,
+    Classes(Vec<i32>),
+    Values(Vec<f32>),
+    Spans(Vec<i32>, Vec<i32>),
+}
+
+/// Padded features on a device.
+#[derive(Debug, Clone)]
+pub struct TaskBatch {
+    /// What the encoder reads.
+    pub inputs: Inputs,
+    /// What the network should say; absent where that is not known.
+    pub targets: Targets,
+    /// Positions that are asked about, flat, `[positions]`.
+    pub positions: Option<Tensor<1, Int>>,
+    /// For each row the number of its feature, and of the lines of logits that it has: one, or one a position.
+    pub rows: Vec<(usize, usize)>,
+    /// What the loss is a mean over: rows, or positions.
+    pub count: usize,
+    /// Real tokens.
+    pub tokens: usize,
+}
+
+/// [`Target`] on a device.
+#[derive(Debug, Clone)]
+pub enum Targets {
+    /// They are not known.
+    Absent,
+    /// `[rows]` or `[positions]`
+    Classes(Tensor<1, Int>),
+    /// `[rows, labels]`
+    Values(Tensor<2>),
+    /// First and last position, `[rows]` each.
+    Spans(Tensor<1, Int>, Tensor<1, Int>),
+}
+
+impl HostBatch {
+    /// The features with numbers `numbers` of `features`, padded with `pad`.
+    pub fn new(features: &[Feature], numbers: &[usize], pad: u32) -> Self {
+        let of = |&number: &usize| &features[number];
+        let seq = numbers.iter().map(|number| of(number).ids.len()).max().unwrap_or(0);
+        let mut input_ids = vec![pad as i32; numbers.len() * seq];
+        let mut types = vec![0; input_ids.len()];
+        let mut mask = vec![0.0; input_ids.len()];
+        let (mut positions, mut rows, mut tokens) = (Vec::new(), Vec::new(), 0);
+        for (row, number) in numbers.iter().enumerate() {
+            let feature = of(number);
+            let length = feature.ids.len();
+            let begin = row * seq;
+            for (at, &id) in input_ids[begin..].iter_mut().zip(&feature.ids) {
+                *at = id as i32;
+            }
+            types[begin + feature.second.min(length)..begin + length].fill(1);
+            mask[begin..begin + length].fill(1.0);
+            let asked = feature.positions.iter().flatten();
+            positions.extend(asked.map(|&position| (begin + position) as i32));
+            rows.push((*number, feature.positions.as_ref().map_or(1, Vec::len)));
+            tokens += length;
+        }
+        let paired = types.contains(&1);
+        let padded = tokens < mask.len();
+        Self {
+            shape: [numbers.len(), seq],
+            input_ids,
+            token_type_ids: paired.then_some(types),
+            attention_mask: padded.then_some(mask),
+            targets: targets(numbers.iter().map(|number| &of(number).target)),
+            positions,
+            rows,
+            tokens,
+        }
+    }
+
+    /// Copies the batch to `device`.
+    pub fn to_device(&self, device: &Device) -> TaskBatch {
+        let shape = self.shape;
+        let ids = |ids: &Vec<i32>| Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), shape), device);
+        let flat = |ids: &Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(ids.clone(), [ids.len()]), device);
+        let mask = |mask: &Vec<f32>| Tensor::<2>::from_data(TensorData::new(mask.clone(), shape), device);
+        let mut inputs = Inputs::new(ids(&self.input_ids), self.attention_mask.as_ref().map(mask));
+        inputs.token_type_ids = self.token_type_ids.as_ref().map(ids);
+        let (targets, count) = match &self.targets {
+            HostTargets::Absent => (Targets::Absent, shape[0]),
+            HostTargets::Classes(classes) => (Targets::Classes(flat(classes)), classes.len()),
+            HostTargets::Values(values) => {
+                let shape = [shape[0], values.len() / shape[0].max(1)];
+                let values = Tensor::from_data(TensorData::new(values.clone(), shape), device);
+                (Targets::Values(values), shape[0] * shape[1])
+            }
+            HostTargets::Spans(first, last) => (Targets::Spans(flat(first), flat(last)), shape[0]),
+        };
+        TaskBatch {
+            inputs,
+            targets,
+            positions: (!self.positions.is_empty()).then(|| flat(&self.positions)),
+            rows: self.rows.clone(),
+            count,
+            tokens: self.tokens,
+        }
+    }
+}
+
+/// The targets of a batch; absent where one of them is.
+fn targets<'a>(all: impl Iterator<Item = &'a Target>) -> HostTargets {
+    let mut targets = HostTargets::Absent;
+    for (number, target) in all.enumerate() {
+        if number == 0 {
+            targets = match target {
+                Target::Absent => HostTargets::Absent,
+                Target::Class(_) | Target::Classes(_) => HostTargets::Classes(Vec::new()),
+                Target::Values(_) => HostTargets::Values(Vec::new()),
+                Target::Span(..) => HostTargets::Spans(Vec::new(), Vec::new()),
+            };
+        }
+        match (&mut targets, target) {
+            (HostTargets::Classes(all), Target::Class(class)) => all.push(*class as i32),
+            (HostTargets::Classes(all), Target::Classes(classes)) => all.extend(classes.iter().map(|&c| c as i32)),
+            (HostTargets::Values(all), Target::Values(values)) => all.extend(values),
+            (HostTargets::Spans(all_first, all_last), Target::Span(first, last)) => {
+                all_first.push(*first as i32);
+                all_last.push(*last as i32);
+            }
+            _ => return HostTargets::Absent,
+        }
+    }
+    targets
+}

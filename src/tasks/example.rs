@@ -1,0 +1,107 @@
+//! What goes into a task and what comes out, in one form for all tasks.
+
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What a model is asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// One text.
+    Text(String),
+    /// Two texts: a premise and a hypothesis, a query and a document.
+    Pair(String, String),
+    /// A sentence in words.
+    Words(Vec<String>),
+    /// A question about a context.
+    Question {
+        /// The question.
+        question: String,
+        /// Where the answer stands, if anywhere.
+        context: Arc<str>,
+    },
+}
+
+/// What is right.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Gold {
+    /// The number of a label.
+    Class(usize),
+    /// Which labels hold.
+    Labels(Vec<bool>),
+    /// A number: a similarity, a grade of relevance.
+    Value(f64),
+    /// One tag a word.
+    Tags(Vec<String>),
+    /// Texts that answer a question and where they begin, in characters; none where the context does not answer it.
+    Answers(Vec<(String, usize)>),
+}
+
+/// An input with what is right, if that is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Example {
+    /// What the model is asked about.
+    pub input: Input,
+    /// What is right.
+    pub gold: Option<Gold>,
+    /// What belongs together: the query of a document, the name of a question.
+    pub group: String,
+    /// Where it stands: 1-based line of its file; 0 where that is not known.
+    pub line: usize,
+}
+
+/// What a model says. Probabilities add up to 1 over the labels, but for [`Prediction::Labels`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Prediction {
+    /// The probability of each label.
+    Class {
+        /// In the order of the labels.
+        probabilities: Vec<f64>,
+    },
+    /// The probability that each label holds.
+    Labels {
+        /// In the order of the labels.
+        probabilities: Vec<f64>,
+    },
+    /// A number.
+    Value {
+        /// A similarity, or a score of relevance.
+        score: f64,
+    },
+    /// One tag a word.
+    Tags {
+        /// Numbers of labels.
+        classes: Vec<usize>,
+        /// Their probabilities.
+        probabilities: Vec<f64>,
+    },
+    /// An answer.
+    Answer {
+        /// Its text, empty where the context does not answer the question.
+        text: String,
+        /// Where it begins in the context, in characters.
+        start: usize,
+        /// One past its end.
+        end: usize,
+        /// Sum of the logits of its beginning and end.
+        score: f64,
+        /// By how much the score of no answer lies above that of the best answer.
+        no_answer: f64,
+        /// The best answer, if there must be one.
+        #[serde(skip)]
+        best: String,
+    },
+}
+
+impl Prediction {
+    /// The likeliest class, the first of equal ones.
+    pub fn class(&self) -> Option<usize> {
+        match self {
+            Self::Class { probabilities } => {
+                let best = |best: usize, at: usize| if probabilities[at] > probabilities[best] { at } else { best };
+                (!probabilities.is_empty()).then(|| (1..probabilities.len()).fold(0, best))
+            }
+            _ => None,
+        }
+    }
+}

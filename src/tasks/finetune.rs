@@ -1,0 +1,272 @@
+//! A fine-tuning run: from a configuration to a model that answers, and the figures that it reaches.
+
+use super::example::Example;
+use super::feature::Feature;
+use super::loader::{TaskTrainLoader, TaskValidLoader};
+use super::network::{Finetuner, Network};
+use super::predictor::{Predictor, decode_all};
+use super::read::{Loaded, Need};
+use super::recipe::{self, resolve};
+use super::report::{FinetuneReport, card};
+use super::tally::{TaskRecord, TaskTally};
+use super::task::{Encoding, Kind, Metrics, ReadOptions, Task};
+use crate::config::{FinetuneConfig, ModelConfig, Precision};
+use crate::corpus::Progress;
+use crate::data::Cursor;
+use crate::device::Adapter;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::hub;
+use crate::learner::{
+    EarlyStopping, Faults, Found, Job, RunDirectory, RunState, Status, WarmupLinear, best_step, checkpoint_name, fit,
+    layerwise, newest, optimizer, with_status,
+};
+use crate::tokenizer::Tokenizer;
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+/// What a run needs beside its configuration.
+pub struct FinetuneOptions<'a> {
+    /// The run directory: new or empty, or that of the run to go on with.
+    pub output: PathBuf,
+    /// Where to train.
+    pub adapter: Adapter,
+    /// Go on with the run in `output` behind its newest whole checkpoint.
+    pub resume: bool,
+    /// Set to its number by the handler of a signal: the run saves a checkpoint behind the current step and stops.
+    pub signal: Arc<AtomicUsize>,
+    /// Show the dashboard on the terminal instead of lines.
+    pub dashboard: bool,
+    /// Is told what is being done.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+/// The examples of a run and the task that they ask for.
+struct Data {
+    task: Task,
+    train: Loaded<Example>,
+    dev: Loaded<Example>,
+    test: Option<Loaded<Example>>,
+    fingerprint: String,
+}
+
+/// Fine-tunes as `config` says, writing `config.toml`, `metrics.jsonl`, `checkpoints/`, `results.json` and `model/` into
+/// the run directory; or goes on with the run that lies there.
+///
+/// # Errors
+/// Wrong input (nothing is written then) or a run that failed on its way.
+pub fn finetune(config: &FinetuneConfig, options: FinetuneOptions) -> Result<FinetuneReport> {
+    let output = options.output.clone();
+    with_status(&output, |begun| run(config, options, begun), |report| report.interrupted.clone())
+}
+
+fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
+    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let model = hub::read_config(&config.model)?;
+    let tokenizer = Tokenizer::load(&config.model)?;
+    let data = read(config)?;
+    for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
+        let Some(loaded) = loaded else { continue };
+        progress(Progress::Stage(&describe(name, loaded)));
+    }
+    let longest = hub::trained_length(&config.model)?;
+    let config = &resolve(config, &data.task, &model, longest, data.train.rows.len())?;
+    let max_length = recipe::max_length(config, data.task.kind(), longest);
+    let how = Encoding { tokenizer: &tokenizer, max_length };
+    let train = features(&data.task, &data.train.rows, how, Some(config.seed))?;
+    let dev = features(&data.task, &data.dev.rows, how, None)?;
+    if train.is_empty() {
+        return Err(Error::input(&config.data.train, "no row has a token to train on"));
+    }
+    let training = &recipe::training(config, &data.task, train.len());
+    recipe::check_metric(config, &data.task, &data.dev.rows)?;
+
+    let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
+    let found: Option<Found<TaskTally>> = match resume {
+        true => newest(&output.join("checkpoints"), &mut |message| progress(Progress::Stage(message)))?,
+        false => None,
+    };
+    if let Some(found) = found.as_ref().filter(|found| found.state.store != data.fingerprint) {
+        let message = format!("the data are others than those of {}; a run goes on with its own", found.path.display());
+        return Err(Error::config("data.train", message));
+    }
+    let start = found.as_ref().map_or(0, |found| found.state.step);
+    let network = network(config, &data, &model, &adapter)?;
+    files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
+    let directory = directory.keep();
+    *begun = true;
+    Status::write(RunState::Running, None, &output)?;
+
+    let cursor = Cursor::default();
+    let pad = tokenizer.special().pad;
+    let sizes = (config.data.batch_size, config.data.accumulation);
+    let device = &adapter.device;
+    let train_loader = TaskTrainLoader::new(train.into(), sizes, pad, config.seed, device.clone(), cursor.clone());
+    let dev: Arc<[Feature]> = dev.into();
+    let dev_loader = TaskValidLoader::new(dev.clone(), config.data.batch_size, pad, device.clone(), cursor.clone());
+    let rate = recipe::learning_rate(config, &model);
+    let warmup = config.schedule.warmup_steps.unwrap_or(training.steps / 10).clamp(1, training.steps);
+    let schedule = WarmupLinear::of(rate, warmup, training.steps).at(start);
+    let (data, tokens) = (Arc::new(data), train_loader.clone());
+    let fitted = fit(Job {
+        directory,
+        output: &output,
+        adapter: &adapter,
+        device: device.clone().autodiff(),
+        model: network.train(),
+        optimizer: optimizer(&config.adamw(rate)),
+        schedule: layerwise(&schedule, recipe::layerwise_decay(config, &model), model.num_hidden_layers),
+        found,
+        fingerprint: data.fingerprint.clone(),
+        loaders: (Arc::new(train_loader), Arc::new(dev_loader)),
+        sequences: Arc::new(move |step| tokens.numbers(step).concat()),
+        cursor,
+        make_record: make_record(data.clone(), dev),
+        seed: config.seed,
+        has_dropout: model.has_dropout(),
+        max_grad_norm: config.optimizer.max_grad_norm,
+        batch_size: config.data.batch_size,
+        training,
+        early_stopping: config
+            .early_stopping
+            .map(|patience| EarlyStopping { metric: recipe::metric(config, &data.task).to_owned(), patience }),
+        signal,
+        faults: Faults::default(),
+        dashboard,
+        progress,
+    })?;
+    let mut report = FinetuneReport {
+        steps: fitted.steps,
+        total_steps: training.steps,
+        elapsed: fitted.elapsed,
+        interrupted: fitted.interrupted,
+        device: adapter.to_string(),
+        metric: recipe::metric(config, &data.task).to_owned(),
+        ..FinetuneReport::default()
+    };
+    if report.interrupted.is_none() {
+        let step = best_step(&output.join("metrics.jsonl"), &report.metric, |_| true).unwrap_or(fitted.steps);
+        let model_of_step = match step == fitted.steps || step == 0 {
+            true => fitted.model,
+            false => at_checkpoint(fitted.model, &output, step)?,
+        };
+        let network = model_of_step.network;
+        let task = data.task.clone();
+        let predictor = Predictor { task, network, config: model, tokenizer, max_length, device: device.clone() };
+        judge(&mut report, predictor, step, &data, config, &output)?;
+    }
+    Ok(report)
+}
+
+fn describe(name: &str, loaded: &Loaded<Example>) -> String {
+    let skipped = match &loaded.skipped {
+        skipped if skipped.count > 0 => {
+            format!(", {} bad rows left out; the first: {}", skipped.count, skipped.first.first().map_or("", |m| m))
+        }
+        _ => String::new(),
+    };
+    format!("{name}: {} examples in {}{skipped}", loaded.rows.len(), loaded.path.display())
+}
+
+fn read(config: &FinetuneConfig) -> Result<Data> {
+    let kind: Kind = config.task.parse().map_err(|message: String| Error::config("task", message))?;
+    let files = &config.data;
+    let skip = files.skip_bad_rows;
+    let options = ReadOptions { skip_bad_rows: skip, multi_label: files.multi_label };
+    let (mut task, train) = Task::prepare(kind, &files.train, options)?;
+    if let (Task::QuestionAnswering(task), Some(length)) = (&mut task, files.max_answer_length) {
+        task.max_answer_length = length;
+    }
+    let dev = task.read(&files.dev, Need::Required, skip)?;
+    let test = files.test.as_ref().map(|path| task.read(path, Need::Optional, skip)).transpose()?;
+    let mut hash = Sha256::new();
+    for path in [&files.train, &files.dev, &config.model.join("tokenizer.json")] {
+        hash.update(files::sha256(path).map_err(|error| Error::input(path, error.to_string()))?);
+    }
+    let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Data { task, train, dev, test, fingerprint })
+}
+
+/// The features of `examples`; for training with `seed` only those that are trained on.
+fn features(task: &Task, examples: &[Example], how: Encoding, seed: Option<u64>) -> Result<Vec<Feature>> {
+    let of = |(number, example): (usize, &Example)| {
+        let features = task.features(&example.input, example.gold.as_ref(), number, how)?;
+        Ok(match seed {
+            Some(seed) => task.training_features(features, seed),
+            None => features,
+        })
+    };
+    let features: Vec<Vec<Feature>> = examples.par_iter().enumerate().map(of).collect::<Result<_>>()?;
+    Ok(features.into_iter().flatten().collect())
+}
+
+/// The network that training begins with.
+fn network(config: &FinetuneConfig, data: &Data, model: &ModelConfig, adapter: &Adapter) -> Result<Finetuner> {
+    let device = adapter.device.clone().autodiff();
+    let mut network = Network::new(data.task.head(), model, config.seed, &device);
+    if !config.from_scratch
+        && let Some(missing) = network.load_encoder(&config.model)?.first()
+    {
+        return Err(Error::input(&config.model, format!("the weights lack {missing}; expected those of an ELECTRA")));
+    }
+    if let Some(bias) = data.task.initial_bias(&data.train.rows) {
+        network.set_bias(&bias);
+    }
+    Ok(Finetuner::new(network, data.task.loss(), Precision::F32, 1.0))
+}
+
+type MakeRecord = Arc<dyn Fn(usize, &str, &TaskTally) -> TaskRecord + Send + Sync>;
+
+/// Records with the task's metrics on `dev`.
+fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
+    Arc::new(move |step, split, tally| {
+        let metrics = match split {
+            "valid" => {
+                let inputs: Vec<_> = data.dev.rows.iter().map(|example| &example.input).collect();
+                let predictions = decode_all(&data.task, &inputs, &dev, &tally.by_feature(dev.len()));
+                let mut task = data.task.clone();
+                task.tune(&data.dev.rows, &predictions);
+                task.metrics(&data.dev.rows, &predictions)
+            }
+            _ => Metrics::new(),
+        };
+        let loss = tally.loss_sum / tally.count as f64;
+        TaskRecord { step, split: split.to_owned(), loss, training: Default::default(), metrics }
+    })
+}
+
+/// The model as it was at `step`, without autodiff.
+fn at_checkpoint(model: Finetuner, run: &Path, step: usize) -> Result<Finetuner> {
+    let path = run.join("checkpoints").join(checkpoint_name(step)).join("model.bpk");
+    let damaged = |error: &dyn std::fmt::Display| Error::input(&path, error.to_string());
+    let record = ModuleRecord::load(&path).map_err(|error| damaged(&error))?;
+    model.try_load_record(record).map_err(|error| damaged(&error))
+}
+
+/// Evaluates the best model and writes it, with `results.json`, into the run.
+fn judge(
+    report: &mut FinetuneReport,
+    mut predictor: Predictor,
+    step: usize,
+    data: &Data,
+    config: &FinetuneConfig,
+    output: &Path,
+) -> Result<()> {
+    let (_, predictions) = predictor.evaluate(&data.dev.rows)?;
+    predictor.task.tune(&data.dev.rows, &predictions);
+    report.best_step = Some(step);
+    report.dev = predictor.task.metrics(&data.dev.rows, &predictions);
+    if let Some(test) = data.test.as_ref().filter(|test| test.rows.iter().any(|example| example.gold.is_some())) {
+        report.test = Some(predictor.evaluate(&test.rows)?.0);
+    }
+    let judged = data.test.as_ref().filter(|_| report.test.is_some()).unwrap_or(&data.dev);
+    let (name, predictions) = predictor.task.baseline(&data.train.rows, &judged.rows);
+    report.baseline = Some((name.to_owned(), predictor.task.metrics(&judged.rows, &predictions)));
+    predictor.save(&output.join("model"), &card(config, &predictor.task, report))?;
+    files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())
+}

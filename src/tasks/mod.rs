@@ -1,0 +1,44 @@
+//! Fine-tuning, and what fine-tuned models answer: one file a task.
+//!
+//! Labelled files ([`read`]) become [`Example`]s, these [`Feature`]s, these batches; a [`Network`] gives logits, a
+//! [`Task`] makes [`Prediction`]s of them and judges these by the field's metrics. [`finetune`] is a run of the learner,
+//! [`Predictor`] a model that answers.
+
+mod batch;
+mod classification;
+mod example;
+mod feature;
+mod finetune;
+mod loader;
+mod network;
+mod order;
+mod predictor;
+mod question_answering;
+mod ranking;
+pub mod read;
+mod recipe;
+mod regression;
+mod report;
+mod seeds;
+mod tally;
+mod task;
+mod texts;
+mod token_classification;
+
+pub use batch::{HostBatch, Targets, TaskBatch};
+pub use classification::Classification;
+pub use example::{Example, Gold, Input, Prediction};
+pub use feature::{Feature, Target};
+pub use finetune::{FinetuneOptions, finetune};
+pub use loader::{TaskTrainLoader, TaskValidLoader};
+pub use network::{Finetuner, Head, Loss, Network};
+pub use order::{batches_by_length, training_batches};
+pub use predictor::Predictor;
+pub use question_answering::QuestionAnswering;
+pub use ranking::RankingTask;
+pub use regression::Regression;
+pub use report::FinetuneReport;
+pub use seeds::{SeedsReport, Spread, finetune_seeds};
+pub use tally::{TaskRecord, TaskStatistics, TaskTally};
+pub use task::{Encoding, Kind, Metrics, ReadOptions, Table, Task, Work};
+pub use token_classification::TokenClassification;

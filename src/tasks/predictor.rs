@@ -1,0 +1,152 @@
+//! A fine-tuned model that answers: a directory in, typed answers out.
+
+use super::batch::HostBatch;
+use super::example::{Example, Input, Prediction};
+use super::feature::Feature;
+use super::network::Network;
+use super::order::batches_by_length;
+use super::task::{Encoding, Metrics, Task};
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::files::replace_whole;
+use crate::hub;
+use crate::tokenizer::Tokenizer;
+use burn::tensor::{Device, Tensor};
+use rayon::prelude::*;
+use serde_json::json;
+use std::path::Path;
+
+/// Features that the network reads in one pass.
+const BATCH: usize = 64;
+
+/// A network with its task and what is needed to feed it.
+pub struct Predictor {
+    /// The task.
+    pub task: Task,
+    pub(super) network: Network,
+    pub(super) config: ModelConfig,
+    /// Splits texts.
+    pub tokenizer: Tokenizer,
+    pub(super) max_length: usize,
+    pub(super) device: Device,
+}
+
+/// Name of the task in `config.json`.
+const TASK: &str = "electra_burn_task";
+/// Longest text in tokens there.
+const MAX_LENGTH: &str = "electra_burn_max_length";
+
+impl Predictor {
+    /// Opens a directory in Hugging Face's layout that holds a fine-tuned model.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged, and for a model that was fine-tuned by another program, or
+    /// not at all.
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let json = hub::read_json(directory)?;
+        let path = directory.join("config.json");
+        let config = hub::read_config(directory)?;
+        if json.get(TASK).is_none() {
+            let message = format!("it names no task (`{TASK}`); expected a model that `electra finetune` has written");
+            return Err(Error::input(&path, message));
+        }
+        let task: Task = serde_json::from_value(json[TASK].clone())
+            .map_err(|error| Error::input(&path, format!("`{TASK}`: {error}")))?;
+        let longest = json[MAX_LENGTH].as_u64().map_or(usize::MAX, |length| length as usize);
+        let max_length = longest.min(config.max_position_embeddings);
+        let tokenizer = Tokenizer::load(directory)?;
+        let mut network = Network::new(task.head(), &config, 0, device);
+        if let Some(missing) = network.load(directory)?.first() {
+            let message = format!("the weights lack {missing}; expected those of an {}", network.class());
+            return Err(Error::input(directory, message));
+        }
+        Ok(Self { task, network, config, tokenizer, max_length, device: device.clone() })
+    }
+
+    /// Writes the model to `directory` in Hugging Face's layout, in the place of an older one; `card` is its `README.md`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Training`] where a file cannot be written.
+    pub fn save(&self, directory: &Path, card: &str) -> Result<()> {
+        let class = self.network.class();
+        let mut json = hub::architecture_json(&self.config, class, self.tokenizer.special().pad);
+        let labels = match self.task.labels() {
+            [] => vec!["LABEL_0".to_owned()],
+            labels => labels.to_vec(),
+        };
+        if class != "ElectraForQuestionAnswering" {
+            let numbered = labels.iter().enumerate();
+            json["id2label"] = numbered.clone().map(|(id, label)| (id.to_string(), json!(label))).collect();
+            json["label2id"] = numbered.map(|(id, label)| (label.clone(), json!(id))).collect();
+        }
+        match &self.task {
+            Task::Classification(task) if task.multi_label => {
+                json["problem_type"] = "multi_label_classification".into();
+            }
+            Task::Classification(_) => json["problem_type"] = "single_label_classification".into(),
+            Task::Regression(_) => json["problem_type"] = "regression".into(),
+            _ => (),
+        }
+        json[TASK] = serde_json::to_value(&self.task).map_err(|error| Error::Training(error.to_string()))?;
+        json[MAX_LENGTH] = self.max_length.into();
+        replace_whole(directory, |target| {
+            self.network.save(&target.join("model.safetensors"))?;
+            self.tokenizer.save(target, self.config.max_position_embeddings)?;
+            for (name, text) in [("config.json", format!("{json:#}\n")), ("README.md", card.to_owned())] {
+                let path = target.join(name);
+                std::fs::write(&path, text).map_err(Error::io(&path))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What the model says about each of `inputs`, in their order.
+    ///
+    /// # Errors
+    /// The tokenizer's and the device's.
+    pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Prediction>> {
+        let features = self.features(inputs)?;
+        let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
+        let mut logits: Vec<Vec<f32>> = vec![Vec::new(); features.len()];
+        for numbers in batches_by_length(&lengths, BATCH) {
+            let batch = HostBatch::new(&features, &numbers, self.tokenizer.special().pad).to_device(&self.device);
+            let of_batch: Tensor<2> = self.network.logits(&batch);
+            let width = of_batch.dims()[1];
+            let read = of_batch.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+            let mut values = read.iter::<f32>();
+            for (feature, lines) in batch.rows {
+                logits[feature] = values.by_ref().take(lines * width).collect();
+            }
+        }
+        let logits: Vec<&[f32]> = logits.iter().map(Vec::as_slice).collect();
+        let inputs: Vec<&Input> = inputs.iter().collect();
+        Ok(decode_all(&self.task, &inputs, &features, &logits))
+    }
+
+    /// The metrics of the model on `examples`, and its predictions.
+    ///
+    /// # Errors
+    /// Those of [`predict`](Self::predict).
+    pub fn evaluate(&self, examples: &[Example]) -> Result<(Metrics, Vec<Prediction>)> {
+        let inputs: Vec<Input> = examples.iter().map(|example| example.input.clone()).collect();
+        let predictions = self.predict(&inputs)?;
+        Ok((self.task.metrics(examples, &predictions), predictions))
+    }
+
+    fn features(&self, inputs: &[Input]) -> Result<Vec<Feature>> {
+        let how = Encoding { tokenizer: &self.tokenizer, max_length: self.max_length };
+        let task = &self.task;
+        let of = |(number, input)| task.features(input, None, number, how);
+        let features: Vec<Vec<Feature>> = inputs.par_iter().enumerate().map(of).collect::<Result<_>>()?;
+        Ok(features.into_iter().flatten().collect())
+    }
+}
+
+/// What the network says about each of `inputs`, whose features lie in their order, with their logits.
+pub(super) fn decode_all(task: &Task, inputs: &[&Input], features: &[Feature], logits: &[&[f32]]) -> Vec<Prediction> {
+    let mut of_input: Vec<Vec<(&Feature, &[f32])>> = vec![Vec::new(); inputs.len()];
+    for (feature, logits) in features.iter().zip(logits) {
+        of_input[feature.example].push((feature, logits));
+    }
+    inputs.par_iter().zip(of_input).map(|(input, features)| task.decode(input, &features)).collect()
+}

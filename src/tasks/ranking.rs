@@ -1,0 +1,196 @@
+//! A score of relevance for a query and a document, read together (a cross-encoder), trained on each pair for itself and
+//! judged query by query.
+
+use super::classification::{sigmoid, text_feature};
+use super::example::{Example, Gold, Input, Prediction};
+use super::feature::{Feature, Target};
+use super::network::{Head, Loss};
+use super::read::{Columns, DOCUMENT, LABEL, Loaded, Need, QUERY, QUERY_ID, TrecFiles, read_table, read_trec};
+use super::task::{Encoding, Metrics, ReadOptions, Table, Work};
+use crate::data::{Purpose, Rng};
+use crate::error::{Error, Result};
+use crate::metrics::Ranking;
+use crate::metrics::ranking::mean;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+use std::path::{Path, PathBuf};
+
+/// The task with the highest grade of its training data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RankingTask {
+    /// Grades of relevance go from 0 to this.
+    pub max_grade: u32,
+}
+
+impl RankingTask {
+    /// The task that the grades of the training data at `path` ask for, and its examples.
+    ///
+    /// # Errors
+    /// A file or row that cannot be used; one grade only.
+    pub fn prepare(path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
+        let examples = read(path, Need::Required, options.skip_bad_rows)?;
+        let grades = examples.rows.iter().map(grade);
+        let (least, most) = grades.fold((u32::MAX, 0), |(least, most), grade| (least.min(grade), most.max(grade)));
+        if least >= most {
+            return Err(Error::input(path, format!("column \"label\": only {most}; expected two grades or more")));
+        }
+        Ok((Self { max_grade: most }, examples))
+    }
+
+    /// The documents of each query, with their scores.
+    fn queries(examples: &[Example], scores: impl Fn(usize) -> f64) -> Vec<Ranking> {
+        let mut order: Vec<usize> = (0..examples.len()).filter(|&at| examples[at].gold.is_some()).collect();
+        order.sort_by(|&a, &b| examples[a].group.cmp(&examples[b].group).then(a.cmp(&b)));
+        let groups = order.chunk_by(|&a, &b| examples[a].group == examples[b].group);
+        groups
+            .filter_map(|group| {
+                let scores: Vec<f64> = group.iter().map(|&at| scores(at)).collect();
+                let grades: Vec<u32> = group.iter().map(|&at| grade(&examples[at])).collect();
+                Ranking::new(&scores, &grades)
+            })
+            .collect()
+    }
+}
+
+fn grade(example: &Example) -> u32 {
+    match example.gold {
+        Some(Gold::Value(value)) => value as u32,
+        _ => 0,
+    }
+}
+
+/// Reads a table of queries and documents, or the judgements of a TREC set whose queries and documents lie beside them.
+fn read(path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    if name.contains("qrels") || path.parent().is_some_and(|parent| parent.ends_with("qrels")) {
+        return read_judgements(path, skip_bad_rows);
+    }
+    let columns = Columns::new()
+        .text(QUERY, Need::Required)
+        .text(DOCUMENT, Need::Required)
+        .text(QUERY_ID, Need::Optional)
+        .text(LABEL, gold);
+    read_table(path, &columns, skip_bad_rows)?.convert(skip_bad_rows, "rows", |record| {
+        let text = |column| record.text(column).unwrap_or_default().to_owned();
+        let gold = record.text(3).map(|text| match text.trim().parse::<f64>() {
+            Ok(grade) if grade >= 0.0 && grade.fract() == 0.0 && grade < 1e6 => Ok(Gold::Value(grade)),
+            _ => Err(format!("column \"label\": \"{text}\" is no grade; expected 0, 1, 2, ...")),
+        });
+        let group = record.text(2).or_else(|| record.text(0)).unwrap_or_default().to_owned();
+        let input = Input::Pair(text(0), text(1));
+        let example = gold.transpose().map(|gold| Example { input, gold, group, line: record.line });
+        (Some(record.line), example)
+    })
+}
+
+fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let above = folder.parent().unwrap_or(folder);
+    let find = |stems: &[&str]| -> Option<PathBuf> {
+        let names = stems.iter().flat_map(|stem| ["tsv", "jsonl"].map(|extension| format!("{stem}.{extension}")));
+        names.flat_map(|name| [folder.join(&name), above.join(&name)]).find(|path| path.is_file())
+    };
+    let missing = |what: &str| Error::input(path, format!("there is no {what}.tsv or {what}.jsonl beside it"));
+    let files = TrecFiles {
+        queries: find(&["queries"]).ok_or_else(|| missing("queries"))?,
+        documents: find(&["documents", "corpus", "collection"]).ok_or_else(|| missing("documents"))?,
+        qrels: path.to_owned(),
+        run: Some(path.with_extension("run")).filter(|run| run.is_file()),
+    };
+    let topics = read_trec(&files, skip_bad_rows)?;
+    let mut examples = Vec::new();
+    for topic in topics.rows {
+        for document in topic.documents {
+            let input = Input::Pair(topic.query.to_string(), document.text.to_string());
+            let gold = Some(Gold::Value(f64::from(document.grade.max(0))));
+            examples.push(Example { input, gold, group: topic.id.clone(), line: 0 });
+        }
+    }
+    if examples.is_empty() {
+        return Err(Error::input(path, "no query has a document to rank"));
+    }
+    Ok(Loaded { path: topics.path, rows: examples, skipped: topics.skipped })
+}
+
+impl Work for RankingTask {
+    fn head(&self) -> Head {
+        Head::Sequence(1)
+    }
+
+    fn loss(&self) -> Loss {
+        Loss::Sigmoid
+    }
+
+    fn labels(&self) -> &[String] {
+        &[]
+    }
+
+    fn features(&self, input: &Input, gold: Option<&Gold>, example: usize, how: Encoding) -> Result<Vec<Feature>> {
+        let target = match gold {
+            Some(Gold::Value(grade)) => {
+                Target::Values(vec![(grade / f64::from(self.max_grade.max(1))).min(1.0) as f32])
+            }
+            _ => Target::Absent,
+        };
+        text_feature(input, target, example, how)
+    }
+
+    fn decode(&self, _input: &Input, features: &[(&Feature, &[f32])]) -> Prediction {
+        let logit = features.first().and_then(|(_, logits)| logits.first().copied());
+        Prediction::Value { score: logit.map_or(f64::NAN, sigmoid) }
+    }
+
+    fn metrics(&self, examples: &[Example], predictions: &[Prediction]) -> Metrics {
+        let score = |at: usize| match predictions.get(at) {
+            Some(Prediction::Value { score }) => *score,
+            _ => f64::NAN,
+        };
+        let queries = Self::queries(examples, score);
+        let figures: [(&str, fn(&Ranking) -> f64); 6] = [
+            ("map", Ranking::average_precision),
+            ("mrr", Ranking::reciprocal_rank),
+            ("ndcg@10", |ranking| ranking.ndcg(10)),
+            ("recall@10", |ranking| ranking.recall(10)),
+            ("precision@1", |ranking| ranking.precision(1)),
+            ("hit_rate@10", |ranking| ranking.hit(10)),
+        ];
+        figures.into_iter().map(|(name, figure)| (name.to_owned(), mean(&queries, figure))).collect()
+    }
+
+    fn main_metric(&self) -> &'static str {
+        "map"
+    }
+
+    fn baseline(&self, _train: &[Example], examples: &[Example]) -> (&'static str, Vec<Prediction>) {
+        let mut rng = Rng::new(1, Purpose::Order, 0, 0);
+        let random = examples.iter().map(|_| Prediction::Value { score: f64::from(rng.uniform()) }).collect();
+        ("a random order", random)
+    }
+
+    fn tables(&self, examples: &[Example], _predictions: &[Prediction]) -> Vec<Table> {
+        let queries = Self::queries(examples, |_| 0.0);
+        let without = crate::metrics::ranking::without_relevant(&queries);
+        vec![Table {
+            title: "queries".into(),
+            columns: ["queries", "documents", "queries without a relevant document"].map(str::to_owned).into(),
+            rows: vec![[queries.len(), examples.len(), without].map(|count| count.to_string()).into()],
+        }]
+    }
+
+    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+        read(path, gold, skip_bad_rows)
+    }
+
+    fn initial_bias(&self, examples: &[Example]) -> Option<Vec<f32>> {
+        let sum: f64 = examples.iter().map(|example| f64::from(grade(example)) / f64::from(self.max_grade)).sum();
+        let share = (sum / examples.len().max(1) as f64).clamp(1e-3, 1.0 - 1e-3);
+        Some(vec![(share / (1.0 - share)).ln() as f32])
+    }
+
+    fn to_json(&self, _input: &Input, prediction: &Prediction, _top_k: usize) -> Json {
+        match prediction {
+            Prediction::Value { score } => json!({"score": score}),
+            _ => Json::Null,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What the readers of JSON have in common.
+
+use super::{is_blank, quoted};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+type Outcome<T> = std::result::Result<T, String>;
+
+/// Whether a file's extension stands for JSON lines.
+pub fn is_json(path: &Path) -> bool {
+    extension(path).is_some_and(|end| ["jsonl", "json", "ndjson"].contains(&end.as_str()))
+}
+
+/// The extension in lower case.
+pub fn extension(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_string_lossy().to_lowercase())
+}
+
+/// The object that a line holds.
+pub fn object(line: &str) -> Outcome<Map<String, Value>> {
+    match serde_json::from_str(line) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(other) => Err(format!("the line is {}; expected one JSON object a line", kind(&other))),
+        Err(error) => {
+            // The parser's own line is always 1 here, which would mislead.
+            let whole = error.to_string();
+            let reason = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(reason, _)| reason);
+            Err(format!("{reason} at column {}; expected one JSON object a line", error.column()))
+        }
+    }
+}
+
+/// The first of the names that has a value; `null` is none.
+pub fn field<'a, S: AsRef<str>>(map: &'a Map<String, Value>, names: &[S]) -> Option<(String, &'a Value)> {
+    names.iter().map(AsRef::as_ref).find_map(|name| Some((name.to_owned(), map.get(name).filter(|v| !v.is_null())?)))
+}
+
+/// That none of the names has a value.
+pub fn missing<S: AsRef<str>>(map: &Map<String, Value>, names: &[S]) -> String {
+    let keys: Vec<_> = map.keys().map(String::as_str).collect();
+    format!("there is no field {}; the fields are: {}", quoted(names, " or "), list(&keys))
+}
+
+/// Names behind a colon.
+pub fn list<S: AsRef<str>>(names: &[S]) -> String {
+    match names {
+        [] => "none".into(),
+        names => names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A string as it is, and a number or truth value as its text.
+pub fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A text that is not blank.
+pub fn text(name: &str, value: &Value) -> Outcome<String> {
+    match scalar(value) {
+        Some(text) if is_blank(&text) => Err(format!("the field \"{name}\" is empty; expected a text")),
+        Some(text) => Ok(text),
+        None => Err(format!("the field \"{name}\" is {}; expected a string", kind(value))),
+    }
+}
+
+/// An array of strings.
+pub fn strings(name: &str, value: &Value) -> Outcome<Vec<String>> {
+    let Value::Array(values) = value else {
+        return Err(format!("the field \"{name}\" is {}; expected an array of strings", kind(value)));
+    };
+    let one = |(at, value): (usize, &Value)| {
+        scalar(value).ok_or_else(|| format!("the field \"{name}\" has {} at [{at}]; expected a string", kind(value)))
+    };
+    values.iter().enumerate().map(one).collect()
+}
+
+/// What a value is, for messages.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}

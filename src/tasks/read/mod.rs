@@ -1,0 +1,63 @@
+//! Readers of labelled data for fine-tuning.
+//!
+//! | reader | files | rows |
+//! |---|---|---|
+//! | [`read_table`] | TSV, CSV, JSON lines | texts, pairs and rankings with their labels |
+//! | [`read_conll`] | a token a line, JSON lines | sentences with a tag for every word |
+//! | [`read_squad`] | SQuAD's JSON | questions with the spans that answer them |
+//! | [`read_trec`] | qrels, queries, documents, a run | queries with graded documents |
+//! | [`read_sessions`] | a session a line | sequences of items |
+//!
+//! A file is read whole, so that an error comes before anything has been trained. A bad row is an error that names the
+//! file and the line, or, where the caller asks for it, counted and left out.
+
+mod bad;
+mod columns;
+mod conll;
+mod delimited;
+mod json;
+mod judgements;
+mod sessions;
+mod source;
+mod squad;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trec;
+
+pub use bad::{Loaded, Skipped};
+pub use columns::{Columns, DOCUMENT, LABEL, PAIRS, QUERY, QUERY_ID, Shape, TEXT};
+pub use conll::{Sentence, read_conll};
+pub use sessions::{Session, read_sessions};
+pub use squad::{Answer, Question, read_squad};
+pub use table::{Record, Value, columns, read_table};
+pub use trec::{Candidate, Topic, TrecFiles, read_trec};
+
+/// Whether something has to be there; sets for prediction have no labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A row without it is bad.
+    Required,
+    /// It may be absent.
+    Optional,
+}
+
+/// Whether a text has nothing but white space.
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// A text as messages show it: on one line and not longer than a glance.
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut short: String = text.chars().take(LONGEST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("{short:?}")
+}
+
+/// Names as messages list them.
+fn quoted<S: AsRef<str>>(names: &[S], between: &str) -> String {
+    names.iter().map(|name| format!("\"{}\"", name.as_ref())).collect::<Vec<_>>().join(between)
+}

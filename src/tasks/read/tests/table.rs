@@ -1,0 +1,166 @@
+//! TSV and JSON lines.
+
+use super::*;
+
+fn labelled() -> Columns {
+    Columns::new().text(TEXT, Need::Required).list(LABEL, Need::Required)
+}
+
+fn unlabelled() -> Columns {
+    Columns::new().text(TEXT, Need::Required).list(LABEL, Need::Optional)
+}
+
+fn text(text: &str) -> Option<Value> {
+    Some(Value::Text(text.into()))
+}
+
+#[test]
+fn tsv_has_no_quoting() {
+    let folder = Folder::new();
+    let bytes = "\u{feff}label\textra\tsentence\r\n1\tx\tShe said \"no\".\r\n\r\n0\t\t\"Open\r\n";
+    let path = folder.file("a.tsv", bytes);
+    let loaded = read_table(&path, &labelled(), false).unwrap();
+    let expected = [
+        Record { line: 2, values: vec![text("She said \"no\"."), text("1")] },
+        Record { line: 4, values: vec![text("\"Open"), text("0")] },
+    ];
+    assert_eq!(loaded.rows, expected);
+    assert_eq!((loaded.rows[0].text(0), loaded.rows[0].text(2)), (Some("She said \"no\"."), None));
+    assert_eq!(columns(&path).unwrap(), ["label", "extra", "sentence"]);
+}
+
+#[test]
+fn the_first_name_that_is_there_is_taken() {
+    let folder = Folder::new();
+    let path = folder.file("a.TSV", "score\tlabel\ttext\n0.5\tb\tone\n");
+    assert_eq!(read_table(&path, &labelled(), false).unwrap().rows[0].text(1), Some("b"));
+    let path = folder.file("b.tsv", "text\tlabel\none\t\ntwo\tb\n");
+    let loaded = read_table(&path, &unlabelled(), false).unwrap();
+    assert_eq!((loaded.rows[0].text(1), loaded.rows[1].text(1)), (None, Some("b")));
+    let path = folder.file("c.tsv", "text\none\n");
+    assert_eq!(read_table(&path, &unlabelled(), false).unwrap().rows[0].values, [text("one"), None]);
+}
+
+#[test]
+fn shapes_follow_from_columns() {
+    assert_eq!(Shape::of(&["label", "sentence"]), Some(Shape::Text));
+    assert_eq!(Shape::of(&["sentence", "question"]), Some(Shape::Pair("question", "sentence")));
+    assert_eq!(Shape::of(&["premise", "hypothesis", "text"]), Some(Shape::Pair("premise", "hypothesis")));
+    assert_eq!(Shape::of(&["label", "query", "passage"]), Some(Shape::Ranking));
+    assert_eq!(Shape::of(&["label", "body"]), None);
+}
+
+#[test]
+fn tsv_errors_name_the_line_and_column() {
+    let folder = Folder::new();
+    let header = "expected a header line with the names of the columns";
+    for (name, bytes, line, message) in [
+        (
+            "a.tsv",
+            "id\tbody\n1\tx\n",
+            Some(1),
+            "there is no column \"text\" or \"sentence\" and no column \"label\" or \"labels\" or \"score\" or \
+             \"gold_label\" or \"label_name\" or \"label_text\" or \"target\" or \"is_duplicate\" or \"Quality\"; \
+             the columns are: id, body",
+        ),
+        ("b.tsv", "label\ttext\n1\tx\n\n1\n", Some(4), "the row has 1 field; the header has 2"),
+        ("c.tsv", "label\ttext\n1\tx\ty\n", Some(2), "the row has 3 fields; the header has 2"),
+        ("d.tsv", "", None, &format!("the file is empty; {header}")),
+        ("e.tsv", "\nlabel\ttext\n", Some(1), &format!("the first line is blank; {header}")),
+        ("f.tsv", "label\ttext\n", None, "there are no rows behind the header"),
+        ("g.tsv", "label\ttext\n1\tx\n1\t \n", Some(3), "the column \"text\" is empty; expected a text"),
+        ("h.tsv", "label\ttext\n\tx\n", Some(2), "the column \"label\" is empty; expected a text"),
+        ("i.tsv", "text\tlabel\tlabel\nx\t1\t2\n", Some(1), "there are two columns \"label\"; expected one"),
+        (
+            "j.txt",
+            "label\ttext\n",
+            None,
+            "the format is not known; expected a name that ends in .tsv, .csv, .jsonl, .json or .ndjson",
+        ),
+    ] {
+        let path = folder.file(name, bytes);
+        fails(read_table(&path, &labelled(), false), &path, line, message);
+    }
+    let latin = "byte 6 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
+    let path = folder.file("k.tsv", b"label\ttext\n1\tx\n1\tcaf\xe9\n");
+    fails(read_table(&path, &labelled(), false), &path, Some(3), latin);
+    let path = folder.file("l.tsv", b"text\tl\xe9\n1\tx\n");
+    fails(read_table(&path, &labelled(), false), &path, Some(1), &latin.replace("byte 6", "byte 7"));
+    fails(columns(&path), &path, Some(1), &latin.replace("byte 6", "byte 7"));
+}
+
+#[test]
+fn bad_rows_are_left_out_on_request() {
+    let folder = Folder::new();
+    let path = folder.file("a.tsv", b"label\ttext\n1\tx\n1\n1\tcaf\xe9\n0\ty\n");
+    let loaded = read_table(&path, &labelled(), true).unwrap();
+    assert_eq!(loaded.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5]);
+    let messages = [
+        "a.tsv:3: the row has 1 field; the header has 2",
+        "a.tsv:4: byte 6 of the line, 0xE9, is not UTF-8; expected text in UTF-8",
+    ];
+    assert_eq!((loaded.skipped.count, names(&folder, &loaded.skipped)), (2, words(&messages)));
+    // A wrong header is no bad row.
+    let path = folder.file("b.tsv", "label\tbody\n1\tx\n");
+    let only = Columns::new().text(&["text"], Need::Required);
+    let message = "there is no column \"text\"; the columns are: label, body";
+    fails(read_table(&path, &only, true), &path, Some(1), message);
+}
+
+#[test]
+fn json_values_become_texts_and_lists() {
+    let folder = Folder::new();
+    let lines = [
+        "\u{feff}{\"text\": \"one\", \"labels\": [\"a\", 2], \"x\": {}}\r",
+        " ",
+        "{\"sentence\": \"two\", \"label\": 3.5}",
+        "{\"text\": \"three\", \"label\": true}",
+        "{\"text\": 4, \"label\": null}",
+        "{\"text\": \"five\", \"label\": []}",
+    ];
+    let path = folder.file("a.jsonl", lines.join("\n"));
+    let loaded = read_table(&path, &unlabelled(), false).unwrap();
+    let list = |texts: &[&str]| Some(Value::List(words(texts)));
+    let expected = [
+        Record { line: 1, values: vec![text("one"), list(&["a", "2"])] },
+        Record { line: 3, values: vec![text("two"), text("3.5")] },
+        Record { line: 4, values: vec![text("three"), text("true")] },
+        Record { line: 5, values: vec![text("4"), None] },
+        Record { line: 6, values: vec![text("five"), list(&[])] },
+    ];
+    assert_eq!(loaded.rows, expected);
+    let mut names = columns(&path).unwrap();
+    names.sort();
+    assert_eq!(names, ["labels", "text", "x"]);
+}
+
+#[test]
+fn json_errors_name_the_line_and_field() {
+    let folder = Folder::new();
+    let wanted = Columns::new().text(TEXT, Need::Required).list(&["label"], Need::Required);
+    let good = "{\"text\": \"x\", \"label\": 1}\n\n";
+    for (bad, message) in [
+        ("{\"body\": 1, \"label\": 1}", "there is no field \"text\" or \"sentence\"; the fields are: body, label"),
+        ("{\"label\": null, \"text\": \"x\"}", "there is no field \"label\"; the fields are: label, text"),
+        ("{}", "there is no field \"text\" or \"sentence\"; the fields are: none"),
+        ("{\"text\": [\"x\"], \"label\": 1}", "the field \"text\" is an array; expected a string"),
+        ("{\"text\": \" \", \"label\": 1}", "the field \"text\" is empty; expected a text"),
+        ("{\"text\": \"x\", \"label\": {}}", "the field \"label\" is an object; expected a string"),
+        ("{\"text\": \"x\", \"label\": [1, null]}", "the field \"label\" has null at [1]; expected a string"),
+        ("[1]", "the line is an array; expected one JSON object a line"),
+        ("{\"text\": \"x", "EOF while parsing a string at column 11; expected one JSON object a line"),
+    ] {
+        let path = folder.file("a.ndjson", format!("{good}{bad}\n"));
+        fails(read_table(&path, &wanted, false), &path, Some(3), message);
+        let loaded = read_table(&path, &wanted, true).unwrap();
+        assert_eq!((loaded.rows.len(), names(&folder, &loaded.skipped)), (1, vec![format!("a.ndjson:3: {message}")]));
+    }
+    let path = folder.file("b.json", "\n");
+    fails(read_table(&path, &wanted, false), &path, None, "there are no rows");
+    fails(columns(&path), &path, None, "there are no rows");
+    let path = folder.file("c.json", "\n[]\n");
+    fails(columns(&path), &path, Some(2), "the line is an array; expected one JSON object a line");
+    let path = folder.file("d.json", b"{\"text\": \"\xff\"}");
+    let message = "byte 11 of the line, 0xFF, is not UTF-8; expected text in UTF-8";
+    fails(read_table(&path, &wanted, false), &path, Some(1), message);
+}

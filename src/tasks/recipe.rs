@@ -1,0 +1,104 @@
+//! The recipe where the configuration leaves it open: the paper's, appendix B, and `configure_finetuning.py` of the
+//! reference.
+
+use super::example::Example;
+use super::loader::TaskTrainLoader;
+use super::task::{Kind, Task};
+use crate::config::{FinetuneConfig, ModelConfig, TrainingConfig};
+use crate::error::{Error, Result};
+
+/// Below so many training examples a run makes more passes over them.
+const FEW: usize = 8_000;
+
+/// The configuration with what depends on model and data filled in, so that the written one is complete.
+pub(super) fn resolve(
+    config: &FinetuneConfig,
+    task: &Task,
+    model: &ModelConfig,
+    trained_length: usize,
+    examples: usize,
+) -> Result<FinetuneConfig> {
+    let mut config = config.clone();
+    let longest = model.max_position_embeddings;
+    if let Some(length) = config.data.max_length.filter(|&length| length > longest) {
+        let message = format!("{length} is longer than the model's max_position_embeddings, {longest}");
+        return Err(Error::config("data.max_length", message));
+    }
+    config.data.max_length = Some(max_length(&config, task.kind(), trained_length));
+    config.epochs.get_or_insert(if examples < FEW { 10.0 } else { 3.0 });
+    config.metric.get_or_insert_with(|| task.main_metric().to_owned());
+    config.optimizer.learning_rate = Some(learning_rate(&config, model));
+    config.optimizer.layerwise_decay = Some(layerwise_decay(&config, model));
+    Ok(config)
+}
+
+/// Longest text in tokens; what the model was trained on bounds the usual value, not what the user asks for.
+pub(super) fn max_length(config: &FinetuneConfig, kind: Kind, trained_length: usize) -> usize {
+    let usual = match kind {
+        Kind::QuestionAnswering => 384,
+        Kind::Ranking => 256,
+        _ => 128,
+    };
+    config.data.max_length.unwrap_or(usual.min(trained_length))
+}
+
+/// The rate by the encoder's width: 3e-4 for small, 1e-4 for base, 5e-5 for large.
+pub(super) fn learning_rate(config: &FinetuneConfig, model: &ModelConfig) -> f64 {
+    config.optimizer.learning_rate.unwrap_or(match model.hidden_size {
+        ..=128 => 1e-3,
+        ..=256 => 3e-4,
+        ..=768 => 1e-4,
+        _ => 5e-5,
+    })
+}
+
+/// 0.8 for encoders of up to 12 layers, 0.9 for deeper ones. Fresh weights have nothing that must be kept: 1.
+pub(super) fn layerwise_decay(config: &FinetuneConfig, model: &ModelConfig) -> f64 {
+    let usual = match (config.from_scratch, model.num_hidden_layers) {
+        (true, _) => 1.0,
+        (false, ..=12) => 0.8,
+        (false, _) => 0.9,
+    };
+    config.optimizer.layerwise_decay.unwrap_or(usual)
+}
+
+/// The metric that says which checkpoint is the best.
+pub(super) fn metric<'a>(config: &'a FinetuneConfig, task: &Task) -> &'a str {
+    config.metric.as_deref().unwrap_or_else(|| task.main_metric())
+}
+
+/// Checks that the task has the metric that is asked for.
+pub(super) fn check_metric(config: &FinetuneConfig, task: &Task, dev: &[Example]) -> Result<()> {
+    let (_, predictions) = task.baseline(dev, dev);
+    let known = task.metrics(dev, &predictions);
+    let metric = metric(config, task);
+    if known.contains_key(metric) || metric == "loss" {
+        return Ok(());
+    }
+    let names: Vec<&str> = known.keys().map(String::as_str).chain(["loss"]).collect();
+    Err(Error::config("metric", format!("\"{metric}\" is none of the task's; expected one of {}", names.join(", "))))
+}
+
+/// Length and intervals of the run: a validation and a checkpoint a pass, but at least every 500 steps.
+pub(super) fn training(config: &FinetuneConfig, task: &Task, features: usize) -> TrainingConfig {
+    if let Some(training) = &config.training {
+        return training.clone();
+    }
+    let pass = TaskTrainLoader::steps_a_pass(features, config.data.batch_size, config.data.accumulation);
+    let steps = ((config.epochs.unwrap_or(3.0) * pass as f64).round() as usize).max(1);
+    let every = pass.min(500).min(steps);
+    TrainingConfig {
+        steps,
+        accumulation: config.data.accumulation,
+        log_every: (steps / 40).clamp(1, 100),
+        validate_every: every,
+        checkpoint_every: every,
+        keep_checkpoints: 1,
+        keep_every: 0,
+        keep_best: Some(metric(config, task).to_owned()),
+        max_bad_steps: 10,
+        gradient_checkpointing: false,
+        precision: Default::default(),
+        loss_scale: None,
+    }
+}

@@ -1,0 +1,122 @@
+//! The same run with several seeds: a small data set says little with one (paper, section 3.1: the median of ten).
+
+use super::finetune::{FinetuneOptions, finetune};
+use super::report::FinetuneReport;
+use super::task::Metrics;
+use crate::config::FinetuneConfig;
+use crate::error::{Error, Result};
+use crate::files;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Median and spread of a metric over seeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// The middle value, or the mean of the two.
+    pub median: f64,
+    /// Smallest value.
+    pub least: f64,
+    /// Largest value.
+    pub most: f64,
+}
+
+/// What several seeds have come to.
+pub struct SeedsReport {
+    /// By seed.
+    pub runs: Vec<(u64, FinetuneReport)>,
+    /// Over all of them, on the test data, or else on dev.
+    pub metrics: BTreeMap<String, Spread>,
+}
+
+/// Runs `config` with `seeds` seeds from its own on, each in a directory below that of `options`: whatever was finished
+/// before is not done again. The best model on dev is copied to `model/`.
+///
+/// # Errors
+/// Those of [`finetune`].
+pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOptions) -> Result<SeedsReport> {
+    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let mut runs: Vec<(u64, FinetuneReport)> = Vec::new();
+    for seed in config.seed..config.seed + seeds as u64 {
+        let of_seed = FinetuneConfig { seed, ..config.clone() };
+        let directory = output.join(format!("seed-{seed}"));
+        let resume = resume && directory.join("config.toml").is_file();
+        let (adapter, signal, progress) = (adapter.clone(), signal.clone(), &mut *progress);
+        let options = FinetuneOptions { output: directory, adapter, resume, signal, dashboard, progress };
+        let report = finetune(&of_seed, options)?;
+        let stopped = report.interrupted.is_some();
+        runs.push((seed, report));
+        if stopped {
+            return Ok(SeedsReport { runs, metrics: BTreeMap::new() });
+        }
+    }
+    let all: Vec<&Metrics> = runs.iter().map(|(_, report)| report.judged()).collect();
+    let names = all.first().into_iter().flat_map(|metrics| metrics.keys());
+    let metrics =
+        names.filter_map(|name| Some((name.clone(), spread(all.iter().map(|m| m.get(name).copied()))?))).collect();
+    let report = SeedsReport { runs, metrics };
+    files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())?;
+    if let Some(seed) = report.best_seed() {
+        copy(&output.join(format!("seed-{seed}")).join("model"), &output.join("model"))?;
+    }
+    Ok(report)
+}
+
+fn spread(values: impl Iterator<Item = Option<f64>>) -> Option<Spread> {
+    let mut values: Vec<f64> = values.collect::<Option<_>>()?;
+    values.sort_by(f64::total_cmp);
+    let (least, most) = (*values.first()?, *values.last()?);
+    let middle = values.len() / 2;
+    let median =
+        if values.len().is_multiple_of(2) { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] };
+    Some(Spread { median, least, most })
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    files::replace_whole(to, |target| {
+        let entries = std::fs::read_dir(from).map_err(Error::io(from))?;
+        for entry in entries {
+            let entry = entry.map_err(Error::io(from))?;
+            let place = target.join(entry.file_name());
+            std::fs::copy(entry.path(), &place).map_err(Error::io(&place))?;
+        }
+        Ok(())
+    })
+}
+
+impl SeedsReport {
+    /// The seed whose model is the best on dev.
+    pub fn best_seed(&self) -> Option<u64> {
+        let goodness = |report: &FinetuneReport| {
+            let sign = if report.metric.ends_with("loss") || report.metric.ends_with("error") { -1.0 } else { 1.0 };
+            report.dev.get(&report.metric).map_or(f64::NEG_INFINITY, |value| sign * value)
+        };
+        let best = self.runs.iter().max_by(|a, b| goodness(&a.1).total_cmp(&goodness(&b.1)));
+        best.map(|(seed, _)| *seed)
+    }
+
+    /// What `results.json` holds.
+    pub fn to_json(&self) -> Value {
+        let spread = |(name, s): (&String, &Spread)| {
+            (name.clone(), json!({"median": s.median, "least": s.least, "most": s.most}))
+        };
+        let metrics: serde_json::Map<String, Value> = self.metrics.iter().map(spread).collect();
+        let runs: serde_json::Map<String, Value> =
+            self.runs.iter().map(|(seed, report)| (seed.to_string(), report.to_json())).collect();
+        json!({"metrics": metrics, "best_seed": self.best_seed(), "seeds": runs})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        let of = |values: &[f64]| spread(values.iter().map(|&value| Some(value)));
+        assert_eq!(of(&[3.0, 1.0, 2.0]), Some(Spread { median: 2.0, least: 1.0, most: 3.0 }));
+        assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]), Some(Spread { median: 2.5, least: 1.0, most: 4.0 }));
+        assert_eq!(of(&[]), None);
+        assert_eq!(spread([Some(1.0), None].into_iter()), None);
+    }
+}
