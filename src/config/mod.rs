@@ -108,7 +108,8 @@ pub struct GeneratorConfig {
     pub intermediate_size: usize,
 }
 
-/// Checkpoints in Hugging Face's layout to go on from; their architecture takes the place of the configured one.
+/// What weights training begins with: fresh ones, or checkpoints in Hugging Face's layout, whose architecture takes the
+/// place of the configured one.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InitConfig {
@@ -118,6 +119,25 @@ pub struct InitConfig {
     /// An `ElectraForMaskedLM` that shares its embeddings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generator: Option<PathBuf>,
+    /// How fresh position embeddings begin.
+    #[serde(skip_serializing_if = "is_default")]
+    pub positions: PositionInit,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// How fresh position embeddings begin; they are trained from there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PositionInit {
+    /// As all other weights do, and as the reference has it.
+    #[default]
+    Random,
+    /// As sines and cosines: the same distance looks alike everywhere, so that a little text is enough to learn to look at
+    /// the neighbours.
+    Sinusoidal,
 }
 
 /// How the WordPiece vocabulary is trained.

@@ -28,7 +28,7 @@ impl Embeddings {
     pub fn new(config: &ModelConfig, init: &mut Init) -> Self {
         Self {
             word_embeddings: init.embedding(config.vocab_size, config.embedding_size),
-            position_embeddings: init.embedding(config.max_position_embeddings, config.embedding_size),
+            position_embeddings: init.positions(config.max_position_embeddings, config.embedding_size),
             token_type_embeddings: init.embedding(config.type_vocab_size, config.embedding_size),
             layer_norm: init.layer_norm(config.embedding_size),
             dropout: init.dropout(config.hidden_dropout_prob),

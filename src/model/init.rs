@@ -3,6 +3,7 @@
 //! Values are drawn on the host from the run's seed, so that a model starts from the same weights on every backend;
 //! the price is about 10 ns a weight, once.
 
+use crate::config::PositionInit;
 use crate::data::{Purpose, Rng};
 use crate::kernels::{Dropout, DropoutStream};
 use burn::module::Param;
@@ -16,13 +17,20 @@ pub struct Init<'a> {
     layer_norm_eps: f64,
     device: &'a Device,
     dropout: DropoutStream,
+    positions: PositionInit,
 }
 
 impl<'a> Init<'a> {
     /// Weights with standard deviation `deviation` (before they are cut at two deviations), drawn from `seed`.
     pub fn new(seed: u64, deviation: f64, layer_norm_eps: f64, device: &'a Device) -> Self {
         let rng = Rng::new(seed, Purpose::Init, 0, 0);
-        Self { rng, deviation: deviation as f32, layer_norm_eps, device, dropout: DropoutStream::default() }
+        let (deviation, dropout) = (deviation as f32, DropoutStream::default());
+        Self { rng, deviation, layer_norm_eps, device, dropout, positions: PositionInit::default() }
+    }
+
+    /// Position embeddings that begin as `positions` says.
+    pub fn with_positions(self, positions: PositionInit) -> Self {
+        Self { positions, ..self }
     }
 
     /// `[rows, columns]`, truncated normal.
@@ -46,6 +54,19 @@ impl<'a> Init<'a> {
         Embedding { weight: self.weight(rows, columns) }
     }
 
+    /// A table of position embeddings.
+    pub fn positions(&mut self, rows: usize, columns: usize) -> Embedding {
+        let random = self.embedding(rows, columns);
+        match self.positions {
+            PositionInit::Random => random,
+            PositionInit::Sinusoidal => {
+                let values = sinusoids(rows, columns, self.deviation);
+                let values = Tensor::from_data(TensorData::new(values, [rows, columns]), self.device);
+                Embedding { weight: Param::from_tensor(values) }
+            }
+        }
+    }
+
     /// Dropout; all layers of one `Init` share a stream of masks.
     pub fn dropout(&self, probability: f64) -> Dropout {
         Dropout::new(probability, &self.dropout)
@@ -55,4 +76,16 @@ impl<'a> Init<'a> {
     pub fn layer_norm(&self, size: usize) -> LayerNorm {
         LayerNormConfig::new(size).with_epsilon(self.layer_norm_eps).init(self.device)
     }
+}
+
+/// Sines and cosines of `rows` positions whose wavelengths go in equal ratios from 2 pi to 2 pi `rows` (Vaswani et al.,
+/// "Attention is all you need", section 3.5, with `rows` in the place of 10,000), with standard deviation `deviation`.
+fn sinusoids(rows: usize, columns: usize, deviation: f32) -> Vec<f32> {
+    let amplitude = f64::from(deviation) * std::f64::consts::SQRT_2;
+    let value = |row: usize, column: usize| {
+        let share = (column - column % 2) as f64 / columns as f64;
+        let angle = row as f64 / (rows as f64).powf(share);
+        amplitude * if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }
+    };
+    (0..rows).flat_map(|row| (0..columns).map(move |column| value(row, column) as f32)).collect()
 }

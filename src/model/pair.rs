@@ -30,7 +30,8 @@ impl ElectraPair {
     /// A pair with fresh weights on `device`, drawn from `config.seed`.
     pub fn new(config: &Config, device: &Device) -> Self {
         let (model, generator) = (&config.model, &config.generator_model());
-        let mut init = Init::new(config.seed, model.initializer_range, model.layer_norm_eps, device);
+        let init = Init::new(config.seed, model.initializer_range, model.layer_norm_eps, device);
+        let mut init = init.with_positions(config.init.positions);
         let init = &mut init;
         Self {
             embeddings: Embeddings::new(model, init),

@@ -34,6 +34,7 @@ pub fn batches_by_length(lengths: &[usize], batch_size: usize) -> Vec<Vec<usize>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Rng;
     use proptest::prelude::*;
 
     proptest! {

@@ -1,0 +1,347 @@
+//! Fine-tuning, evaluation and prediction as a user runs them, on data that a micro encoder learns in seconds.
+
+mod common;
+
+use common::program::{directory, electra, pretrain, refused, succeeds, text};
+use electra_burn::data::{Purpose, Rng};
+use serde_json::Value;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::OnceLock;
+
+/// A micro encoder that all tests start from.
+fn encoder() -> &'static Path {
+    static RUN: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = RUN.get_or_init(|| {
+        let directory = directory();
+        let output = pretrain(directory.path(), &["--output", "run"]);
+        succeeds(&output);
+        let path = directory.path().join("run").join("discriminator");
+        (directory, path)
+    });
+    path
+}
+
+/// Words that the micro vocabulary has whole, or nearly.
+const WORDS: [&str; 8] = ["the", "water", "and", "of", "wood", "in", "a", "it"];
+
+/// `count` sentences of seven words, some of which `change` may replace.
+fn sentences(count: usize, seed: u64, change: impl Fn(&mut Vec<&'static str>, &mut Rng)) -> Vec<Vec<&'static str>> {
+    let sentence = |row: usize| {
+        let mut rng = Rng::new(seed, Purpose::Order, 0, row as u64);
+        let mut words: Vec<&str> = (0..7).map(|_| WORDS[rng.below(WORDS.len())]).collect();
+        change(&mut words, &mut rng);
+        words
+    };
+    (0..count).map(sentence).collect()
+}
+
+/// Half of the sentences have the word "stone" in them.
+fn with_stone(count: usize, seed: u64) -> Vec<Vec<&'static str>> {
+    sentences(count, seed, |words, rng| {
+        if rng.below(2) == 1 {
+            let at = rng.below(words.len());
+            words[at] = "stone";
+        }
+    })
+}
+
+fn has_stone(words: &[&str]) -> bool {
+    words.contains(&"stone")
+}
+
+fn write(path: PathBuf, text: &str) -> String {
+    std::fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+fn keyword_table(directory: &Path, name: &str, count: usize, seed: u64) -> String {
+    let mut table = String::from("label\ttext\n");
+    for words in with_stone(count, seed) {
+        writeln!(table, "{}\t{}", if has_stone(&words) { "stone" } else { "none" }, words.join(" ")).unwrap();
+    }
+    write(directory.join(name), &table)
+}
+
+/// Fine-tunes the micro encoder; `arguments` come behind.
+fn finetune(directory: &Path, task: &str, train: &str, dev: &str, arguments: &[&str]) -> Output {
+    let model = encoder().to_string_lossy();
+    let mut all = vec!["finetune", "--device", "flex", "--no-tui", "--task", task, "--model", &model];
+    all.extend(["--train", train, "--dev", dev, "--output", "run", "--learning-rate", "5e-3"]);
+    all.extend(arguments);
+    electra(directory, &all)
+}
+
+fn results(directory: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(directory.join("run").join("results.json")).unwrap()).unwrap()
+}
+
+fn evaluate(directory: &Path, data: &str) -> Value {
+    let output =
+        electra(directory, &["evaluate", "--device", "flex", "--model", "run/model", "--data", data, "--json"]);
+    succeeds(&output);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_classifier_learns_a_word_and_answers() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 400, 1);
+    let (dev, test) = (keyword_table(path, "dev.tsv", 100, 2), keyword_table(path, "test.tsv", 100, 3));
+    let output = finetune(path, "classification", &train, &dev, &["--epochs", "20", "--test", &test]);
+    succeeds(&output);
+    let results = results(path);
+    let accuracy = |part: &str| results[part]["accuracy"].as_f64().unwrap();
+    assert!(accuracy("dev") > 0.95 && accuracy("test") > 0.95, "{results:#}");
+    let baseline = results["baseline"]["metrics"]["accuracy"].as_f64().unwrap();
+    assert!((0.4..0.7).contains(&baseline), "{results:#}");
+
+    // The model that was written is the one that was judged.
+    let judged = evaluate(path, &test);
+    assert_eq!(judged["accuracy"], results["test"]["accuracy"]);
+    assert_eq!(judged["tables"][1]["title"], "confusion");
+
+    // Answers come in the order of the inputs, for more than a chunk of them, and `top_k` adds up.
+    let lines = with_stone(3000, 4);
+    let input: String = lines.iter().map(|words| words.join(" ") + "\n").collect();
+    let input = write(path.join("input.txt"), &input);
+    let arguments =
+        ["predict", "--device", "flex", "--model", "run/model", "--input", &input, "--json", "--top-k", "2"];
+    let output = electra(path, &arguments);
+    succeeds(&output);
+    let answers: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), lines.len());
+    let right = |(words, answer): &(&Vec<&str>, &Value)| (answer["label"] == "stone") == has_stone(words);
+    let share = lines.iter().zip(&answers).filter(right).count() as f64 / lines.len() as f64;
+    assert!(share > 0.95, "{share} of the answers are right, as if they came in another order");
+    let sum: f64 = answers[0]["top"].as_array().unwrap().iter().map(|top| top["probability"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_stopped_run_goes_on_to_the_same_model() {
+    let directory = directory();
+    let path = directory.path();
+    let (train, dev) = (keyword_table(path, "train.tsv", 200, 1), keyword_table(path, "dev.tsv", 40, 2));
+    let whole = finetune(path, "classification", &train, &dev, &["--epochs", "4"]);
+    succeeds(&whole);
+    let model = |path: &Path| std::fs::read(path.join("run/model/model.safetensors")).unwrap();
+    let expected = (model(path), results(path));
+
+    // As if the process had died behind the second checkpoint.
+    let run = path.join("run");
+    let records = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let checkpoints: Vec<_> = std::fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert!(!checkpoints.is_empty());
+    std::fs::remove_dir_all(run.join("model")).unwrap();
+    std::fs::remove_file(run.join("results.json")).unwrap();
+    for checkpoint in checkpoints.iter().filter(|path| !path.ends_with("step-0000014")) {
+        std::fs::remove_dir_all(checkpoint).unwrap();
+    }
+    let output = electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]);
+    succeeds(&output);
+    assert_eq!(results(path), expected.1);
+    assert!(model(path) == expected.0, "the weights differ");
+    let steps = |records: &str| {
+        let step = |line: &str| serde_json::from_str::<Value>(line).unwrap()["step"].as_u64().unwrap();
+        records.lines().map(step).collect::<Vec<u64>>()
+    };
+    assert_eq!(steps(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap()), steps(&records));
+}
+
+#[test]
+fn several_seeds_give_median_and_spread() {
+    let directory = directory();
+    let path = directory.path();
+    let (train, dev) = (keyword_table(path, "train.tsv", 100, 1), keyword_table(path, "dev.tsv", 40, 2));
+    let output = finetune(path, "classification", &train, &dev, &["--epochs", "1", "--seeds", "3", "--from-scratch"]);
+    succeeds(&output);
+    let results = results(path);
+    let seeds = results["seeds"].as_object().unwrap();
+    let mut values: Vec<f64> = seeds.values().map(|seed| seed["dev"]["accuracy"].as_f64().unwrap()).collect();
+    values.sort_by(f64::total_cmp);
+    assert_eq!(values.len(), 3);
+    assert_eq!(results["metrics"]["accuracy"]["median"], values[1]);
+    assert_eq!(results["metrics"]["accuracy"]["most"], values[2]);
+    assert!(path.join("run/model/model.safetensors").is_file());
+}
+
+#[test]
+fn several_labels_a_text() {
+    let directory = directory();
+    let path = directory.path();
+    let table = |name: &str, count, seed| {
+        let mut lines = String::new();
+        for words in with_stone(count, seed) {
+            let labels: Vec<&str> = ["stone", "wood"].into_iter().filter(|word| words.contains(word)).collect();
+            writeln!(lines, "{}", serde_json::json!({"text": words.join(" "), "labels": labels})).unwrap();
+        }
+        write(path.join(name), &lines)
+    };
+    let (train, dev) = (table("train.jsonl", 800, 1), table("dev.jsonl", 100, 2));
+    let output = finetune(path, "classification", &train, &dev, &["--epochs", "25"]);
+    succeeds(&output);
+    let judged = evaluate(path, &dev);
+    assert!(judged["f1"].as_f64().unwrap() > 0.95, "{judged}");
+    assert_eq!(judged["f1"], judged["micro_f1"]);
+}
+
+#[test]
+fn a_number_for_a_text() {
+    let directory = directory();
+    let path = directory.path();
+    let table = |name: &str, count, seed| {
+        let mut table = String::from("text,score\n");
+        for words in with_stone(count, seed) {
+            let score = words.iter().filter(|word| ["stone", "wood", "water"].contains(word)).count();
+            writeln!(table, "{},{score}", words.join(" ")).unwrap();
+        }
+        write(path.join(name), &table)
+    };
+    let (train, dev) = (table("train.csv", 600, 1), table("dev.csv", 100, 2));
+    let output = finetune(path, "regression", &train, &dev, &["--epochs", "6"]);
+    succeeds(&output);
+    let judged = evaluate(path, &dev);
+    assert!(judged["pearson"].as_f64().unwrap() > 0.8, "{judged}");
+    assert_eq!(results(path)["baseline"]["metrics"]["pearson"], 0.0);
+}
+
+#[test]
+fn tags_of_words() {
+    let directory = directory();
+    let path = directory.path();
+    let table = |name: &str, count, seed| {
+        let mut lines = String::from("-DOCSTART- O\n\n");
+        for words in with_stone(count, seed) {
+            for word in words {
+                let tag = if ["stone", "wood"].contains(&word) { "B-thing" } else { "O" };
+                writeln!(lines, "{word} {tag}").unwrap();
+            }
+            lines.push('\n');
+        }
+        write(path.join(name), &lines)
+    };
+    let (train, dev) = (table("train.conll", 200, 1), table("dev.conll", 50, 2));
+    // So short that every sentence becomes several features.
+    let output = finetune(path, "token-classification", &train, &dev, &["--epochs", "3", "--max-length", "8"]);
+    succeeds(&output);
+    let judged = evaluate(path, &dev);
+    assert!(judged["f1"].as_f64().unwrap() > 0.95, "{judged}");
+    let input = write(path.join("input.txt"), "the stone in it\n\nwood\n");
+    let output = electra(path, &["predict", "--device", "flex", "--model", "run/model", "--input", &input]);
+    assert_eq!(text(&output.stdout), "O B-thing O O\n\nB-thing\n");
+}
+
+#[test]
+fn answers_in_a_context() {
+    let directory = directory();
+    let path = directory.path();
+    // The answer is "stone", where it is there.
+    let set = |name: &str, count, seed| {
+        let question = |(number, words): (usize, Vec<&str>)| {
+            let context = words.join(" ");
+            let place = context.find("stone");
+            let answers: Vec<Value> =
+                place.iter().map(|start| serde_json::json!({"text": "stone", "answer_start": start})).collect();
+            let question = serde_json::json!({
+                "id": format!("{number}"), "question": "the water", "answers": answers, "is_impossible": place.is_none(),
+            });
+            serde_json::json!({"context": context, "qas": [question]})
+        };
+        let paragraphs: Vec<Value> = with_stone(count, seed).into_iter().enumerate().map(question).collect();
+        let set = serde_json::json!({"version": "v2.0", "data": [{"title": "t", "paragraphs": paragraphs}]});
+        write(path.join(name), &set.to_string())
+    };
+    let (train, dev) = (set("train.json", 400, 1), set("dev.json", 100, 2));
+    let output = finetune(path, "question-answering", &train, &dev, &["--epochs", "6"]);
+    succeeds(&output);
+    let judged = evaluate(path, &dev);
+    assert!(judged["exact_match"].as_f64().unwrap() > 0.9, "{judged}");
+    let baseline = results(path)["baseline"]["metrics"]["exact_match"].as_f64().unwrap();
+    assert!((0.3..0.7).contains(&baseline), "without an answer half of them are right: {baseline}");
+    let input = write(path.join("input.tsv.txt"), "the water\tit and stone of the wood in a\n");
+    let output = electra(path, &["predict", "--device", "flex", "--model", "run/model", "--input", &input, "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((answer["answer"].as_str(), answer["start"].as_u64()), (Some("stone"), Some(7)), "{answer}");
+}
+
+#[test]
+fn documents_of_a_query_are_ranked() {
+    let directory = directory();
+    let path = directory.path();
+    let table = |name: &str, queries: usize, seed| {
+        let mut table = String::from("qid\tquery\tdoc\tlabel\n");
+        for (number, words) in with_stone(queries * 6, seed).into_iter().enumerate() {
+            let grade = usize::from(has_stone(&words)) + usize::from(has_stone(&words) && words[0] == "the");
+            writeln!(table, "q{}\tthe water\t{}\t{grade}", number / 6, words.join(" ")).unwrap();
+        }
+        write(path.join(name), &table)
+    };
+    let (train, dev) = (table("train.tsv", 80, 1), table("dev.tsv", 20, 2));
+    let output = finetune(path, "ranking", &train, &dev, &["--epochs", "20"]);
+    succeeds(&output);
+    let judged = evaluate(path, &dev);
+    let random = results(path)["baseline"]["metrics"]["map"].as_f64().unwrap();
+    let map = judged["map"].as_f64().unwrap();
+    assert!(map > 0.9 && map > random + 0.1, "{map}, at random {random}");
+    for name in ["mrr", "ndcg@10", "recall@10", "precision@1", "hit_rate@10"] {
+        assert!(judged[name].is_f64(), "{name}");
+    }
+}
+
+#[test]
+fn wrong_input_names_file_line_and_column() {
+    let directory = directory();
+    let path = directory.path();
+    let good = keyword_table(path, "good.tsv", 40, 1);
+    let file = |name: &str, text: &str| write(path.join(name), text);
+    let run = |task: &str, train: &str, dev: &str| {
+        let output = finetune(path, task, train, dev, &[]);
+        assert!(!path.join("run").exists(), "something was written");
+        output
+    };
+    let classify = |train: &str, dev: &str| run("classification", train, dev);
+
+    refused(&classify(&file("a.tsv", "label\tbody\nx\ty\n"), &good), &["a.tsv:1:", "\"text\"", "body"]);
+    refused(&classify(&file("b.tsv", "category\ttext\nx\ty\n"), &good), &["b.tsv:1:", "\"label\""]);
+    refused(&classify(&file("c.tsv", "label\ttext\nx\ta\ny\n"), &good), &["c.tsv:3:", "1 field"]);
+    refused(&classify(&good, &file("d.tsv", "label\ttext\nnone\ta\nmoon\tb\n")), &["d.tsv:3:", "label", "\"moon\""]);
+    refused(&classify(&file("e.tsv", ""), &good), &["e.tsv", "empty"]);
+    refused(&classify(&file("f.tsv", "label\ttext\nx\ta\nx\tb\n"), &good), &["f.tsv", "label", "only \"x\""]);
+    refused(&run("regression", &good, &good), &["good.tsv:2:", "score", "is not a number"]);
+    let tags = file("g.conll", "the O\nstone B-x\nwood B-x O\n");
+    refused(&run("token-classification", &tags, &tags), &["g.conll:3:"]);
+    let set = r#"{"data": [{"paragraphs": [{"context": "the stone", "qas": [{"id": "q1", "question": "what",
+        "answers": [{"text": "stone", "answer_start": 40}]}]}]}]}"#;
+    let set = file("h.json", set);
+    refused(&run("question-answering", &set, &set), &["h.json", "q1", "answer"]);
+    refused(&run("ranking", &file("i.tsv", "query\tdoc\tlabel\na\tb\t-1\n"), &good), &["i.tsv:2:", "label", "-1"]);
+    refused(&classify("absent.tsv", &good), &["absent.tsv"]);
+
+    // A metric and a length that cannot be, and a model that is none.
+    refused(
+        &finetune(path, "classification", &good, &good, &["--metric", "bleu"]),
+        &["metric", "accuracy", "matthews"],
+    );
+    refused(&finetune(path, "classification", &good, &good, &["--max-length", "4000"]), &["data.max_length", "4000"]);
+    refused(&electra(path, &["evaluate", "--model", "absent", "--data", &good]), &["absent"]);
+    let encoder = encoder().to_string_lossy();
+    refused(&electra(path, &["predict", "--model", &encoder]), &["config.json", "electra finetune"]);
+}
+
+#[test]
+fn bad_rows_can_be_left_out_and_are_counted() {
+    let directory = directory();
+    let path = directory.path();
+    let mut rows = std::fs::read_to_string(keyword_table(path, "good.tsv", 40, 1)).unwrap();
+    rows.push_str("stone\nnone\ta\tb\n");
+    let train = write(path.join("train.tsv"), &rows);
+    let dev = write(path.join("dev.tsv"), &format!("{}moon\tthe water\n", rows.replace("stone\nnone\ta\tb\n", "")));
+    let output = finetune(path, "classification", &train, &dev, &["--epochs", "1", "--skip-bad-rows"]);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    assert!(said.contains("train: 40 examples") && said.contains("2 bad rows left out"), "{said}");
+    assert!(said.contains("dev: 40 examples") && said.contains("1 bad rows left out"), "{said}");
+}
