@@ -134,7 +134,15 @@ impl FinetuneConfig {
     /// AdamW's settings with the peak rate `learning_rate`.
     pub fn adamw(&self, learning_rate: f64) -> OptimizerConfig {
         let FinetuneOptimizerConfig { weight_decay, beta_1, beta_2, epsilon, max_grad_norm, .. } = self.optimizer;
-        OptimizerConfig { learning_rate, weight_decay, beta_1, beta_2, epsilon, max_grad_norm }
+        OptimizerConfig {
+            learning_rate,
+            generator_learning_rate: None,
+            weight_decay,
+            beta_1,
+            beta_2,
+            epsilon,
+            max_grad_norm,
+        }
     }
 
     /// The configuration as the TOML text that [`load`](Self::load) reads back to the same value.

@@ -245,6 +245,10 @@ impl Default for ObjectiveConfig {
 pub struct OptimizerConfig {
     /// Peak learning rate.
     pub learning_rate: f64,
+    /// Peak learning rate of the generator's encoder and head, where it differs: a slower generator leaves the
+    /// discriminator time to find out what gives its samples away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_learning_rate: Option<f64>,
     /// Decoupled decay, times the learning rate; none on biases and LayerNorm.
     #[serde(default = "default::weight_decay")]
     pub weight_decay: f64,

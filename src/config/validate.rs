@@ -52,6 +52,7 @@ impl Config {
 
         let o = &self.optimizer;
         check.above_zero("optimizer.learning_rate", o.learning_rate);
+        check.above_zero("optimizer.generator_learning_rate", o.generator_learning_rate.unwrap_or(1.0));
         check.not_negative("optimizer.weight_decay", o.weight_decay);
         check.probability("optimizer.beta_1", o.beta_1, 0.0, 0.999_999);
         check.probability("optimizer.beta_2", o.beta_2, 0.0, 0.999_999);

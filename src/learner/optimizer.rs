@@ -15,6 +15,20 @@ pub fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
     ModuleOptimizer::from(adamw(config.weight_decay)).with_group(spared, adamw(0.0), None)
 }
 
+/// The schedule of a pretraining run behind `step` steps.
+pub(super) fn schedule(config: &Config, step: usize) -> ModuleLrScheduler {
+    let base = WarmupLinear::new(config).at(step);
+    let all = ModuleLrScheduler::new(base.clone());
+    match config.optimizer.generator_learning_rate {
+        // The generator and its head; the embeddings belong to both.
+        Some(learning_rate) => {
+            let generator = base.scaled(learning_rate / config.optimizer.learning_rate);
+            all.with_group(ParamGroup::from_predicate("pair.generator"), generator)
+        }
+        None => all,
+    }
+}
+
 /// The schedule of fine-tuning: the head follows `base`, each layer the share `decay` of the rate of what is above it,
 /// the embeddings below all (paper, appendix B; ULMFiT's discriminative rates). `layers` is the encoder's depth.
 pub fn layerwise(base: &WarmupLinear, decay: f64, layers: usize) -> ModuleLrScheduler {

@@ -3,7 +3,7 @@
 use super::checkpoint;
 use super::directory::RunDirectory;
 use super::fit::{Faults, Job, fit, with_status};
-use super::optimizer::{WarmupLinear, optimizer};
+use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
 use super::record::Record;
 use super::runs::{RunState, Status};
@@ -134,7 +134,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         device,
         model,
         optimizer: optimizer(&config.optimizer),
-        schedule: WarmupLinear::new(config).at(start).into(),
+        schedule: schedule(config, start),
         found,
         fingerprint,
         loaders: (Arc::new(loaders.0), Arc::new(loaders.1)),
