@@ -7,7 +7,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use burn::train::TrainStep;
 use common::{device, random_batch, small_config};
-use electra_burn::config::ObjectiveConfig;
+use electra_burn::config::{ObjectiveConfig, ObjectiveKind};
 use electra_burn::data::{Counts, Draws, HostBatch, StepBatch};
 use electra_burn::learner::{Pretrainer, clip_to_norm, optimizer};
 use electra_burn::model::ElectraPair;
@@ -267,4 +267,61 @@ fn clipping_goes_by_the_global_norm() {
 
     let (kept, _) = clip_to_norm(&trainer, grads(), 2.0 * norm);
     assert_close(&flat(&kept), &before, 1e-7);
+}
+
+/// The paper's comparisons: with all weights zero every word has the probability 1/40, every token the logit 0 of being
+/// replaced, so that each loss is a number that can be worked out.
+#[test]
+fn the_ablations_have_the_values_of_a_case_worked_out_by_hand() {
+    let device = device("flex").autodiff();
+    let batch = random_batch(4, 12, true);
+    let on_device = batch.to_device(&device.clone().inner());
+    let ln_words = 40f64.ln();
+    for kind in [ObjectiveKind::Electra15, ObjectiveKind::Mlm, ObjectiveKind::ReplaceMlm, ObjectiveKind::AllTokensMlm] {
+        let mut config = small_config();
+        config.objective.kind = kind;
+        let pair = ElectraPair::new(&config, &device).map(&mut Zero);
+        let outcome = forward(&pair, &on_device, batch.counts, &config.objective);
+        let corrupted: Vec<i32> = outcome.corrupted_ids.clone().into_data().iter().collect();
+        let real = |at: &usize| batch.attention_mask.as_ref().unwrap()[*at] > 0.0;
+        let changed = (0..corrupted.len()).filter(real).filter(|&at| corrupted[at] != batch.input_ids[at]).count();
+        assert!(changed > 5);
+        let (tokens, changed) = (batch.counts.tokens as f64, changed as f64);
+        let expected = match kind {
+            ObjectiveKind::Electra15 => ln_words + 50.0 * 2f64.ln(),
+            ObjectiveKind::Mlm => ln_words,
+            ObjectiveKind::ReplaceMlm => 2.0 * ln_words,
+            // Half a copy, half a word: a changed token needs the word, any other has both ways.
+            _ => ln_words - (changed * (0.5f64 / 40.0).ln() + (tokens - changed) * (0.5f64 + 0.5 / 40.0).ln()) / tokens,
+        };
+        assert_close(&values(outcome.loss), &[expected], 1e-4);
+        let tally = outcome.statistics.read().unwrap();
+        assert!((tally.mlm_loss() - ln_words).abs() < 1e-4, "{kind:?}: {}", tally.mlm_loss());
+    }
+}
+
+/// Every comparison learns one batch by heart, through the encoder that one keeps.
+#[test]
+fn the_ablations_overfit_one_batch() {
+    let device = device("flex").autodiff();
+    for kind in [ObjectiveKind::Mlm, ObjectiveKind::ReplaceMlm, ObjectiveKind::AllTokensMlm] {
+        let mut config = small_config();
+        config.objective.kind = kind;
+        config.optimizer.learning_rate = 5e-3;
+        let mut trainer = Pretrainer::new(&config, &device);
+        let before: Vec<f64> = values(trainer.pair.discriminator.layers[1].output.weight.val());
+        let mut optimizer = optimizer(&config.optimizer);
+        let batch = random_batch(4, 12, false).to_device(&device.clone().inner());
+        for step in 1..=400 {
+            let output = TrainStep::step(&trainer, StepBatch { step, batches: vec![batch.clone()] });
+            let (grads, _) = clip_to_norm(&trainer, output.grads, 1.0);
+            trainer = optimizer.step(config.optimizer.learning_rate, trainer, grads);
+        }
+        let counts = Counts { picked: batch.picked.dims()[0], tokens: 48 };
+        let outcome = forward(&trainer.valid().pair, &batch, counts, &config.objective);
+        // At the beginning it is ln 40 = 3.7 or twice that.
+        let loss = values(outcome.loss)[0];
+        assert!(loss < 1.0, "{kind:?}: loss {loss}");
+        assert_ne!(before, values(trainer.pair.discriminator.layers[1].output.weight.val()), "{kind:?}");
+    }
 }

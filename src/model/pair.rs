@@ -24,6 +24,8 @@ pub struct ElectraPair {
     pub discriminator: Encoder,
     /// Its head.
     pub discriminator_head: DiscriminatorHead,
+    /// The head with which its encoder predicts words, in the objectives that ask for it.
+    pub encoder_head: Option<GeneratorHead>,
 }
 
 impl ElectraPair {
@@ -39,6 +41,7 @@ impl ElectraPair {
             generator_head: GeneratorHead::new(generator, init),
             discriminator: Encoder::new(model, init),
             discriminator_head: DiscriminatorHead::new(model, init),
+            encoder_head: config.objective.kind.predicts_words().then(|| GeneratorHead::new(model, init)),
         }
     }
 
@@ -50,6 +53,7 @@ impl ElectraPair {
             generator_head: generator.generator_predictions,
             discriminator: discriminator.electra.encoder,
             discriminator_head: discriminator.discriminator_predictions,
+            encoder_head: None,
         }
     }
 
@@ -102,8 +106,11 @@ impl ElectraPair {
 
     /// The discriminator's logits, `[batch, seq]`, positive where a token looks replaced.
     pub fn discriminate(&self, inputs: Inputs) -> Tensor<2> {
-        let hidden =
-            self.discriminator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding);
-        self.discriminator_head.forward(hidden)
+        self.discriminator_head.forward(self.encode(inputs))
+    }
+
+    /// The last hidden states of the discriminator, `[batch, seq, hidden]`.
+    pub fn encode(&self, inputs: Inputs) -> Tensor<3> {
+        self.discriminator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding)
     }
 }

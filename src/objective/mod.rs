@@ -1,12 +1,14 @@
 //! Replaced token detection: corruption by the generator, both losses, and the statistics of a step.
 //!
-//! Paper, section 3; where it leaves a choice, `run_pretraining.py` of the reference.
+//! Paper, section 3; where it leaves a choice, `run_pretraining.py` of the reference. The objectives that the paper
+//! compares with it are in `ablations`.
 
+mod ablations;
 mod tally;
 
 pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
-use crate::config::ObjectiveConfig;
+use crate::config::{ObjectiveConfig, ObjectiveKind};
 use crate::data::{Batch, Counts};
 use crate::kernels::MaskedLm;
 use crate::model::{ElectraPair, Inputs};
@@ -48,47 +50,66 @@ pub fn forward_by_parts(
     config: &ObjectiveConfig,
     done: &mut dyn FnMut(Part),
 ) -> Outcome {
-    let [rows, seq] = batch.input_ids.dims();
-    let original = batch.input_ids.clone().reshape([rows * seq]);
-    let targets = original.clone().select(0, batch.picked.clone());
-
-    let inputs = |ids: &Tensor<2, Int>| Inputs {
-        token_type_ids: batch.token_type_ids.clone(),
-        ..Inputs::new(ids.clone(), batch.attention_mask.clone())
-    };
-
-    // Generator: cross-entropy at the picked positions. Its samples replace every one of them; no gradient flows through.
-    let MaskedLm { loss: mlm_loss, samples, correct } = pair.generate(
-        inputs(&batch.masked_ids),
-        batch.picked.clone(),
-        targets.clone(),
-        &batch.samples,
-        config.temperature,
-    );
-    done(Part::Generator);
-    let change = samples - targets;
-    let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
-    // A sample that hits the original token counts as original.
-    let replaced = corrupted.clone().not_equal(original).float();
-
-    // Discriminator: sigmoid cross-entropy over all real tokens.
-    let corrupted_ids = corrupted.reshape([rows, seq]);
-    let scores = pair.discriminate(inputs(&corrupted_ids)).reshape([rows * seq]);
-    let losses = binary_cross_entropy(scores.clone(), replaced.clone());
-    let disc_loss = match &batch.attention_mask {
-        Some(mask) => losses * mask.clone().reshape([rows * seq]),
-        None => losses,
+    if let Some(head) = &pair.encoder_head {
+        return ablations::forward(pair, head, batch, counts, config, done);
     }
-    .sum();
+    let [rows, seq] = batch.input_ids.dims();
+    let Corruption { mlm_loss, correct, corrupted_ids, replaced } = corrupt(pair, batch, config);
+    done(Part::Generator);
+
+    // Discriminator: sigmoid cross-entropy over all real tokens, or over the picked ones.
+    let scores = pair.discriminate(inputs(batch, &corrupted_ids)).reshape([rows * seq]);
+    let losses = binary_cross_entropy(scores.clone(), replaced.clone());
+    let (disc_loss, over) = match (config.kind, &batch.attention_mask) {
+        (ObjectiveKind::Electra15, _) => (losses.select(0, batch.picked.clone()), counts.picked),
+        (_, Some(mask)) => (losses * mask.clone().reshape([rows * seq]), counts.tokens),
+        (_, None) => (losses, counts.tokens),
+    };
+    let disc_loss = disc_loss.sum();
 
     let statistics = Statistics::new(
         [mlm_loss.clone().inner(), correct, disc_loss.clone().inner(), scores.inner(), replaced],
         batch,
     );
     let mlm_weight = config.generator_weight / counts.picked.max(1) as f64;
-    let disc_weight = config.discriminator_weight / counts.tokens.max(1) as f64;
+    let disc_weight = config.discriminator_weight / over.max(1) as f64;
     done(Part::Discriminator);
     Outcome { loss: mlm_loss * mlm_weight + disc_loss * disc_weight, statistics, corrupted_ids }
+}
+
+/// What a network reads of `batch` with ids `ids`.
+fn inputs(batch: &Batch, ids: &Tensor<2, Int>) -> Inputs {
+    Inputs { token_type_ids: batch.token_type_ids.clone(), ..Inputs::new(ids.clone(), batch.attention_mask.clone()) }
+}
+
+/// What the generator makes of a batch.
+struct Corruption {
+    /// Sum of its loss at the picked positions, `[1]`.
+    mlm_loss: Tensor<1>,
+    /// Likeliest words that are right, `[1]`.
+    correct: Tensor<1>,
+    /// `[batch, seq]`
+    corrupted_ids: Tensor<2, Int>,
+    /// 1 where a token is not the original, `[batch * seq]`: a sample that hits it counts as original.
+    replaced: Tensor<1>,
+}
+
+/// Cross-entropy at the picked positions, and samples that replace every one of them; no gradient flows through these.
+fn corrupt(pair: &ElectraPair, batch: &Batch, config: &ObjectiveConfig) -> Corruption {
+    let [rows, seq] = batch.input_ids.dims();
+    let original = batch.input_ids.clone().reshape([rows * seq]);
+    let targets = original.clone().select(0, batch.picked.clone());
+    let MaskedLm { loss: mlm_loss, samples, correct } = pair.generate(
+        inputs(batch, &batch.masked_ids),
+        batch.picked.clone(),
+        targets.clone(),
+        &batch.samples,
+        config.temperature,
+    );
+    let change = samples - targets;
+    let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
+    let replaced = corrupted.clone().not_equal(original).float();
+    Corruption { mlm_loss, correct, corrupted_ids: corrupted.reshape([rows, seq]), replaced }
 }
 
 /// `max(x, 0) - x y + ln(1 + e^-|x|)`: sigmoid cross-entropy of logits `x` and labels `y` in 0 and 1, without overflow.
