@@ -2,7 +2,7 @@
 
 use super::layers::{read, set};
 use super::validate::Check;
-use super::{OptimizerConfig, ScheduleConfig, TrainingConfig, default};
+use super::{OptimizerConfig, Precision, ScheduleConfig, default};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -37,9 +37,54 @@ pub struct FinetuneConfig {
     /// The learning rate over time; absent warm-up: a tenth of the run.
     #[serde(default)]
     pub schedule: ScheduleConfig,
-    /// Length of the run and its intervals, in optimizer steps; absent: what the epochs come to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub training: Option<TrainingConfig>,
+    /// Length of the run and its intervals, in optimizer steps.
+    #[serde(default)]
+    pub training: FinetuneTrainingConfig,
+}
+
+/// Length of the run and its intervals, in optimizer steps; what is absent follows from `epochs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FinetuneTrainingConfig {
+    /// Optimizer steps of the whole run, in the place of `epochs`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Steps between two log records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_every: Option<usize>,
+    /// Steps between two validations; absent: a pass over the data, at most 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validate_every: Option<usize>,
+    /// Steps between two checkpoints; absent: those of validations, so that the best one can be taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<usize>,
+    /// Newest checkpoints that are kept beside the best.
+    pub keep_checkpoints: usize,
+    /// After so many steps in a row whose loss or gradients are not finite, the run stops.
+    pub max_bad_steps: usize,
+    /// Recompute activations in the backward pass where that is cheap, to save memory.
+    pub gradient_checkpointing: bool,
+    /// Number format of the operands of matrix products.
+    pub precision: Precision,
+    /// The loss is multiplied by it while gradients are computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
+}
+
+impl Default for FinetuneTrainingConfig {
+    fn default() -> Self {
+        Self {
+            steps: None,
+            log_every: None,
+            validate_every: None,
+            checkpoint_every: None,
+            keep_checkpoints: 1,
+            max_bad_steps: default::max_bad_steps(),
+            gradient_checkpointing: false,
+            precision: Precision::default(),
+            loss_scale: None,
+        }
+    }
 }
 
 /// Labelled text and how it is read.
@@ -159,6 +204,18 @@ impl FinetuneConfig {
         check.positive("data.max_answer_length", self.data.max_answer_length.unwrap_or(1));
         check.positive("early_stopping", self.early_stopping.unwrap_or(1));
         check.above_zero("epochs", self.epochs.unwrap_or(1.0));
+        let t = &self.training;
+        for (key, value) in [
+            ("training.steps", t.steps),
+            ("training.log_every", t.log_every),
+            ("training.validate_every", t.validate_every),
+            ("training.checkpoint_every", t.checkpoint_every),
+            ("training.keep_checkpoints", Some(t.keep_checkpoints)),
+            ("training.max_bad_steps", Some(t.max_bad_steps)),
+        ] {
+            check.positive(key, value.unwrap_or(1));
+        }
+        check.above_zero("training.loss_scale", t.loss_scale.unwrap_or(1.0));
         let o = &self.optimizer;
         check.above_zero("optimizer.learning_rate", o.learning_rate.unwrap_or(1.0));
         check.probability("optimizer.layerwise_decay", o.layerwise_decay.unwrap_or(1.0), 0.01, 1.0);

@@ -10,7 +10,7 @@ mod preset;
 mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
-pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, TaskDataConfig};
+pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
 pub use layers::{Source, default_preset, load};
 pub use preset::{PRESETS, preset};
 

@@ -54,7 +54,7 @@ pub enum Targets {
     /// `[rows, labels]`
     Values(Tensor<2>),
     /// First and last position, `[rows]` each.
-    Spans(Tensor<1, Int>, Tensor<1, Int>),
+    Spans([Box<Tensor<1, Int>>; 2]),
 }
 
 impl HostBatch {
@@ -110,7 +110,7 @@ impl HostBatch {
                 let values = Tensor::from_data(TensorData::new(values.clone(), shape), device);
                 (Targets::Values(values), shape[0] * shape[1])
             }
-            HostTargets::Spans(first, last) => (Targets::Spans(flat(first), flat(last)), shape[0]),
+            HostTargets::Spans(first, last) => (Targets::Spans([first, last].map(|ids| Box::new(flat(ids)))), shape[0]),
         };
         TaskBatch {
             inputs,

@@ -10,10 +10,10 @@ use super::recipe::{self, resolve};
 use super::report::{FinetuneReport, card};
 use super::tally::{TaskRecord, TaskTally};
 use super::task::{Encoding, Kind, Metrics, ReadOptions, Task};
-use crate::config::{FinetuneConfig, ModelConfig, Precision};
+use crate::config::{FinetuneConfig, ModelConfig};
 use crate::corpus::Progress;
 use crate::data::Cursor;
-use crate::device::Adapter;
+use crate::device::{Adapter, require_precision};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
@@ -67,6 +67,7 @@ pub fn finetune(config: &FinetuneConfig, options: FinetuneOptions) -> Result<Fin
 
 fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
     let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    require_precision(&adapter, config.training.precision)?;
     let model = hub::read_config(&config.model)?;
     let tokenizer = Tokenizer::load(&config.model)?;
     let data = read(config)?;
@@ -84,6 +85,7 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
         return Err(Error::input(&config.data.train, "no row has a token to train on"));
     }
     let training = &recipe::training(config, &data.task, train.len());
+    let config = &recipe::with_training(config, training);
     recipe::check_metric(config, &data.task, &data.dev.rows)?;
 
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
@@ -112,12 +114,13 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
     let rate = recipe::learning_rate(config, &model);
     let warmup = config.schedule.warmup_steps.unwrap_or(training.steps / 10).clamp(1, training.steps);
     let schedule = WarmupLinear::of(rate, warmup, training.steps).at(start);
+    let autodiff = device.clone().autodiff();
     let (data, tokens) = (Arc::new(data), train_loader.clone());
     let fitted = fit(Job {
         directory,
         output: &output,
         adapter: &adapter,
-        device: device.clone().autodiff(),
+        device: if training.gradient_checkpointing { autodiff.gradient_checkpointing() } else { autodiff },
         model: network.train(),
         optimizer: optimizer(&config.adamw(rate)),
         schedule: layerwise(&schedule, recipe::layerwise_decay(config, &model), model.num_hidden_layers),
@@ -150,8 +153,10 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        let step = best_step(&output.join("metrics.jsonl"), &report.metric, |_| true).unwrap_or(fitted.steps);
-        let model_of_step = match step == fitted.steps || step == 0 {
+        // Before the first step there is nothing to keep; a step without a checkpoint is gone.
+        let is_kept = |step| step > 0 && output.join("checkpoints").join(checkpoint_name(step)).is_dir();
+        let step = best_step(&output.join("metrics.jsonl"), &report.metric, is_kept).unwrap_or(fitted.steps);
+        let model_of_step = match step == fitted.steps {
             true => fitted.model,
             false => at_checkpoint(fitted.model, &output, step)?,
         };
@@ -217,7 +222,8 @@ fn network(config: &FinetuneConfig, data: &Data, model: &ModelConfig, adapter: &
     if let Some(bias) = data.task.initial_bias(&data.train.rows) {
         network.set_bias(&bias);
     }
-    Ok(Finetuner::new(network, data.task.loss(), Precision::F32, 1.0))
+    let training = &config.training;
+    Ok(Finetuner::new(network, data.task.loss(), training.precision, training.loss_scale.unwrap_or(1.0)))
 }
 
 type MakeRecord = Arc<dyn Fn(usize, &str, &TaskTally) -> TaskRecord + Send + Sync>;

@@ -27,6 +27,9 @@ impl Source {
     }
 }
 
+/// Numbers of features, by batch.
+type Batches = Arc<Vec<Vec<usize>>>;
+
 /// Batches for training: passes over the features, cut into steps.
 #[derive(Debug, Clone)]
 pub struct TaskTrainLoader {
@@ -37,7 +40,7 @@ pub struct TaskTrainLoader {
     /// The part of the window that this loader serves, where it was sliced.
     part: Option<Range<usize>>,
     /// The pass that was asked for last, with its batches: they are sorted once, not at every step.
-    pass: Arc<Mutex<Option<(usize, Arc<Vec<Vec<usize>>>)>>>,
+    pass: Arc<Mutex<Option<(usize, Batches)>>>,
 }
 
 impl TaskTrainLoader {

@@ -190,11 +190,11 @@ impl Finetuner {
                 let losses = logits.clone().clamp_min(0.0) - logits.clone() * values.clone();
                 (losses + logits.abs().neg().exp().log1p()).sum()
             }
-            (Targets::Spans(first, last), _) => {
+            (Targets::Spans([first, last]), _) => {
                 let [rows, both] = logits.dims();
                 let logits = logits.clone().reshape([rows, 2, both / 2]);
                 let side = |side: usize| logits.clone().narrow(1, side, 1).squeeze_dim::<2>(1);
-                (cross_entropy(side(0), first.clone()) + cross_entropy(side(1), last.clone())) * 0.5
+                (cross_entropy(side(0), *first.clone()) + cross_entropy(side(1), *last.clone())) * 0.5
             }
             (Targets::Absent, _) => Tensor::zeros([1], &logits.device()),
         }

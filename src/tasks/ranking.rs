@@ -52,6 +52,9 @@ impl RankingTask {
     }
 }
 
+/// A figure of one query.
+type Figure = fn(&Ranking) -> f64;
+
 fn grade(example: &Example) -> u32 {
     match example.gold {
         Some(Gold::Value(value)) => value as u32,
@@ -146,7 +149,7 @@ impl Work for RankingTask {
             _ => f64::NAN,
         };
         let queries = Self::queries(examples, score);
-        let figures: [(&str, fn(&Ranking) -> f64); 6] = [
+        let figures: [(&str, Figure); 6] = [
             ("map", Ranking::average_precision),
             ("mrr", Ranking::reciprocal_rank),
             ("ndcg@10", |ranking| ranking.ndcg(10)),

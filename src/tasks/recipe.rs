@@ -4,7 +4,7 @@
 use super::example::Example;
 use super::loader::TaskTrainLoader;
 use super::task::{Kind, Task};
-use crate::config::{FinetuneConfig, ModelConfig, TrainingConfig};
+use crate::config::{FinetuneConfig, ModelConfig, Precision, TrainingConfig};
 use crate::error::{Error, Result};
 
 /// Below so many training examples a run makes more passes over them.
@@ -46,8 +46,8 @@ pub(super) fn max_length(config: &FinetuneConfig, kind: Kind, trained_length: us
 pub(super) fn learning_rate(config: &FinetuneConfig, model: &ModelConfig) -> f64 {
     config.optimizer.learning_rate.unwrap_or(match model.hidden_size {
         ..=128 => 1e-3,
-        ..=256 => 3e-4,
-        ..=768 => 1e-4,
+        129..=256 => 3e-4,
+        257..=768 => 1e-4,
         _ => 5e-5,
     })
 }
@@ -81,24 +81,34 @@ pub(super) fn check_metric(config: &FinetuneConfig, task: &Task, dev: &[Example]
 
 /// Length and intervals of the run: a validation and a checkpoint a pass, but at least every 500 steps.
 pub(super) fn training(config: &FinetuneConfig, task: &Task, features: usize) -> TrainingConfig {
-    if let Some(training) = &config.training {
-        return training.clone();
-    }
+    let given = &config.training;
     let pass = TaskTrainLoader::steps_a_pass(features, config.data.batch_size, config.data.accumulation);
-    let steps = ((config.epochs.unwrap_or(3.0) * pass as f64).round() as usize).max(1);
-    let every = pass.min(500).min(steps);
+    let by_epochs = (config.epochs.unwrap_or(3.0) * pass as f64).round() as usize;
+    let steps = given.steps.unwrap_or(by_epochs.max(1));
+    let validate_every = given.validate_every.unwrap_or(pass.min(500).min(steps));
+    let usual_scale = if given.precision == Precision::F16 { 1024.0 } else { 1.0 };
     TrainingConfig {
         steps,
         accumulation: config.data.accumulation,
-        log_every: (steps / 40).clamp(1, 100),
-        validate_every: every,
-        checkpoint_every: every,
-        keep_checkpoints: 1,
+        log_every: given.log_every.unwrap_or((steps / 40).clamp(1, 100)),
+        validate_every,
+        checkpoint_every: given.checkpoint_every.unwrap_or(validate_every),
+        keep_checkpoints: given.keep_checkpoints,
         keep_every: 0,
         keep_best: Some(metric(config, task).to_owned()),
-        max_bad_steps: 10,
-        gradient_checkpointing: false,
-        precision: Default::default(),
-        loss_scale: None,
+        max_bad_steps: given.max_bad_steps,
+        gradient_checkpointing: given.gradient_checkpointing,
+        precision: given.precision,
+        loss_scale: Some(given.loss_scale.unwrap_or(usual_scale)),
     }
+}
+
+/// The configuration with the length and intervals of its run.
+pub(super) fn with_training(config: &FinetuneConfig, training: &TrainingConfig) -> FinetuneConfig {
+    let mut config = config.clone();
+    let t = &mut config.training;
+    (t.steps, t.log_every) = (Some(training.steps), Some(training.log_every));
+    t.loss_scale = training.loss_scale;
+    (t.validate_every, t.checkpoint_every) = (Some(training.validate_every), Some(training.checkpoint_every));
+    config
 }
