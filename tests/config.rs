@@ -52,7 +52,7 @@ fn later_layers_win() {
     assert_eq!(config.training.log_every, 7, "the file over the preset");
     assert_eq!(config.data.batch_size, 4, "the environment over the file");
     assert_eq!(config.training.steps, 300, "--set over the environment");
-    assert_eq!(config.model.vocab_size, 8192, "the preset below all");
+    assert_eq!(config.model.vocab_size, 4096, "the preset below all");
     assert_eq!(config.schedule.warmup_steps, Some(30), "a tenth of the steps");
     assert_eq!(config.data.corpus, [std::path::PathBuf::from("a.txt")]);
 }
