@@ -68,7 +68,11 @@ pub fn finetune(config: &FinetuneConfig, options: FinetuneOptions) -> Result<Fin
 fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
     let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
     require_precision(&adapter, config.training.precision)?;
-    let model = hub::read_config(&config.model)?;
+    let model = ModelConfig {
+        hidden_dropout_prob: config.dropout,
+        attention_probs_dropout_prob: config.dropout,
+        ..hub::read_config(&config.model)?
+    };
     let tokenizer = Tokenizer::load(&config.model)?;
     let data = read(config)?;
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {

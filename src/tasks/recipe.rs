@@ -42,22 +42,23 @@ pub(super) fn max_length(config: &FinetuneConfig, kind: Kind, trained_length: us
     config.data.max_length.unwrap_or(usual.min(trained_length))
 }
 
-/// The rate by the encoder's width: 3e-4 for small, 1e-4 for base, 5e-5 for large.
+/// The rate by the encoder's width: 3e-4 for small, 1e-4 for base, 5e-5 for large; 5e-4 below, measured with `tiny`.
 pub(super) fn learning_rate(config: &FinetuneConfig, model: &ModelConfig) -> f64 {
     config.optimizer.learning_rate.unwrap_or(match model.hidden_size {
-        ..=128 => 1e-3,
+        ..=128 => 5e-4,
         129..=256 => 3e-4,
         257..=768 => 1e-4,
         _ => 5e-5,
     })
 }
 
-/// 0.8 for encoders of up to 12 layers, 0.9 for deeper ones. Fresh weights have nothing that must be kept: 1.
+/// 0.8 for encoders of up to 12 layers, 0.9 for deeper ones. Fresh weights have nothing that must be kept: 1; nor have
+/// encoders narrower than `small` much, measured with `tiny` (`docs/experiments.md`).
 pub(super) fn layerwise_decay(config: &FinetuneConfig, model: &ModelConfig) -> f64 {
-    let usual = match (config.from_scratch, model.num_hidden_layers) {
-        (true, _) => 1.0,
-        (false, ..=12) => 0.8,
-        (false, _) => 0.9,
+    let usual = match model.num_hidden_layers {
+        _ if config.from_scratch || model.hidden_size <= 128 => 1.0,
+        ..=12 => 0.8,
+        _ => 0.9,
     };
     config.optimizer.layerwise_decay.unwrap_or(usual)
 }
