@@ -5,7 +5,7 @@ use crate::config::ModelConfig;
 use crate::kernels::{AttentionMask, Dropout, attention, linear, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// Self-attention (Hugging Face: `ElectraAttention`).
 #[derive(Module, Debug)]
@@ -45,13 +45,21 @@ impl Attention {
         }
     }
 
-    /// `x` `[batch, seq, hidden]` -> `[batch, seq, hidden]`.
-    pub fn forward(&self, x: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
+    /// `x` `[batch, seq, hidden]` -> `[batch, seq, hidden]`, or `[1, rows, hidden]` where only the tokens `rows`,
+    /// numbered through the batch, are asked for.
+    pub fn forward(&self, x: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
         let query = linear(&self.query, x.clone());
         let key = linear(&self.key, x.clone());
         let value = linear(&self.value, x.clone());
         let context = attention(query, key, value, self.num_attention_heads, mask, &self.attention_dropout);
-        let output = linear(&self.dense, context);
-        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, x)
+        let output = linear(&self.dense, pick(context, rows));
+        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, pick(x, rows))
     }
+}
+
+/// The tokens `rows` of `[batch, seq, hidden]`, numbered through the batch, as `[1, rows, hidden]`; all where absent.
+pub(super) fn pick(x: Tensor<3>, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
+    let Some(rows) = rows else { return x };
+    let [batch, seq, hidden] = x.dims();
+    x.reshape([batch * seq, hidden]).select(0, rows.clone()).unsqueeze::<3>()
 }

@@ -1,12 +1,13 @@
 //! The encoder: projection from the embedding size where it differs, then post-norm transformer layers.
 
-use super::packing::Packing;
+use super::attention::pick;
+use super::packing::{Packing, numbers};
 use super::{Attention, Init, Padding};
 use crate::config::ModelConfig;
 use crate::kernels::{AttentionMask, Dropout, DropoutStream, feed_forward, linear, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// What is added to the attention scores of padding, as in the reference (`modeling.py`).
 const PADDING_BIAS: f64 = -10_000.0;
@@ -44,8 +45,9 @@ impl EncoderLayer {
         self.dropout.stream()
     }
 
-    fn forward(&self, x: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
-        let x = self.attention.forward(x, mask);
+    /// With `rows` only the tokens of these numbers come out: behind attention no token looks at another.
+    fn forward(&self, x: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
+        let x = self.attention.forward(x, mask, rows);
         let output = feed_forward(&self.intermediate, &self.output, x.clone());
         residual_norm(&self.layer_norm, self.layer_norm_eps, &self.dropout, output, x)
     }
@@ -73,25 +75,50 @@ impl Encoder {
     /// `embeddings` `[batch, seq, embedding_size]`, `attention_mask` `[batch, seq]` with 1 for real tokens and 0 for
     /// padding, absent where nothing is padded -> `[batch, seq, hidden]`.
     pub fn forward(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>, padding: Padding) -> Tensor<3> {
-        let Some(attention_mask) = attention_mask else {
-            return self.layers(embeddings, &AttentionMask::Full);
-        };
-        if padding == Padding::Skip
-            && let Some(packing) = Packing::new(&embeddings, &attention_mask)
-        {
-            let hidden = self.layers(packing.pack(embeddings), &packing.mask());
-            return packing.unpack(hidden);
+        match packed(&embeddings, attention_mask.as_ref(), padding) {
+            Some(packing) => packing.unpack(self.layers(packing.pack(embeddings), &packing.mask(), None)),
+            None => self.layers(embeddings, &bias(attention_mask), None),
         }
-        let [batch, seq] = attention_mask.dims();
-        let bias = ((attention_mask - 1.0) * -PADDING_BIAS).reshape([batch, 1, 1, seq]);
-        self.layers(embeddings, &AttentionMask::Bias(bias))
     }
 
-    fn layers(&self, embeddings: Tensor<3>, mask: &AttentionMask) -> Tensor<3> {
+    /// [`forward`](Self::forward), of which only the first token of each sequence is wanted: `[batch, 1, hidden]`. The
+    /// last layer computes nothing else behind its attention.
+    pub fn forward_first(
+        &self,
+        embeddings: Tensor<3>,
+        attention_mask: Option<Tensor<2>>,
+        padding: Padding,
+    ) -> Tensor<3> {
+        let [batch, seq, _] = embeddings.dims();
+        let hidden = match packed(&embeddings, attention_mask.as_ref(), padding) {
+            Some(packing) => self.layers(packing.pack(embeddings), &packing.mask(), Some(&packing.firsts())),
+            None => {
+                let firsts = numbers((0..batch).map(|row| row * seq), &embeddings.device());
+                self.layers(embeddings, &bias(attention_mask), Some(&firsts))
+            }
+        };
+        hidden.swap_dims(0, 1)
+    }
+
+    fn layers(&self, embeddings: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
         let x = match &self.embeddings_project {
             Some(project) => linear(project, embeddings),
             None => embeddings,
         };
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, mask))
+        let Some((last, others)) = self.layers.split_last() else { return pick(x, rows) };
+        last.forward(others.iter().fold(x, |x, layer| layer.forward(x, mask, None)), mask, rows)
     }
+}
+
+/// The packing of a padded batch, where padding may be left out and can be.
+fn packed(embeddings: &Tensor<3>, attention_mask: Option<&Tensor<2>>, padding: Padding) -> Option<Packing> {
+    attention_mask.filter(|_| padding == Padding::Skip).and_then(|mask| Packing::new(embeddings, mask))
+}
+
+/// What is added to the scores of a batch that is not packed.
+fn bias(attention_mask: Option<Tensor<2>>) -> AttentionMask {
+    attention_mask.map_or(AttentionMask::Full, |mask| {
+        let [batch, seq] = mask.dims();
+        AttentionMask::Bias(((mask - 1.0) * -PADDING_BIAS).reshape([batch, 1, 1, seq]))
+    })
 }

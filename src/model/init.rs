@@ -28,6 +28,12 @@ impl<'a> Init<'a> {
         Self { rng, deviation, layer_norm_eps, device, dropout, positions: PositionInit::default() }
     }
 
+    /// Zeros in the place of random weights, for networks whose weights are loaded: drawing them would be most of the time
+    /// that it takes to open a model.
+    pub fn blank(layer_norm_eps: f64, device: &'a Device) -> Self {
+        Self::new(0, 0.0, layer_norm_eps, device)
+    }
+
     /// Position embeddings that begin as `positions` says.
     pub fn with_positions(self, positions: PositionInit) -> Self {
         Self { positions, ..self }
@@ -35,6 +41,9 @@ impl<'a> Init<'a> {
 
     /// `[rows, columns]`, truncated normal.
     pub fn weight(&mut self, rows: usize, columns: usize) -> Param<Tensor<2>> {
+        if self.deviation == 0.0 {
+            return Param::from_tensor(Tensor::zeros([rows, columns], self.device));
+        }
         let values: Vec<f32> = (0..rows * columns).map(|_| self.deviation * self.rng.truncated_normal()).collect();
         Param::from_tensor(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
     }

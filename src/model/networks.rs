@@ -57,6 +57,12 @@ impl Electra {
         let embeddings = self.embeddings.forward(&inputs);
         self.encoder.forward(embeddings, inputs.attention_mask, inputs.padding)
     }
+
+    /// The last hidden state of the first token of each sequence, `[batch, 1, hidden]`, for heads that read nothing else.
+    pub fn forward_first(&self, inputs: Inputs) -> Tensor<3> {
+        let embeddings = self.embeddings.forward(&inputs);
+        self.encoder.forward_first(embeddings, inputs.attention_mask, inputs.padding)
+    }
 }
 
 /// An encoder without a head, under the name that it has inside the others.

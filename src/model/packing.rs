@@ -1,7 +1,7 @@
 //! Real tokens laid end to end, so that padding costs nothing where the kernels can do without it.
 
 use crate::kernels::{AttentionMask, are_fused};
-use burn::tensor::{IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use std::sync::Arc;
 
 /// Which tokens of a padded batch are real.
@@ -21,15 +21,13 @@ impl Packing {
         }
         let shape @ [rows, seq] = attention_mask.dims();
         let real: Vec<bool> = attention_mask.to_data().iter::<f32>().map(|real| real != 0.0).collect();
-        let tokens: Vec<i32> = (0..real.len()).filter(|&at| real[at]).map(|at| at as i32).collect();
+        let tokens: Vec<usize> = (0..real.len()).filter(|&at| real[at]).collect();
         if tokens.is_empty() || tokens.len() == real.len() {
             return None;
         }
         let length = |row: usize| real[row * seq..(row + 1) * seq].iter().filter(|&&real| real).count();
         let lengths = (0..rows).map(length).collect();
-        let count = tokens.len();
-        let tokens = Tensor::from_data(TensorData::new(tokens, [count]), &attention_mask.device().inner());
-        Some(Self { shape, lengths, tokens })
+        Some(Self { shape, lengths, tokens: numbers(tokens, &x.device()) })
     }
 
     /// `[batch, seq, width]` -> `[1, tokens, width]`.
@@ -46,8 +44,24 @@ impl Packing {
         zeros.select_assign(0, self.tokens.clone(), x, IndexingUpdateOp::Add).reshape([rows, seq, width])
     }
 
+    /// Where the sequences begin among the packed tokens, `[batch]`.
+    pub fn firsts(&self) -> Tensor<1, Int> {
+        let begins = self.lengths.iter().scan(0, |end, length| {
+            *end += length;
+            Some(*end - length)
+        });
+        numbers(begins, &self.tokens.device())
+    }
+
     /// What a packed token may attend to.
     pub fn mask(&self) -> AttentionMask {
         AttentionMask::Lengths(self.lengths.clone())
     }
+}
+
+/// Numbers of tokens, on `device`.
+pub(super) fn numbers(values: impl IntoIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let values: Vec<i32> = values.into_iter().map(|value| value as i32).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), &device.clone().inner())
 }

@@ -155,7 +155,7 @@ impl<M: ModuleSnapshot> Checkpoint<M> {
                 format!("the tokenizer has {words} tokens, the word table {rows} rows"),
             ));
         }
-        let mut model = make(&config, &mut Init::new(0, config.initializer_range, config.layer_norm_eps, device));
+        let mut model = make(&config, &mut Init::blank(config.layer_norm_eps, device));
         let loaded = load_weights(&mut model, directory)?;
         if let Some(missing) = loaded.missing.first() {
             let message = format!("the weights lack {missing}; expected those of an {class}");

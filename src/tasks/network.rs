@@ -56,7 +56,15 @@ const NOWHERE: f64 = -10_000.0;
 impl Network {
     /// A network with fresh weights, drawn from `seed`.
     pub fn new(head: Head, config: &ModelConfig, seed: u64, device: &Device) -> Self {
-        let init = &mut Init::new(seed, config.initializer_range, config.layer_norm_eps, device);
+        Self::made(head, config, &mut Init::new(seed, config.initializer_range, config.layer_norm_eps, device))
+    }
+
+    /// A network whose weights are to be [loaded](Self::load).
+    pub fn blank(head: Head, config: &ModelConfig, device: &Device) -> Self {
+        Self::made(head, config, &mut Init::blank(config.layer_norm_eps, device))
+    }
+
+    fn made(head: Head, config: &ModelConfig, init: &mut Init) -> Self {
         match head {
             Head::Sequence(labels) => Self::Sequence(ElectraForSequenceClassification::new(config, labels, init)),
             Head::Tokens(labels) => Self::Tokens(ElectraForTokenClassification::new(config, labels, init)),
@@ -137,11 +145,12 @@ impl Network {
     /// Logits: `[batch, labels]` of texts, `[positions, labels]` of tokens, `[batch, 2 * seq]` of answers, beginnings
     /// before ends.
     pub fn logits(&self, batch: &TaskBatch) -> Tensor<2> {
-        let hidden = self.electra().forward(batch.inputs.clone());
-        let [rows, seq, width] = hidden.dims();
+        let inputs = batch.inputs.clone();
         match self {
-            Self::Sequence(network) => network.logits(hidden),
+            Self::Sequence(network) => network.logits(network.electra.forward_first(inputs)),
             Self::Tokens(network) => {
+                let hidden = network.electra.forward(inputs);
+                let [rows, seq, width] = hidden.dims();
                 let hidden = hidden.reshape([rows * seq, width]);
                 let hidden = match &batch.positions {
                     Some(positions) => hidden.select(0, positions.clone()),
@@ -150,7 +159,8 @@ impl Network {
                 network.logits(hidden.unsqueeze::<3>()).squeeze_dim::<2>(0)
             }
             Self::Span(network) => {
-                let logits = network.logits(hidden).swap_dims(1, 2);
+                let logits = network.logits(network.electra.forward(inputs)).swap_dims(1, 2);
+                let [rows, _, seq] = logits.dims();
                 let logits = match &batch.inputs.attention_mask {
                     Some(mask) => logits + ((mask.clone() - 1.0) * -NOWHERE).unsqueeze_dim::<3>(1),
                     None => logits,

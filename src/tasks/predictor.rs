@@ -55,7 +55,7 @@ impl Predictor {
         let longest = json[MAX_LENGTH].as_u64().map_or(usize::MAX, |length| length as usize);
         let max_length = longest.min(config.max_position_embeddings);
         let tokenizer = Tokenizer::load(directory)?;
-        let mut network = Network::new(task.head(), &config, 0, device);
+        let mut network = Network::blank(task.head(), &config, device);
         if let Some(missing) = network.load(directory)?.first() {
             let message = format!("the weights lack {missing}; expected those of an {}", network.class());
             return Err(Error::input(directory, message));
