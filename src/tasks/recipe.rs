@@ -2,7 +2,6 @@
 //! reference.
 
 use super::example::Example;
-use super::loader::TaskTrainLoader;
 use super::task::{Kind, Task};
 use crate::config::{FinetuneConfig, ModelConfig, TrainingConfig};
 use crate::error::{Error, Result};
@@ -79,12 +78,25 @@ pub(super) fn check_metric(config: &FinetuneConfig, task: &Task, dev: &[Example]
     Err(Error::config("metric", format!("\"{metric}\" is none of the task's; expected one of {}", names.join(", "))))
 }
 
-/// Length and intervals of the run: a validation and a checkpoint a pass, but at least every 500 steps.
-pub(super) fn training(config: &FinetuneConfig, task: &Task, features: usize) -> TrainingConfig {
+/// Checks that no key is missing, and none is given that only recommendation has.
+pub(super) fn check_keys(kind: Kind, config: &FinetuneConfig) -> Result<()> {
+    if config.model.as_os_str().is_empty() {
+        let message = format!("{} needs it; expected the directory of an encoder, --model DIR", kind.name());
+        return Err(Error::config("model", message));
+    }
+    let given = [("candidates", config.candidates.is_some()), ("pretraining", !config.pretraining.is_empty())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) => Err(Error::config(key, format!("{} has no such key; recommendation has it", kind.name()))),
+        None => Ok(()),
+    }
+}
+
+/// Length and intervals of the run, a pass being so many steps: a validation and a checkpoint a pass, but at least every
+/// 500 steps.
+pub(super) fn training(config: &FinetuneConfig, metric: &str, pass: usize) -> TrainingConfig {
     if let Some(training) = &config.training {
         return training.clone();
     }
-    let pass = TaskTrainLoader::steps_a_pass(features, config.data.batch_size, config.data.accumulation);
     let steps = ((config.epochs.unwrap_or(3.0) * pass as f64).round() as usize).max(1);
     let every = pass.min(500).min(steps);
     TrainingConfig {
@@ -95,7 +107,7 @@ pub(super) fn training(config: &FinetuneConfig, task: &Task, features: usize) ->
         checkpoint_every: every,
         keep_checkpoints: 1,
         keep_every: 0,
-        keep_best: Some(metric(config, task).to_owned()),
+        keep_best: Some(metric.to_owned()),
         max_bad_steps: 10,
         gradient_checkpointing: false,
         precision: Default::default(),
