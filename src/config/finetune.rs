@@ -41,7 +41,7 @@ pub struct FinetuneConfig {
     /// Length of the run and its intervals, in optimizer steps; absent: what the epochs come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingConfig>,
-    /// Items that the discriminator ranks anew, of recommendation; absent: the usual number, 0: none.
+    /// Items that the discriminator ranks anew, of recommendation; 0: none; absent: what dev finds better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<usize>,
     /// Keys of a pretraining configuration in the place of those of the recipe, of recommendation, which pretrains a pair

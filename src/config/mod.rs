@@ -221,8 +221,6 @@ pub enum MaskingUnit {
     Span,
     /// The last token alone: what comes next.
     Last,
-    /// In half of the sequences the last token alone, in the others single tokens anywhere.
-    TokenOrLast,
 }
 
 /// The ELECTRA objective: `generator_weight * MLM + discriminator_weight * discriminator` (paper, section 3).

@@ -24,9 +24,6 @@ pub struct Masking {
     pub continues: Arc<[bool]>,
 }
 
-/// Share of the sequences whose last token alone is picked, where that or tokens anywhere are.
-const LAST: f32 = 0.5;
-
 /// Probability that a span ends with a word, and its longest length in words (SpanBERT, section 3.1).
 const SPAN: (f32, usize) = (0.2, 10);
 
@@ -66,8 +63,6 @@ impl Masking {
             MaskingUnit::WholeWord => self.whole_words(tokens, wanted, rng),
             MaskingUnit::Span => self.spans(tokens, wanted, rng),
             MaskingUnit::Last => self.last(tokens),
-            MaskingUnit::TokenOrLast if rng.uniform() < LAST => self.last(tokens),
-            MaskingUnit::TokenOrLast => self.single(tokens, wanted, rng),
         };
         positions.sort_unstable();
         positions
@@ -247,19 +242,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_token_is_picked_alone_always_or_in_half_of_the_sequences() {
+    fn the_last_token_is_picked_alone() {
         let tokens: Vec<u32> = std::iter::once(2).chain(5..25).chain([3]).collect();
-        let positions = |unit, row| -> Vec<usize> {
-            let picks = with_unit(0.25, unit).draw(&tokens, &mut Rng::new(3, Purpose::Mask, 0, row));
+        let positions = |tokens: &[u32]| -> Vec<usize> {
+            let picks = with_unit(0.25, MaskingUnit::Last).draw(tokens, &mut Rng::new(3, Purpose::Mask, 0, 1));
             picks.iter().map(|pick| pick.position).collect()
         };
-        assert_eq!(positions(MaskingUnit::Last, 1), [20]);
-        let alone = (0..2_000).filter(|&row| positions(MaskingUnit::TokenOrLast, row) == [20]).count();
-        // 1,000 expected, deviation 22; five deviations.
-        assert!((890..=1_110).contains(&alone), "{alone}");
-        let others = (0..2_000).map(|row| positions(MaskingUnit::TokenOrLast, row)).filter(|found| found.len() > 1);
-        assert!(others.into_iter().all(|found| found.len() == 6), "a quarter of 22");
-        assert!(with_unit(0.25, MaskingUnit::Last).draw(&[2, 3], &mut Rng::new(1, Purpose::Mask, 0, 0)).is_empty());
+        assert_eq!(positions(&tokens), [20]);
+        assert!(positions(&[2, 3]).is_empty());
     }
 
     /// Three words of four have one token, the fourth two.

@@ -21,7 +21,7 @@ use crate::objective::Tally;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Items that the discriminator ranks anew, where the configuration leaves it open.
+/// Items that the discriminator ranks anew, where that is found to be better.
 const CANDIDATES: usize = 100;
 
 /// Pretrains a pair on sessions as `config` says, writing what [`finetune`](super::super::finetune()) writes; `begun` says
@@ -81,7 +81,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         signal,
         faults: Faults::default(),
         dashboard,
-        progress,
+        progress: &mut *progress,
     })?;
     let mut report = FinetuneReport {
         steps: fitted.steps,
@@ -113,7 +113,19 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
             device: Some(report.device.clone()),
             corpus: Some(corpus),
         };
-        judge(&mut report, &trained, &pair, &data, config, &adapter, &output)?;
+        let settings = Settings {
+            max_length: pair.data.sequence_length,
+            candidates: config.candidates.unwrap_or(CANDIDATES),
+            picked: picked(&pair.data),
+        };
+        let networks = &trained.model.pair;
+        let mut recommender = Recommender::new(data.tokenizer.clone(), networks, settings, &adapter.device);
+        if config.candidates.is_none() {
+            let [alone, refined] = recommender.choose(&data.dev)?;
+            let message = format!("dev ndcg@10: {alone:.4} by the generator, {refined:.4} with the discriminator");
+            progress(Progress::Stage(&message));
+        }
+        judge(&mut report, &recommender, &trained, &pair, &data, config, &output)?;
     }
     Ok(report)
 }
@@ -140,7 +152,6 @@ fn loaders(
 fn picked(config: &DataConfig) -> f64 {
     match config.masking {
         MaskingUnit::Last => 1.0,
-        MaskingUnit::TokenOrLast => (1.0 + config.mask_probability) / 2.0,
         _ => config.mask_probability,
     }
 }
@@ -148,20 +159,13 @@ fn picked(config: &DataConfig) -> f64 {
 /// Evaluates the best model and writes it, with `results.json`, into the run.
 fn judge(
     report: &mut FinetuneReport,
+    recommender: &Recommender,
     trained: &Report,
     pair: &Config,
     data: &Data,
     config: &FinetuneConfig,
-    adapter: &Adapter,
     output: &Path,
 ) -> Result<()> {
-    let settings = Settings {
-        max_length: pair.data.sequence_length,
-        candidates: config.candidates.unwrap_or(CANDIDATES),
-        picked: picked(&pair.data),
-    };
-    let networks = &trained.model.pair;
-    let recommender = Recommender::new(trained.tokenizer.clone(), networks, settings, &adapter.device);
     report.dev = recommender.evaluate(&data.dev)?.0;
     if let Some(best) = trained.last_validation() {
         // What the checkpoint was chosen by, so that seeds can be compared by it.
