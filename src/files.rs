@@ -81,11 +81,15 @@ pub fn sha256(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// Flushes every file of `directory`, so that the rename that follows never shows a file without its contents.
+/// Flushes every file below `directory`, so that the rename that follows never shows a file without its contents.
 fn sync(directory: &Path) -> Result<()> {
     for entry in std::fs::read_dir(directory).map_err(Error::io(directory))? {
         let path = entry.map_err(Error::io(directory))?.path();
-        std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))?;
+        if path.is_dir() {
+            sync(&path)?;
+        } else {
+            std::fs::File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io(&path))?;
+        }
     }
     Ok(())
 }

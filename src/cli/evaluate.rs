@@ -1,7 +1,7 @@
 //! `electra evaluate`
 
-use electra_burn::tasks::read::Need;
-use electra_burn::tasks::{Predictor, Table};
+use electra_burn::tasks::read::{Loaded, Need, read_sessions};
+use electra_burn::tasks::{Metrics, Predictor, Recommender, Table};
 use electra_burn::{Result, device};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,27 +31,37 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
+    if Recommender::is_at(&arguments.model) {
+        let recommender = Recommender::open(&arguments.model, &device)?;
+        let data = read_sessions(&arguments.data, arguments.skip_bad_rows)?;
+        let (metrics, tables) = recommender.evaluate(&data)?;
+        return Ok(show(arguments.json, "sessions", &data, metrics, &tables));
+    }
     let predictor = Predictor::open(&arguments.model, &device)?;
     let data = predictor.task.read(&arguments.data, Need::Required, arguments.skip_bad_rows)?;
     let (metrics, predictions) = predictor.evaluate(&data.rows)?;
     let tables = predictor.task.tables(&data.rows, &predictions);
-    if arguments.json {
-        let mut json =
-            serde_json::json!({"examples": data.rows.len(), "skipped": data.skipped.count, "tables": tables});
+    Ok(show(arguments.json, "examples", &data, metrics, &tables))
+}
+
+/// The figures for `data`, whose rows are `what`.
+fn show<T>(as_json: bool, what: &str, data: &Loaded<T>, metrics: Metrics, tables: &[Table]) -> ExitCode {
+    if as_json {
+        let mut json = serde_json::json!({what: data.rows.len(), "skipped": data.skipped.count, "tables": tables});
         for (name, value) in metrics {
             json[name] = value.into();
         }
         say!("{json}");
-        return Ok(ExitCode::SUCCESS);
+        return ExitCode::SUCCESS;
     }
-    say!("{} examples in {}", data.rows.len(), data.path.display());
+    say!("{} {what} in {}", data.rows.len(), data.path.display());
     if data.skipped.count > 0 {
         say!("{} bad rows left out; the first ones:", data.skipped.count);
         data.skipped.first.iter().for_each(|message| say!("  {message}"));
     }
     metrics.iter().for_each(|(name, value)| say!("{name:<24} {value:>8.4}"));
     tables.iter().for_each(print);
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 /// A table with columns as wide as their cells; a confusion of many classes is only of use to programs.

@@ -11,20 +11,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toml::Value;
 
-/// Fine-tune an encoder for a task.
+/// Fine-tune an encoder for a task, or train a pair that recommends items.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   electra finetune --task classification --model runs/mine/discriminator --train train.tsv --dev dev.tsv --output runs/intent
   electra finetune --task token-classification --model DIR --train train.conll --dev dev.conll --output runs/ner --seeds 3
+  electra finetune --task recommendation --train sessions.txt --dev dev.txt --output runs/next
   electra finetune --resume runs/intent")]
 pub struct Arguments {
-    /// classification, regression, token-classification, question-answering or ranking
+    /// classification, regression, token-classification, question-answering, ranking or recommendation
     #[arg(long, required_unless_present = "resume")]
     task: Option<Kind>,
-    /// Directory of the encoder in Hugging Face's layout, for example runs/mine/discriminator
-    #[arg(long, value_name = "DIR", required_unless_present = "resume")]
+    /// Directory of the encoder in Hugging Face's layout, for example runs/mine/discriminator; recommendation has none
+    #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// Labelled data to train on: TSV, CSV, JSON lines, CoNLL or SQuAD, as the task asks for
+    /// Labelled data to train on: TSV, CSV, JSON lines, CoNLL or SQuAD, as the task asks for; sessions of item ids, one a line
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     train: Option<PathBuf>,
     /// Labelled data to choose the best checkpoint by
@@ -48,7 +49,7 @@ pub struct Arguments {
     /// Seed [default: 42]
     #[arg(long, value_name = "N")]
     seed: Option<i64>,
-    /// Passes over the training data [default: 3, or 10 for fewer than 8,000 examples]
+    /// Passes over the training data [default: 3, or 10 for fewer than 8,000 examples; 50 for recommendation]
     #[arg(long, value_name = "N")]
     epochs: Option<f64>,
     /// Texts in a batch [default: 32]

@@ -1,7 +1,8 @@
 //! `electra predict`
 
+use burn::tensor::Device;
 use electra_burn::tasks::read::{Need, columns};
-use electra_burn::tasks::{Input, Kind, Predictor};
+use electra_burn::tasks::{Input, Kind, Predictor, Recommender};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
 use std::fs::File;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   echo 'Where is my card?' | electra predict --model runs/intent/model
   electra predict --model runs/ner/model --input sentences.txt --json --output tags.jsonl
-  electra predict --model runs/qa/model --input questions.json")]
+  electra predict --model runs/qa/model --input questions.json
+  echo 'item-7 item-3' | electra predict --model runs/next/model --top-k 5")]
 pub struct Arguments {
     /// Directory of the model, for example runs/intent/model
     #[arg(long, value_name = "DIR")]
@@ -28,9 +30,9 @@ pub struct Arguments {
     /// JSON lines instead of fields between tabs
     #[arg(long)]
     json: bool,
-    /// How many labels are told of, likeliest first
-    #[arg(long, value_name = "K", default_value_t = 1)]
-    top_k: usize,
+    /// How many labels or items are told of, likeliest first [default: 1 label, 10 items]
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
     /// auto, or a name that `electra devices` lists
     #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
     device: String,
@@ -42,7 +44,7 @@ const CHUNK: usize = 2048;
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
-    let predictor = Predictor::open(&arguments.model, &device)?;
+    let model = Model::open(&arguments.model, &device)?;
     let mut out: Box<dyn Write> = match &arguments.output {
         Some(path) => {
             let file = File::create(path).map_err(|error| Error::output(path, error.to_string()))?;
@@ -51,9 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     let mut answer = |inputs: &[Input]| -> Result<bool> {
-        let predictions = predictor.predict(inputs)?;
-        for (input, prediction) in inputs.iter().zip(&predictions) {
-            let json = predictor.task.to_json(input, prediction, arguments.top_k);
+        for json in model.answer(inputs, arguments.top_k)? {
             let line = if arguments.json { json.to_string() } else { fields(&json) };
             if let Err(error) = writeln!(out, "{line}") {
                 return closed(error, arguments);
@@ -61,7 +61,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         out.flush().map_or_else(|error| closed(error, arguments), |()| Ok(true))
     };
-    if is_labelled_format(&arguments.input, predictor.task.kind())? {
+    if let Model::Task(predictor) = &model
+        && is_labelled_format(&arguments.input, predictor.task.kind())?
+    {
         let data = predictor.task.read(&arguments.input, Need::Optional, false)?;
         let inputs: Vec<Input> = data.rows.into_iter().map(|example| example.input).collect();
         for chunk in inputs.chunks(CHUNK) {
@@ -70,9 +72,51 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
         }
     } else {
-        by_line(&arguments.input, predictor.task.kind(), &mut answer)?;
+        by_line(&arguments.input, model.kind(), &mut answer)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What answers.
+enum Model {
+    Task(Box<Predictor>),
+    Recommender(Box<Recommender>),
+}
+
+impl Model {
+    fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Ok(match Recommender::is_at(directory) {
+            true => Self::Recommender(Box::new(Recommender::open(directory, device)?)),
+            false => Self::Task(Box::new(Predictor::open(directory, device)?)),
+        })
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Task(predictor) => predictor.task.kind(),
+            Self::Recommender(_) => Kind::Recommendation,
+        }
+    }
+
+    /// The answers to `inputs`, in their order.
+    fn answer(&self, inputs: &[Input], top_k: Option<usize>) -> Result<Vec<Value>> {
+        match self {
+            Self::Task(predictor) => {
+                let predictions = predictor.predict(inputs)?;
+                let json = |(input, prediction)| predictor.task.to_json(input, prediction, top_k.unwrap_or(1));
+                Ok(inputs.iter().zip(&predictions).map(json).collect())
+            }
+            Self::Recommender(recommender) => {
+                let words = |input: &Input| match input {
+                    Input::Words(words) => words.clone(),
+                    _ => Vec::new(),
+                };
+                let sessions: Vec<Vec<String>> = inputs.iter().map(words).collect();
+                let suggested = recommender.suggest(&sessions, top_k.unwrap_or(10))?;
+                Ok(suggested.into_iter().map(|top| serde_json::json!({"top": top})).collect())
+            }
+        }
+    }
 }
 
 /// A reader that has gone away (`| head`) is no error; a disk that is full is.
@@ -138,7 +182,9 @@ fn input(line: &str, kind: Kind) -> std::result::Result<Input, String> {
             Err("expected a question and a context between tabs, or an object with both".into())
         }
         (Kind::Ranking, None) => Err("expected a query and a document between tabs".into()),
-        (Kind::TokenClassification, _) => Ok(Input::Words(line.split_whitespace().map(str::to_owned).collect())),
+        (Kind::TokenClassification | Kind::Recommendation, _) => {
+            Ok(Input::Words(line.split_whitespace().map(str::to_owned).collect()))
+        }
         (_, Some((first, second))) => Ok(Input::Pair(first.to_owned(), second.to_owned())),
         (_, None) => Ok(Input::Text(line.to_owned())),
     }
@@ -156,8 +202,10 @@ fn fields(json: &Value) -> String {
         return join(labels);
     }
     if let Some(top) = json["top"].as_array() {
-        let pairs: Vec<String> =
-            top.iter().map(|item| format!("{}\t{}", text(&item["label"]), text(&item["probability"]))).collect();
+        let pairs: Vec<String> = top
+            .iter()
+            .map(|top| format!("{}\t{}", text(top.get("item").unwrap_or(&top["label"])), text(&top["probability"])))
+            .collect();
         return pairs.join("\t");
     }
     if let Some(tags) = json["tags"].as_array() {

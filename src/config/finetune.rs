@@ -5,7 +5,7 @@ use super::validate::Check;
 use super::{OptimizerConfig, Precision, ScheduleConfig, default};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Everything that a fine-tuning run depends on.
@@ -16,7 +16,8 @@ pub struct FinetuneConfig {
     pub seed: u64,
     /// The task, as `--task` names it.
     pub task: String,
-    /// A directory in Hugging Face's layout with the encoder and its tokenizer.
+    /// A directory in Hugging Face's layout with the encoder and its tokenizer; empty for recommendation, which has none.
+    #[serde(default, skip_serializing_if = "is_empty")]
     pub model: PathBuf,
     /// Take the encoder's size and tokenizer, but fresh weights: what pretraining is worth shows beside it.
     #[serde(default)]
@@ -43,6 +44,17 @@ pub struct FinetuneConfig {
     /// Length of the run and its intervals, in optimizer steps.
     #[serde(default)]
     pub training: FinetuneTrainingConfig,
+    /// Items that the discriminator ranks anew, of recommendation; 0: none; absent: what dev finds better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<usize>,
+    /// Keys of a pretraining configuration in the place of those of the recipe, of recommendation, which pretrains a pair
+    /// on the items: `pretraining.model.hidden_size`, `pretraining.data.mask_probability`.
+    #[serde(default, skip_serializing_if = "Table::is_empty")]
+    pub pretraining: Table,
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
 }
 
 /// Length of the run and its intervals, in optimizer steps; what is absent follows from `epochs`.

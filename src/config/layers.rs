@@ -60,6 +60,21 @@ pub fn load(source: &Source) -> Result<Config> {
     Ok(config)
 }
 
+/// The preset `base` with `layers` above it, each a table with the name that a message blames, filled in and validated.
+///
+/// # Errors
+/// Those of [`load`].
+pub fn layered(base: &str, layers: impl IntoIterator<Item = (Table, &'static str)>) -> Result<Config> {
+    let mut table = preset(base)?;
+    for (layer, name) in layers {
+        merge(&mut table, layer);
+        typed(&table, name)?;
+    }
+    let config = typed(&table, base)?.resolve();
+    config.validate()?;
+    Ok(config)
+}
+
 /// The preset that a run starts from where none is named.
 pub fn default_preset(has_corpus: bool) -> &'static str {
     if has_corpus { "tiny" } else { "demo" }

@@ -11,7 +11,7 @@ mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
-pub use layers::{Source, default_preset, load};
+pub use layers::{Source, default_preset, layered, load};
 pub use preset::{PRESETS, preset};
 
 use serde::{Deserialize, Serialize};
@@ -219,6 +219,8 @@ pub enum MaskingUnit {
     WholeWord,
     /// Spans of whole words of geometric length (Joshi et al., "SpanBERT", TACL 2020).
     Span,
+    /// The last token alone: what comes next.
+    Last,
 }
 
 /// The ELECTRA objective: `generator_weight * MLM + discriminator_weight * discriminator` (paper, section 3).

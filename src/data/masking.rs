@@ -62,6 +62,7 @@ impl Masking {
             MaskingUnit::Token => self.single(tokens, wanted, rng),
             MaskingUnit::WholeWord => self.whole_words(tokens, wanted, rng),
             MaskingUnit::Span => self.spans(tokens, wanted, rng),
+            MaskingUnit::Last => self.last(tokens),
         };
         positions.sort_unstable();
         positions
@@ -84,6 +85,10 @@ impl Masking {
         }
         candidates.truncate(count);
         candidates
+    }
+
+    fn last(&self, tokens: &[u32]) -> Vec<usize> {
+        (0..tokens.len()).rfind(|&position| !self.excluded.contains(&tokens[position])).into_iter().collect()
     }
 
     fn whole_words(&self, tokens: &[u32], wanted: usize, rng: &mut Rng) -> Vec<usize> {
@@ -234,6 +239,17 @@ mod tests {
         assert_eq!((at[0], at[127]), (0, 0));
         // 19 of 126 candidates: 754 expected a position, deviation 25; five deviations.
         assert!(at[1..127].iter().all(|&n| (625..=883).contains(&n)), "{at:?}");
+    }
+
+    #[test]
+    fn the_last_token_is_picked_alone() {
+        let tokens: Vec<u32> = std::iter::once(2).chain(5..25).chain([3]).collect();
+        let positions = |tokens: &[u32]| -> Vec<usize> {
+            let picks = with_unit(0.25, MaskingUnit::Last).draw(tokens, &mut Rng::new(3, Purpose::Mask, 0, 1));
+            picks.iter().map(|pick| pick.position).collect()
+        };
+        assert_eq!(positions(&tokens), [20]);
+        assert!(positions(&[2, 3]).is_empty());
     }
 
     /// Three words of four have one token, the fourth two.

@@ -9,6 +9,7 @@
 //! | [`mod@entities`]   | precision, recall, F1 of entities in tag sequences   | seqeval, default mode             |
 //! | [`squad`]          | exact match, F1, best no-answer threshold            | the SQuAD 1.1 and 2.0 scripts     |
 //! | [`ranking`]        | MAP, MRR, NDCG, precision, recall, hit rate at k     | trec_eval                         |
+//! | [`next_item`]      | MRR, NDCG, hit rate at k of one relevant item        | [`ranking`]                       |
 //!
 //! Shares and F1 lie in 0..=1, never in percent. Inputs that do not belong together (unequal lengths, unknown classes)
 //! give `None`; a share of nothing is 0, as in the references.
@@ -16,6 +17,7 @@
 pub mod classification;
 pub mod counts;
 pub mod entities;
+pub mod next_item;
 pub mod ranking;
 pub mod regression;
 pub mod squad;
@@ -23,5 +25,6 @@ pub mod squad;
 pub use classification::{Confusion, MultiLabel};
 pub use counts::Counts;
 pub use entities::{Entity, EntityScores, entities};
+pub use next_item::NextItems;
 pub use ranking::Ranking;
 pub use regression::{mean_absolute_error, mean_squared_error, pearson, spearman};

@@ -7,6 +7,7 @@ use super::network::{Finetuner, Network};
 use super::predictor::{Predictor, decode_all};
 use super::read::{Loaded, Need};
 use super::recipe::{self, resolve};
+use super::recommendation;
 use super::report::{FinetuneReport, card};
 use super::tally::{TaskRecord, TaskTally};
 use super::task::{Encoding, Kind, Metrics, ReadOptions, Task};
@@ -18,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, RunDirectory, RunState, Status, WarmupLinear, best_step, checkpoint_name, fit,
-    layerwise, newest, optimizer, with_status,
+    EarlyStopping, Faults, Found, Job, RunDirectory, RunState, Status, Tally, WarmupLinear, best_step, checkpoint_name,
+    fit, layerwise, newest, optimizer, with_status,
 };
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
@@ -62,11 +63,20 @@ struct Data {
 /// Wrong input (nothing is written then) or a run that failed on its way.
 pub fn finetune(config: &FinetuneConfig, options: FinetuneOptions) -> Result<FinetuneReport> {
     let output = options.output.clone();
-    with_status(&output, |begun| run(config, options, begun), |report| report.interrupted.clone())
+    let work = |begun: &mut bool| match kind(config)? {
+        Kind::Recommendation => recommendation::run(config, options, begun),
+        kind => run(kind, config, options, begun),
+    };
+    with_status(&output, work, |report| report.interrupted.clone())
 }
 
-fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
+fn kind(config: &FinetuneConfig) -> Result<Kind> {
+    config.task.parse().map_err(|message: String| Error::config("task", message))
+}
+
+fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
     let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    recipe::check_keys(kind, config)?;
     require_precision(&adapter, config.training.precision)?;
     let model = ModelConfig {
         hidden_dropout_prob: config.dropout,
@@ -74,10 +84,10 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
         ..hub::read_config(&config.model)?
     };
     let tokenizer = Tokenizer::load(&config.model)?;
-    let data = read(config)?;
+    let data = read(kind, config)?;
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
         let Some(loaded) = loaded else { continue };
-        progress(Progress::Stage(&describe(name, loaded)));
+        progress(Progress::Stage(&describe(name, "examples", loaded)));
     }
     let longest = hub::trained_length(&config.model)?;
     let config = &resolve(config, &data.task, &model, longest, data.train.rows.len())?;
@@ -88,19 +98,13 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
     if train.is_empty() {
         return Err(Error::input(&config.data.train, "no row has a token to train on"));
     }
-    let training = &recipe::training(config, &data.task, train.len());
+    let pass = TaskTrainLoader::steps_a_pass(train.len(), config.data.batch_size, config.data.accumulation);
+    let training = &recipe::training(config, recipe::metric(config, &data.task), pass);
     let config = &recipe::with_training(config, training);
     recipe::check_metric(config, &data.task, &data.dev.rows)?;
 
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
-    let found: Option<Found<TaskTally>> = match resume {
-        true => newest(&output.join("checkpoints"), &mut |message| progress(Progress::Stage(message)))?,
-        false => None,
-    };
-    if let Some(found) = found.as_ref().filter(|found| found.state.store != data.fingerprint) {
-        let message = format!("the data are others than those of {}; a run goes on with its own", found.path.display());
-        return Err(Error::config("data.train", message));
-    }
+    let found: Option<Found<TaskTally>> = found(resume, &output, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
     let network = network(config, &data, &model, &adapter)?;
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
@@ -157,9 +161,7 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        // Before the first step there is nothing to keep; a step without a checkpoint is gone.
-        let is_kept = |step| step > 0 && output.join("checkpoints").join(checkpoint_name(step)).is_dir();
-        let step = best_step(&output.join("metrics.jsonl"), &report.metric, is_kept).unwrap_or(fitted.steps);
+        let step = best_kept(&output, &report.metric, fitted.steps);
         let model_of_step = match step == fitted.steps {
             true => fitted.model,
             false => at_checkpoint(fitted.model, &output, step)?,
@@ -172,18 +174,36 @@ fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> R
     Ok(report)
 }
 
-fn describe(name: &str, loaded: &Loaded<Example>) -> String {
+/// The newest checkpoint of the run at `output`, if that is gone on with; `fingerprint` is that of its data.
+pub(super) fn found<T: Tally>(
+    resume: bool,
+    output: &Path,
+    fingerprint: &str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<Found<T>>> {
+    if !resume {
+        return Ok(None);
+    }
+    let found = newest(&output.join("checkpoints"), &mut |message| progress(Progress::Stage(message)))?;
+    if let Some(found) = found.as_ref().filter(|found: &&Found<T>| found.state.store != fingerprint) {
+        let message = format!("the data are others than those of {}; a run goes on with its own", found.path.display());
+        return Err(Error::config("data.train", message));
+    }
+    Ok(found)
+}
+
+/// What was read of a file, in a line.
+pub(super) fn describe<T>(name: &str, what: &str, loaded: &Loaded<T>) -> String {
     let skipped = match &loaded.skipped {
         skipped if skipped.count > 0 => {
             format!(", {} bad rows left out; the first: {}", skipped.count, skipped.first.first().map_or("", |m| m))
         }
         _ => String::new(),
     };
-    format!("{name}: {} examples in {}{skipped}", loaded.rows.len(), loaded.path.display())
+    format!("{name}: {} {what} in {}{skipped}", loaded.rows.len(), loaded.path.display())
 }
 
-fn read(config: &FinetuneConfig) -> Result<Data> {
-    let kind: Kind = config.task.parse().map_err(|message: String| Error::config("task", message))?;
+fn read(kind: Kind, config: &FinetuneConfig) -> Result<Data> {
     let files = &config.data;
     let skip = files.skip_bad_rows;
     let options = ReadOptions { skip_bad_rows: skip, multi_label: files.multi_label };
@@ -193,12 +213,17 @@ fn read(config: &FinetuneConfig) -> Result<Data> {
     }
     let dev = task.read(&files.dev, Need::Required, skip)?;
     let test = files.test.as_ref().map(|path| task.read(path, Need::Optional, skip)).transpose()?;
+    let fingerprint = fingerprint(&[&files.train, &files.dev, &config.model.join("tokenizer.json")])?;
+    Ok(Data { task, train, dev, test, fingerprint })
+}
+
+/// A hash of what a run trains on.
+pub(super) fn fingerprint(paths: &[&Path]) -> Result<String> {
     let mut hash = Sha256::new();
-    for path in [&files.train, &files.dev, &config.model.join("tokenizer.json")] {
+    for path in paths {
         hash.update(files::sha256(path).map_err(|error| Error::input(path, error.to_string()))?);
     }
-    let fingerprint = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Data { task, train, dev, test, fingerprint })
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The features of `examples`; for training with `seed` only those that are trained on.
@@ -250,8 +275,15 @@ fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
     })
 }
 
+/// The step of the best validation by `metric` in the run at `output`, which has come to `last`. Before the first step
+/// there is nothing to keep; a step without a checkpoint is gone.
+pub(super) fn best_kept(output: &Path, metric: &str, last: usize) -> usize {
+    let is_kept = |step| step > 0 && output.join("checkpoints").join(checkpoint_name(step)).is_dir();
+    best_step(&output.join("metrics.jsonl"), metric, is_kept).unwrap_or(last)
+}
+
 /// The model as it was at `step`, without autodiff.
-fn at_checkpoint(model: Finetuner, run: &Path, step: usize) -> Result<Finetuner> {
+pub(super) fn at_checkpoint<M: Module>(model: M, run: &Path, step: usize) -> Result<M> {
     let path = run.join("checkpoints").join(checkpoint_name(step)).join("model.bpk");
     let damaged = |error: &dyn std::fmt::Display| Error::input(&path, error.to_string());
     let record = ModuleRecord::load(&path).map_err(|error| damaged(&error))?;
@@ -277,6 +309,6 @@ fn judge(
     let judged = data.test.as_ref().filter(|_| report.test.is_some()).unwrap_or(&data.dev);
     let (name, predictions) = predictor.task.baseline(&data.train.rows, &judged.rows);
     report.baseline = Some((name.to_owned(), predictor.task.metrics(&judged.rows, &predictions)));
-    predictor.save(&output.join("model"), &card(config, &predictor.task, report))?;
+    predictor.save(&output.join("model"), &card(config, predictor.task.kind(), report))?;
     files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())
 }

@@ -2,7 +2,8 @@
 //!
 //! Labelled files ([`read`]) become [`Example`]s, these [`Feature`]s, these batches; a [`Network`] gives logits, a
 //! [`Task`] makes [`Prediction`]s of them and judges these by the field's metrics. [`finetune`] is a run of the learner,
-//! [`Predictor`] a model that answers.
+//! [`Predictor`] a model that answers. Recommendation goes another way: it pretrains a pair on items, and a [`Recommender`]
+//! answers.
 
 mod batch;
 mod classification;
@@ -17,6 +18,7 @@ mod question_answering;
 mod ranking;
 pub mod read;
 mod recipe;
+mod recommendation;
 mod regression;
 mod report;
 mod seeds;
@@ -36,6 +38,7 @@ pub use order::{batches_by_length, training_batches};
 pub use predictor::Predictor;
 pub use question_answering::QuestionAnswering;
 pub use ranking::RankingTask;
+pub use recommendation::{Recommender, Suggestion};
 pub use regression::Regression;
 pub use report::FinetuneReport;
 pub use seeds::{SeedsReport, Spread, finetune_seeds};

@@ -2,7 +2,6 @@
 //! reference.
 
 use super::example::Example;
-use super::loader::TaskTrainLoader;
 use super::task::{Kind, Task};
 use crate::config::{FinetuneConfig, ModelConfig, Precision, TrainingConfig};
 use crate::error::{Error, Result};
@@ -80,10 +79,23 @@ pub(super) fn check_metric(config: &FinetuneConfig, task: &Task, dev: &[Example]
     Err(Error::config("metric", format!("\"{metric}\" is none of the task's; expected one of {}", names.join(", "))))
 }
 
-/// Length and intervals of the run: a validation and a checkpoint a pass, but at least every 500 steps.
-pub(super) fn training(config: &FinetuneConfig, task: &Task, features: usize) -> TrainingConfig {
+/// Checks that no key is missing, and none is given that only recommendation has.
+pub(super) fn check_keys(kind: Kind, config: &FinetuneConfig) -> Result<()> {
+    if config.model.as_os_str().is_empty() {
+        let message = format!("{} needs it; expected the directory of an encoder, --model DIR", kind.name());
+        return Err(Error::config("model", message));
+    }
+    let given = [("candidates", config.candidates.is_some()), ("pretraining", !config.pretraining.is_empty())];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) => Err(Error::config(key, format!("{} has no such key; recommendation has it", kind.name()))),
+        None => Ok(()),
+    }
+}
+
+/// Length and intervals of the run, a pass being so many steps: a validation and a checkpoint a pass, but at least every
+/// 500 steps.
+pub(super) fn training(config: &FinetuneConfig, metric: &str, pass: usize) -> TrainingConfig {
     let given = &config.training;
-    let pass = TaskTrainLoader::steps_a_pass(features, config.data.batch_size, config.data.accumulation);
     let by_epochs = (config.epochs.unwrap_or(3.0) * pass as f64).round() as usize;
     let steps = given.steps.unwrap_or(by_epochs.max(1));
     let validate_every = given.validate_every.unwrap_or(pass.min(500).min(steps));
@@ -96,7 +108,7 @@ pub(super) fn training(config: &FinetuneConfig, task: &Task, features: usize) ->
         checkpoint_every: given.checkpoint_every.unwrap_or(validate_every),
         keep_checkpoints: given.keep_checkpoints,
         keep_every: 0,
-        keep_best: Some(metric(config, task).to_owned()),
+        keep_best: Some(metric.to_owned()),
         max_bad_steps: given.max_bad_steps,
         gradient_checkpointing: given.gradient_checkpointing,
         precision: given.precision,

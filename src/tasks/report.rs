@@ -1,6 +1,6 @@
 //! What a fine-tuning run has come to, for programs and for people.
 
-use super::task::{Metrics, Task};
+use super::task::{Kind, Metrics};
 use crate::config::FinetuneConfig;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -54,16 +54,19 @@ impl FinetuneReport {
 }
 
 /// The `README.md` of a fine-tuned model.
-pub(super) fn card(config: &FinetuneConfig, task: &Task, report: &FinetuneReport) -> String {
-    let kind = task.kind().name();
+pub(super) fn card(config: &FinetuneConfig, kind: Kind, report: &FinetuneReport) -> String {
     let pipeline = match kind {
-        "classification" | "regression" | "ranking" => "text-classification",
-        other => other,
+        Kind::Classification | Kind::Regression | Kind::Ranking => "pipeline_tag: text-classification\n",
+        Kind::TokenClassification => "pipeline_tag: token-classification\n",
+        Kind::QuestionAnswering => "pipeline_tag: question-answering\n",
+        // There is no pipeline that gives the next item.
+        Kind::Recommendation => "",
     };
+    let (made, kind) = (if kind == Kind::Recommendation { "Trained" } else { "Fine-tuned" }, kind.name());
     let version = env!("CARGO_PKG_VERSION");
     let mut card = format!(
-        "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- electra\n- electra-burn\n---\n\n\
-         # ELECTRA for {kind}\n\nFine-tuned with electra-burn {version}{}.\n\n## Training\n\n| | |\n|---|---|\n",
+        "---\nlibrary_name: transformers\n{pipeline}tags:\n- electra\n- electra-burn\n---\n\n\
+         # ELECTRA for {kind}\n\n{made} with electra-burn {version}{}.\n\n## Training\n\n| | |\n|---|---|\n",
         if config.from_scratch { ", from fresh weights" } else { "" }
     );
     // Writing to a string cannot fail.

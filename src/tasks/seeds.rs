@@ -73,15 +73,21 @@ fn spread(values: impl Iterator<Item = Option<f64>>) -> Option<Spread> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
-    files::replace_whole(to, |target| {
-        let entries = std::fs::read_dir(from).map_err(Error::io(from))?;
-        for entry in entries {
-            let entry = entry.map_err(Error::io(from))?;
-            let place = target.join(entry.file_name());
-            std::fs::copy(entry.path(), &place).map_err(Error::io(&place))?;
+    files::replace_whole(to, |target| copy_into(from, target))
+}
+
+fn copy_into(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from).map_err(Error::io(from))? {
+        let entry = entry.map_err(Error::io(from))?;
+        let (path, place) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            std::fs::create_dir(&place).map_err(Error::io(&place))?;
+            copy_into(&path, &place)?;
+        } else {
+            std::fs::copy(&path, &place).map_err(Error::io(&place))?;
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 impl SeedsReport {

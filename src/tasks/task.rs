@@ -9,7 +9,7 @@ use super::ranking::RankingTask;
 use super::read::{Loaded, Need};
 use super::regression::Regression;
 use super::token_classification::TokenClassification;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,16 +32,19 @@ pub enum Kind {
     QuestionAnswering,
     /// A score of relevance for a query and a document.
     Ranking,
+    /// The item that comes next in a session.
+    Recommendation,
 }
 
 impl Kind {
     /// All kinds with their names.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 6] = [
         (Self::Classification, "classification"),
         (Self::Regression, "regression"),
         (Self::TokenClassification, "token-classification"),
         (Self::QuestionAnswering, "question-answering"),
         (Self::Ranking, "ranking"),
+        (Self::Recommendation, "recommendation"),
     ];
 
     /// Its name.
@@ -166,7 +169,7 @@ impl Task {
     /// The task that the training data at `path` ask for, and its examples.
     ///
     /// # Errors
-    /// A file or row that cannot be used, with file, line and column; one class only.
+    /// A file or row that cannot be used, with file, line and column; one class only; a task that is none of an encoder.
     pub fn prepare(kind: Kind, path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
         Ok(match kind {
             Kind::Classification => {
@@ -189,6 +192,10 @@ impl Task {
             Kind::Ranking => {
                 let (task, examples) = RankingTask::prepare(path, options)?;
                 (Self::Ranking(task), examples)
+            }
+            Kind::Recommendation => {
+                let message = "recommendation has no encoder and no examples; expected the task of an encoder";
+                return Err(Error::config("task", message));
             }
         })
     }

@@ -1,6 +1,9 @@
-//! WordPiece through the `tokenizers` crate: train, save, encode; special tokens by role.
+//! WordPiece, or whole words, through the `tokenizers` crate: train, save, encode; special tokens by role.
 
 mod train;
+mod words;
+
+pub use words::special_name_in;
 
 use crate::config::TokenizerConfig;
 use crate::error::{Error, Result};
@@ -13,7 +16,7 @@ use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
-use tokenizers::{AddedToken, NormalizerWrapper};
+use tokenizers::{AddedToken, ModelWrapper, NormalizerWrapper};
 
 /// The special tokens, in BERT's order, which is also the order of their ids.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
@@ -60,7 +63,7 @@ pub struct Piece {
     pub end: usize,
 }
 
-/// A WordPiece tokenizer.
+/// A tokenizer of word pieces, or of whole words.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -69,18 +72,25 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     fn new(model: WordPiece, normalizer: BertNormalizer) -> Result<Self> {
+        let mut tokenizer = Self::bare(model)?;
+        tokenizer
+            .inner
+            .with_normalizer(Some(normalizer))
+            .with_pre_tokenizer(Some(BertPreTokenizer))
+            .with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
+        Ok(tokenizer)
+    }
+
+    /// A model with the special tokens, and nothing that splits text.
+    fn bare(model: impl Into<ModelWrapper>) -> Result<Self> {
         let mut inner = tokenizers::Tokenizer::new(model);
         inner.add_special_tokens(&SPECIAL.map(|token| AddedToken::from(token, true)));
         let special = special_tokens(&inner)
             .map_err(|token| Error::config("tokenizer", format!("the vocabulary has no token {token}")))?;
-        inner
-            .with_normalizer(Some(normalizer))
-            .with_pre_tokenizer(Some(BertPreTokenizer))
-            .with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()))
-            .with_post_processor(Some(BertProcessing::new(
-                ("[SEP]".into(), special.sep),
-                ("[CLS]".into(), special.cls),
-            )));
+        inner.with_post_processor(Some(BertProcessing::new(
+            ("[SEP]".into(), special.sep),
+            ("[CLS]".into(), special.cls),
+        )));
         Ok(Self { inner, special })
     }
 
@@ -135,7 +145,8 @@ impl Tokenizer {
 
     /// What batches need to know of the vocabulary.
     pub fn kinds(&self) -> TokenKinds {
-        let continues = |id: u32| self.inner.id_to_token(id).is_some_and(|token| token.starts_with("##"));
+        let has_pieces = !self.has_whole_words();
+        let continues = |id: u32| has_pieces && self.inner.id_to_token(id).is_some_and(|token| token.starts_with("##"));
         TokenKinds {
             special: self.special,
             continues: (0..self.vocab_size() as u32).map(continues).collect(),
@@ -213,14 +224,19 @@ impl Tokenizer {
             Some(NormalizerWrapper::BertNormalizer(normalizer)) => Some(normalizer),
             _ => None,
         };
-        let config = serde_json::json!({
-            "tokenizer_class": "ElectraTokenizer",
-            "do_lower_case": normalizer.is_some_and(|n| n.lowercase),
-            "strip_accents": normalizer.and_then(|n| n.strip_accents),
-            "tokenize_chinese_chars": normalizer.is_none_or(|n| n.handle_chinese_chars),
+        let mut config = serde_json::json!({
             "model_max_length": model_max_length,
             "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]",
         });
+        if self.has_whole_words() {
+            // ELECTRA's own class would put BERT's way of splitting text in the place of what tokenizer.json says.
+            config["tokenizer_class"] = "PreTrainedTokenizerFast".into();
+        } else {
+            config["tokenizer_class"] = "ElectraTokenizer".into();
+            config["do_lower_case"] = normalizer.is_some_and(|n| n.lowercase).into();
+            config["strip_accents"] = normalizer.and_then(|n| n.strip_accents).into();
+            config["tokenize_chinese_chars"] = normalizer.is_none_or(|n| n.handle_chinese_chars).into();
+        }
         write("tokenizer_config.json", format!("{config:#}\n"))
     }
 }

@@ -1,0 +1,185 @@
+//! A run of recommendation: from sessions to a pair that says what comes next, and the figures that it reaches.
+
+use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, describe, found};
+use super::super::report::{FinetuneReport, card};
+use super::super::task::Kind;
+use super::data::Data;
+use super::recipe;
+use super::recommender::{Recommender, Settings};
+use crate::config::{Config, DataConfig, FinetuneConfig, MaskingUnit};
+use crate::corpus::{Progress, Split, TokenStore};
+use crate::data::{Cursor, Sequences, TrainLoader, ValidLoader};
+use crate::device::{Adapter, require_precision};
+use crate::error::{Error, Result};
+use crate::files;
+use crate::hub;
+use crate::learner::{
+    EarlyStopping, Faults, Found, Job, Pretrainer, Record, Report, RunDirectory, RunState, Status, WarmupLinear, fit,
+    optimizer,
+};
+use crate::objective::Tally;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Items that the discriminator ranks anew, where that is found to be better.
+const CANDIDATES: usize = 100;
+
+/// Pretrains a pair on sessions as `config` says, writing what [`finetune`](super::super::finetune()) writes; `begun` says
+/// whether anything was written.
+///
+/// # Errors
+/// Wrong input (nothing is written then) or a run that failed on its way.
+pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
+    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let config = &recipe::resolve(config)?;
+    let data = Data::read(config)?;
+    for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
+        let Some(loaded) = loaded else { continue };
+        progress(Progress::Stage(&describe(name, "sessions", loaded)));
+    }
+    let vocab_size = data.tokenizer.vocab_size();
+    // Sizes are checked before the store is built; its documents decide the steps.
+    let width = recipe::pretraining(config, vocab_size, 1)?.data.sequence_length.saturating_sub(2);
+    let store = data.store(width, progress)?;
+    let pair = recipe::pretraining(config, vocab_size, store.documents(Split::Train))?;
+    require_precision(&adapter, pair.training.precision)?;
+    let metric = pair.training.keep_best.clone().unwrap_or_default();
+
+    let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
+    let found: Option<Found<Tally>> = found(resume, &output, &data.fingerprint, progress)?;
+    let start = found.as_ref().map_or(0, |found| found.state.step);
+    files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
+    let directory = directory.keep();
+    *begun = true;
+    Status::write(RunState::Running, None, &output)?;
+
+    let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
+    let cursor = Cursor::default();
+    let loaders = loaders(&pair, &data, store, &adapter, &cursor);
+    let device = adapter.device.clone().autodiff();
+    let sequences = loaders.0.clone();
+    let fitted = fit(Job {
+        directory,
+        output: &output,
+        adapter: &adapter,
+        model: Pretrainer::new(&pair, &device),
+        device,
+        optimizer: optimizer(&pair.optimizer),
+        schedule: WarmupLinear::new(&pair).at(start).into(),
+        found,
+        fingerprint: data.fingerprint.clone(),
+        loaders: (Arc::new(loaders.0), Arc::new(loaders.1)),
+        sequences: Arc::new(move |step| sequences.indices(step).into_iter().map(|(index, _)| index).collect()),
+        cursor,
+        make_record: Arc::new(Record::new),
+        seed: pair.seed,
+        has_dropout: pair.model.has_dropout(),
+        max_grad_norm: pair.optimizer.max_grad_norm,
+        batch_size: pair.data.batch_size,
+        training: &pair.training,
+        early_stopping: config.early_stopping.map(|patience| EarlyStopping { metric: metric.clone(), patience }),
+        signal,
+        faults: Faults::default(),
+        dashboard,
+        progress: &mut *progress,
+    })?;
+    let mut report = FinetuneReport {
+        steps: fitted.steps,
+        total_steps: pair.training.steps,
+        elapsed: fitted.elapsed,
+        interrupted: fitted.interrupted,
+        device: adapter.to_string(),
+        metric,
+        ..FinetuneReport::default()
+    };
+    if report.interrupted.is_none() {
+        let step = best_kept(&output, &report.metric, fitted.steps);
+        let mut records = fitted.records;
+        let model = match step == fitted.steps {
+            true => fitted.model,
+            false => {
+                records.retain(|record| record.step <= step);
+                at_checkpoint(fitted.model, &output, step)?
+            }
+        };
+        report.best_step = Some(step);
+        let trained = Report {
+            model,
+            tokenizer: data.tokenizer.clone(),
+            records,
+            steps: step,
+            elapsed: report.elapsed,
+            interrupted: None,
+            device: Some(report.device.clone()),
+            corpus: Some(corpus),
+        };
+        let settings = Settings {
+            max_length: pair.data.sequence_length,
+            candidates: config.candidates.unwrap_or(CANDIDATES),
+            picked: picked(&pair.data),
+        };
+        let networks = &trained.model.pair;
+        let mut recommender = Recommender::new(data.tokenizer.clone(), networks, settings, &adapter.device);
+        if config.candidates.is_none() {
+            let [alone, refined] = recommender.choose(&data.dev)?;
+            let message = format!("dev ndcg@10: {alone:.4} by the generator, {refined:.4} with the discriminator");
+            progress(Progress::Stage(&message));
+        }
+        judge(&mut report, &recommender, &trained, &pair, &data, config, &output)?;
+    }
+    Ok(report)
+}
+
+/// The loaders of both splits; a validation asks for the next item of every session and for nothing else.
+fn loaders(
+    pair: &Config,
+    data: &Data,
+    store: TokenStore,
+    adapter: &Adapter,
+    cursor: &Cursor,
+) -> (TrainLoader, ValidLoader) {
+    let (store, kinds, device) = (Arc::new(store), data.tokenizer.kinds(), &adapter.device);
+    let asked = Config { data: DataConfig { masking: MaskingUnit::Last, ..pair.data.clone() }, ..pair.clone() };
+    let sequences = |split, config| Sequences::new(store.clone(), split, config, kinds.clone());
+    let (train, valid) = (sequences(Split::Train, pair), sequences(Split::Valid, &asked));
+    (
+        TrainLoader::new(train, pair, &kinds, device.clone(), cursor.clone()),
+        ValidLoader::new(valid, &asked, &kinds, device.clone(), cursor.clone()),
+    )
+}
+
+/// How often the last item of a sequence is picked.
+fn picked(config: &DataConfig) -> f64 {
+    match config.masking {
+        MaskingUnit::Last => 1.0,
+        _ => config.mask_probability,
+    }
+}
+
+/// Evaluates the best model and writes it, with `results.json`, into the run.
+fn judge(
+    report: &mut FinetuneReport,
+    recommender: &Recommender,
+    trained: &Report,
+    pair: &Config,
+    data: &Data,
+    config: &FinetuneConfig,
+    output: &Path,
+) -> Result<()> {
+    report.dev = recommender.evaluate(&data.dev)?.0;
+    if let Some(best) = trained.last_validation() {
+        // What the checkpoint was chosen by, so that seeds can be compared by it.
+        let json = serde_json::to_value(best).map_err(|error| Error::Training(error.to_string()))?;
+        report.dev.extend(json[&report.metric].as_f64().map(|value| (report.metric.clone(), value)));
+    }
+    report.test = data.test.as_ref().map(|test| recommender.evaluate(test)).transpose()?.map(|(metrics, _)| metrics);
+    let judged = data.test.as_ref().unwrap_or(&data.dev);
+    report.baseline = Some(("the most frequent items".to_owned(), recommender.popularity(judged)));
+    files::replace_whole(&output.join("model"), |target| {
+        hub::export(target, pair, trained)?;
+        recommender.save_settings(target)?;
+        let path = target.join("README.md");
+        std::fs::write(&path, card(config, Kind::Recommendation, report)).map_err(Error::io(&path))
+    })?;
+    files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())
+}
