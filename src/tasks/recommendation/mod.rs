@@ -5,6 +5,7 @@
 //! people chose, says how far it is to be believed.
 
 mod data;
+mod ranked;
 mod recipe;
 mod recommender;
 mod refine;

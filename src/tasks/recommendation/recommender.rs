@@ -4,7 +4,7 @@ use super::super::order::batches_by_length;
 use super::super::read::{Loaded, Session};
 use super::super::task::{Metrics, Table};
 use super::data::{SPECIAL, check_shared};
-use super::refine::refined;
+use super::ranked::Ranked;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub::{self, Network};
@@ -51,14 +51,6 @@ pub struct Suggestion {
     pub item: String,
     /// Its probability; those of all items add up to 1.
     pub probability: f64,
-}
-
-/// The items for one session.
-struct Ranked {
-    /// The first ones in their order, as numbers of items, with their probabilities.
-    first: Vec<(usize, f64)>,
-    /// What the generator gives to each item.
-    generator: Vec<f64>,
 }
 
 impl Recommender {
@@ -286,60 +278,4 @@ fn metrics(ranks: &NextItems) -> Metrics {
         ("ndcg@10", ranks.ndcg(10)),
     ];
     figures.map(|(name, value)| (name.to_owned(), value)).into()
-}
-
-impl Ranked {
-    /// The generator's ranking; `q` are its probabilities of the items, which need not add up to 1.
-    fn new(q: &[f32]) -> Self {
-        let sum: f64 = q.iter().map(|&q| f64::from(q)).sum();
-        Self { first: Vec::new(), generator: q.iter().map(|&q| f64::from(q) / sum.max(f64::MIN_POSITIVE)).collect() }
-    }
-
-    /// Whether the generator puts item `a` before item `b`; equally likely ones are ordered by frequency.
-    fn order(&self, a: usize, b: usize) -> std::cmp::Ordering {
-        self.generator[b].total_cmp(&self.generator[a]).then(a.cmp(&b))
-    }
-
-    /// The `count` items that the generator finds likeliest, likeliest first.
-    fn likeliest(&self, count: usize) -> Vec<usize> {
-        let mut numbers: Vec<usize> = (0..self.generator.len()).collect();
-        if count < numbers.len() {
-            numbers.select_nth_unstable_by(count, |&a, &b| self.order(a, b));
-            numbers.truncate(count);
-        }
-        numbers.sort_unstable_by(|&a, &b| self.order(a, b));
-        numbers
-    }
-
-    /// Puts `candidates`, the likeliest items, into the order that both networks give them; together they stay as
-    /// probable as they were.
-    fn refine(&mut self, candidates: &[usize], logits: impl Iterator<Item = f32>, picked: f64) {
-        let q = |number: usize| self.generator[number];
-        let refine = |(&number, logit): (&usize, f32)| (number, refined(q(number), f64::from(logit), picked));
-        let mut first: Vec<(usize, f64)> = candidates.iter().zip(logits).map(refine).collect();
-        let (before, after): (f64, f64) =
-            (candidates.iter().map(|&number| q(number)).sum(), first.iter().map(|(_, p)| p).sum());
-        let scale = before / after.max(f64::MIN_POSITIVE);
-        first.iter_mut().for_each(|(_, p)| *p *= scale);
-        // A stable sort: equal ones stay as the generator has them.
-        first.sort_by(|a, b| b.1.total_cmp(&a.1));
-        self.first = first;
-    }
-
-    /// The rank of item `number`, from 1.
-    fn rank(&self, number: usize) -> usize {
-        let among = self.first.iter().position(|&(other, _)| other == number);
-        let before = |&other: &usize| self.order(other, number).is_lt();
-        1 + among.unwrap_or_else(|| (0..self.generator.len()).filter(before).count())
-    }
-
-    /// The first `count` items with their probabilities.
-    fn top(&self, count: usize) -> Vec<(usize, f64)> {
-        let mut top: Vec<(usize, f64)> = self.first.iter().copied().take(count).collect();
-        if count > top.len() {
-            let rest = self.likeliest(count).into_iter().skip(top.len());
-            top.extend(rest.map(|number| (number, self.generator[number])));
-        }
-        top
-    }
 }
