@@ -196,7 +196,7 @@ impl FinetuneConfig {
         let FinetuneOptimizerConfig { weight_decay, beta_1, beta_2, epsilon, max_grad_norm, .. } = self.optimizer;
         OptimizerConfig {
             learning_rate,
-            generator_learning_rate: None,
+            generator_learning_rate: Some(learning_rate),
             weight_decay,
             beta_1,
             beta_2,

@@ -120,12 +120,7 @@ pub struct InitConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generator: Option<PathBuf>,
     /// How fresh position embeddings begin.
-    #[serde(skip_serializing_if = "is_default")]
     pub positions: PositionInit,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// How fresh position embeddings begin; they are trained from there.
@@ -274,7 +269,7 @@ impl Default for ObjectiveConfig {
 pub struct OptimizerConfig {
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Peak learning rate of the generator's encoder and head, where it differs: a slower generator leaves the
+    /// Peak learning rate of the generator's encoder and head; absent: the same. A slower generator leaves the
     /// discriminator time to find out what gives its samples away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_learning_rate: Option<f64>,
@@ -359,6 +354,7 @@ impl Config {
     /// Fills in what depends on other keys, so that the written configuration is complete.
     fn resolve(mut self) -> Self {
         let steps = self.training.steps;
+        self.optimizer.generator_learning_rate.get_or_insert(self.optimizer.learning_rate);
         self.schedule.warmup_steps.get_or_insert_with(|| (steps / 10).clamp(1, 10_000));
         self
     }

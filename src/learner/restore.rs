@@ -2,9 +2,10 @@
 
 use super::checkpoint;
 use super::record::{Record, read_records};
+use super::resume::written;
 use super::run::Report;
 use super::step::Pretrainer;
-use crate::config::{Config, Source, load};
+use crate::config::{Config, load};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
@@ -17,7 +18,7 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Input`] for a directory that is no run, and for a step that it has no checkpoint of, with those that it has.
 pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result<(Config, Report)> {
-    let config = load(&Source { file: Some(directory.join("config.toml")), ..Source::default() })?;
+    let config = load(&written(directory.join("config.toml")))?;
     let checkpoints = directory.join("checkpoints");
     let steps = checkpoint::steps(&checkpoints).map_err(|error| Error::input(&checkpoints, error.to_string()))?;
     let step = match step.or(steps.last().copied()) {

@@ -14,14 +14,23 @@ pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> 
     if !file.is_file() {
         return Err(Error::input(directory, "there is no run here; expected a directory with config.toml"));
     }
-    let saved = load(&Source { file: Some(file.clone()), ..Source::default() })?;
-    let config = load(&source(Some(file)))?;
+    let saved = load(&written(file.clone()))?;
+    let config = load(&Source { preset: Some(BASE.into()), ..source(Some(file)) })?;
     let problem = |(key, saved, new): (String, String, String)| Problem {
         message: format!("the run has {saved}, not {new}; this cannot change while a run goes on"),
         key,
     };
     let problems: Vec<Problem> = saved.fixed_differences(&config).into_iter().map(problem).collect();
     if problems.is_empty() { Ok(config) } else { Err(Error::Config(problems)) }
+}
+
+/// The preset below the configuration that a run has written. That is complete but for keys that a later version has
+/// added, and this preset has the paper's values there.
+const BASE: &str = "small";
+
+/// The source of the configuration that a run has written to `file`.
+pub(super) fn written(file: PathBuf) -> Source {
+    Source { file: Some(file), preset: Some(BASE.into()), ..Source::default() }
 }
 
 /// Whether the run at `directory` has saved a checkpoint.
