@@ -205,7 +205,13 @@ fn a_number_for_a_text() {
     succeeds(&output);
     let judged = evaluate(path, &dev);
     assert!(judged["pearson"].as_f64().unwrap() > 0.8, "{judged}");
-    assert_eq!(results(path)["baseline"]["metrics"]["pearson"], 0.0);
+    let expected = results(path);
+    assert_eq!(expected["baseline"]["metrics"]["pearson"], 0.0);
+
+    // Of a finished run nothing is left to do but to judge it again, without dropout.
+    let output = electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]);
+    succeeds(&output);
+    assert_eq!(results(path), expected);
 }
 
 #[test]

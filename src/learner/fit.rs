@@ -132,7 +132,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let windows = if enough { Vec::new() } else { windows(training, start) };
     if windows.is_empty() {
         let records = read_records(&metrics_path)?;
-        return Ok(Fitted { model, records, steps: start, elapsed: None, interrupted: None });
+        // Without dropout, as behind a run: what is judged next is the model.
+        return Ok(Fitted { model: model.valid(), records, steps: start, elapsed: None, interrupted: None });
     }
     let parameters = readable_count(model.num_params());
     progress(Progress::Stage(&format!("training {parameters} parameters on {adapter}")));
