@@ -17,6 +17,7 @@ mod evaluate;
 mod export;
 mod fill;
 mod finetune;
+mod glue;
 mod import;
 mod inspect;
 mod predict;
@@ -47,6 +48,8 @@ enum Command {
     Pretrain(pretrain::Arguments),
     /// Fine-tune an encoder for a task
     Finetune(finetune::Arguments),
+    /// Fine-tune an encoder for the tasks of the GLUE benchmark
+    Glue(glue::Arguments),
     /// Judge a fine-tuned model on labelled data
     Evaluate(evaluate::Arguments),
     /// Let a fine-tuned model answer
@@ -84,6 +87,7 @@ pub fn run() -> Result<ExitCode> {
     match command {
         Command::Pretrain(arguments) => pretrain::run(arguments),
         Command::Finetune(arguments) => finetune::run(arguments),
+        Command::Glue(arguments) => glue::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Detect(arguments) => detect::run(&arguments),

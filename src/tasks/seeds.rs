@@ -62,7 +62,8 @@ pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOp
     Ok(report)
 }
 
-fn spread(values: impl Iterator<Item = Option<f64>>) -> Option<Spread> {
+/// Median and spread of `values`; absent where there is none, or one is absent.
+pub(super) fn spread(values: impl Iterator<Item = Option<f64>>) -> Option<Spread> {
     let mut values: Vec<f64> = values.collect::<Option<_>>()?;
     values.sort_by(f64::total_cmp);
     let (least, most) = (*values.first()?, *values.last()?);
