@@ -11,6 +11,9 @@ use burn::tensor::{Device, DeviceType, FloatDType};
 /// The backends that this program knows, in the order in which `auto` prefers them; each is a cargo feature too.
 const KNOWN: [&str; 8] = ["cuda", "metal", "rocm", "vulkan", "webgpu", "wgpu", "flex", "ndarray"];
 
+/// Those that compute in the memory of this process.
+const CPU_BACKENDS: [&str; 2] = ["flex", "ndarray"];
+
 /// A device that can be trained on.
 #[derive(Debug, Clone)]
 pub struct Adapter {
@@ -35,6 +38,11 @@ pub fn compiled() -> Vec<&'static str> {
     KNOWN.into_iter().filter(|name| device_type(name).is_some()).collect()
 }
 
+/// The names of the others; each is a cargo feature too.
+pub fn absent() -> Vec<&'static str> {
+    KNOWN.into_iter().filter(|name| device_type(name).is_none()).collect()
+}
+
 /// Every device that can be reached with what is compiled in, in the order in which `auto` prefers them.
 pub fn adapters() -> Vec<Adapter> {
     compiled().into_iter().flat_map(backend_adapters).collect()
@@ -46,11 +54,7 @@ pub fn adapters() -> Vec<Adapter> {
 /// [`Error::Device`] that lists what can be used, and names the cargo feature for a backend that is not compiled in.
 pub fn select(name: &str) -> Result<Adapter> {
     if name == "auto" {
-        let mut all = adapters();
-        let best = all.iter().position(|a| a.is_gpu).or_else(|| all.iter().position(is_cpu_backend));
-        return best.map(|i| all.swap_remove(i)).ok_or_else(|| {
-            Error::Device("no backend is compiled in; build with `--features flex` (CPU) or `--features wgpu`".into())
-        });
+        return Ok(auto()?.0);
     }
     let (backend, index) = match name.split_once(':') {
         None => (name, 0),
@@ -81,6 +85,30 @@ pub fn select(name: &str) -> Result<Adapter> {
     Ok(found.swap_remove(index))
 }
 
+/// The device that `auto` stands for, and why.
+///
+/// # Errors
+/// [`Error::Device`] where nothing that may be taken is compiled in.
+pub fn auto() -> Result<(Adapter, &'static str)> {
+    let mut all = adapters();
+    let has_software = all.iter().any(|adapter| !adapter.is_gpu && !is_cpu_backend(adapter));
+    let only_cpu = compiled().iter().all(|name| CPU_BACKENDS.contains(name));
+    let (best, reason) = match all.iter().position(|adapter| adapter.is_gpu) {
+        Some(best) => (Some(best), "the first GPU among what is compiled in"),
+        None => {
+            let reason = match (only_cpu, has_software) {
+                (true, _) => "no backend for GPUs is compiled in",
+                (_, true) => "there is no GPU here, and a software adapter is slower than the CPU backends",
+                _ => "there is no GPU here",
+            };
+            (all.iter().position(is_cpu_backend), reason)
+        }
+    };
+    best.map(|best| (all.swap_remove(best), reason)).ok_or_else(|| {
+        Error::Device(format!("{reason}, nor is one for the CPU compiled in; build with `--features flex`"))
+    })
+}
+
 /// Whether a device is the flex backend, with gradients or without.
 pub fn is_flex(device: &Device) -> bool {
     match device.clone().inner().as_dispatch() {
@@ -104,32 +132,38 @@ pub fn computes_on_host(device: &Device) -> bool {
 /// # Errors
 /// [`Error::Config`] that names the key.
 pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<()> {
-    let format = match precision {
-        Precision::F32 => return Ok(()),
-        Precision::F16 => FloatDType::F16,
-        Precision::BF16 => FloatDType::BF16,
+    let precision = match precision {
+        Precision::F32 => "f32",
+        Precision::F16 => "f16",
+        Precision::BF16 => "bf16",
     };
-    let (name, description) = (&adapter.name, &adapter.description);
-    let reason = if computes_on_host(&adapter.device) {
-        "the CPU is fastest in f32"
-    } else if !adapter.device.supports_dtype(format) {
-        "the adapter does not have that format"
-    } else {
+    if precisions(adapter).contains(&precision) {
         return Ok(());
+    }
+    let reason = match computes_on_host(&adapter.device) {
+        true => "the CPU is fastest in f32",
+        false => "the adapter does not have that format",
     };
-    let precision = if precision == Precision::F16 { "f16" } else { "bf16" };
-    let message = format!("{precision} on {name} ({description}): {reason}; expected \"f32\"");
+    let message = format!("{precision} on {adapter}: {reason}; expected \"f32\"");
     Err(Error::config("training.precision", message))
+}
+
+/// The formats of `training.precision` that `adapter` can train in.
+pub fn precisions(adapter: &Adapter) -> Vec<&'static str> {
+    let half = [("f16", FloatDType::F16), ("bf16", FloatDType::BF16)];
+    let has = |format| !computes_on_host(&adapter.device) && adapter.device.supports_dtype(format);
+    let half = half.into_iter().filter(|(_, format)| has(*format)).map(|(name, _)| name);
+    std::iter::once("f32").chain(half).collect()
 }
 
 fn choices() -> String {
     let names: Vec<_> = adapters().into_iter().map(|a| a.name).collect();
-    let absent: Vec<_> = KNOWN.into_iter().filter(|name| device_type(name).is_none()).collect();
-    format!("available here: auto, {}; with a cargo feature of the same name: {}", names.join(", "), absent.join(", "))
+    let (names, absent) = (names.join(", "), absent().join(", "));
+    format!("available here: auto, {names}; with a cargo feature of the same name: {absent}")
 }
 
 fn is_cpu_backend(adapter: &Adapter) -> bool {
-    matches!(adapter.name.as_str(), "flex" | "ndarray")
+    CPU_BACKENDS.contains(&adapter.name.as_str())
 }
 
 fn device_type(name: &str) -> Option<DeviceType> {

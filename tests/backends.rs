@@ -1,21 +1,23 @@
-//! The same numbers on every backend: the backend is one parameter of the test.
+//! The same numbers on every backend.
 
 mod common;
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Int, Tensor};
+use common::backends::Backend;
 use common::{device, random_batch, small_config};
 use electra_burn::model::{ElectraPair, Inputs, Padding};
 use electra_burn::objective::forward;
 
-/// Logits of both networks and the loss on backend `name`, from the same seed and the same batch.
-fn forward_pass(name: &str) -> (Vec<f32>, Vec<i64>) {
+on_every_backend!(a_forward_pass_agrees_with_flex);
+
+/// Logits of both networks and the loss on `device`, from the same seed and the same batch.
+fn forward_pass(device: &Device) -> (Vec<f32>, Vec<i64>) {
     let mut config = small_config();
     // Large weights, so that the softmaxes and GELUs are not in their linear range.
     config.model.initializer_range = 0.3;
-    let device = device(name);
-    let pair = ElectraPair::new(&config, &device);
+    let pair = ElectraPair::new(&config, device);
     let host = random_batch(4, 12, true);
-    let batch = host.to_device(&device);
+    let batch = host.to_device(device);
     // Everything is compared, what is computed at padding too.
     let inputs = |ids: &Tensor<2, Int>| Inputs {
         padding: Padding::Compute,
@@ -29,29 +31,13 @@ fn forward_pass(name: &str) -> (Vec<f32>, Vec<i64>) {
     (floats.iter().flat_map(|data| data.iter::<f32>()).collect(), outcome.corrupted_ids.into_data().iter().collect())
 }
 
-fn agrees_with_flex(name: &str, tolerance: f32) {
-    let (found, corrupted) = forward_pass(name);
-    let (expected, corrupted_on_flex) = forward_pass("flex");
+fn a_forward_pass_agrees_with_flex(backend: &Backend) {
+    let (found, corrupted) = forward_pass(&backend.device);
+    let (expected, corrupted_on_flex) = forward_pass(&device("flex"));
     assert_eq!(corrupted, corrupted_on_flex, "the same uniform numbers give the same samples");
     assert_eq!(found.len(), expected.len());
     for (at, (f, e)) in found.iter().zip(&expected).enumerate() {
         // Relative above 1: the loss is near 40, where single precision has steps of 4e-6.
-        assert!((f - e).abs() <= tolerance * e.abs().max(1.0), "{name} [{at}]: {f}, flex has {e}");
+        assert!((f - e).abs() <= backend.tolerance.outputs * e.abs().max(1.0), "[{at}]: {f}, flex has {e}");
     }
-}
-
-#[test]
-#[cfg(feature = "ndarray")]
-fn ndarray_agrees_with_flex() {
-    agrees_with_flex("ndarray", 1e-5);
-}
-
-#[test]
-#[cfg(feature = "wgpu")]
-fn wgpu_agrees_with_flex() {
-    if electra_burn::device::select("wgpu").is_err() {
-        println!("skipped: no WGPU adapter on this machine");
-        return;
-    }
-    agrees_with_flex("wgpu", 1e-3);
 }

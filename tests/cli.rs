@@ -269,6 +269,10 @@ fn devices_are_listed_and_wrong_ones_refused() {
     for name in electra_burn::device::compiled() {
         assert!(list.contains(name), "{name} in\n{list}");
     }
+    #[cfg(not(feature = "rocm"))]
+    assert!(list.contains("not compiled in: ") && list.contains("rocm"), "{list}");
+    #[cfg(not(any(feature = "wgpu", feature = "vulkan", feature = "metal", feature = "webgpu", feature = "cuda")))]
+    assert!(list.contains("`--device auto` takes flex: no backend for GPUs is compiled in"), "{list}");
     refused(
         &electra(directory.path(), &["pretrain", "--device", "abacus"]),
         &["abacus", "available here: auto", "flex"],
@@ -280,6 +284,16 @@ fn devices_are_listed_and_wrong_ones_refused() {
     );
     refused(&electra(directory.path(), &["pretrain", "--device", "flex:7"]), &["flex:7", "1 flex device"]);
     refused(&electra(directory.path(), &["pretrain", "--device", "flex:x"]), &["\"x\" is not an index"]);
+}
+
+#[test]
+fn devices_that_are_checked_train_as_flex_does() {
+    let directory = directory();
+    let output = electra(directory.path(), &["devices", "--check"]);
+    succeeds(&output);
+    let lines = text(&output.stdout);
+    let agree = lines.lines().filter(|line| line.contains("agrees with flex")).count();
+    assert_eq!(agree, electra_burn::device::adapters().len() - 1, "{lines}");
 }
 
 /// Ten steps on a GPU, or on a software adapter such as lavapipe.

@@ -125,16 +125,17 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     let directory = directory();
     let path = directory.path();
     let (train, dev) = (keyword_table(path, "train.tsv", 200, 1), keyword_table(path, "dev.tsv", 40, 2));
-    let whole = finetune(path, "classification", &train, &dev, &["--epochs", "4"]);
+    let keep = "training.keep_checkpoints=10";
+    let whole = finetune(path, "classification", &train, &dev, &["--epochs", "4", "--set", keep]);
     succeeds(&whole);
     let model = |path: &Path| std::fs::read(path.join("run/model/model.safetensors")).unwrap();
     let expected = (model(path), results(path));
 
-    // As if the process had died behind the second checkpoint.
+    // As if the process had died behind an early checkpoint.
     let run = path.join("run");
     let records = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let checkpoints: Vec<_> = std::fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
-    assert!(!checkpoints.is_empty());
+    assert!(checkpoints.iter().any(|path| path.ends_with("step-0000014")), "{checkpoints:?}");
     std::fs::remove_dir_all(run.join("model")).unwrap();
     std::fs::remove_file(run.join("results.json")).unwrap();
     for checkpoint in checkpoints.iter().filter(|path| !path.ends_with("step-0000014")) {
@@ -142,6 +143,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     }
     let output = electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]);
     succeeds(&output);
+    assert!(text(&output.stdout).contains("going on behind step 14"), "{}", text(&output.stdout));
     assert_eq!(results(path), expected.1);
     assert!(model(path) == expected.0, "the weights differ");
     let steps = |records: &str| {
@@ -149,6 +151,11 @@ fn a_stopped_run_goes_on_to_the_same_model() {
         records.lines().map(step).collect::<Vec<u64>>()
     };
     assert_eq!(steps(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap()), steps(&records));
+
+    let resume =
+        ["finetune", "--device", "flex", "--no-tui", "--resume", "run", "--epochs", "9", "--learning-rate", "1e-3"];
+    refused(&electra(path, &resume), &["epochs: the run has", "not 9", "optimizer.learning_rate", "cannot change"]);
+    assert_eq!(results(path), expected.1);
 }
 
 #[test]

@@ -6,12 +6,22 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use burn::train::TrainStep;
-use common::{device, random_batch, small_config};
+use common::backends::Backend;
+use common::{random_batch, small_config};
 use electra_burn::config::{ObjectiveConfig, ObjectiveKind};
 use electra_burn::data::{Counts, Draws, HostBatch, StepBatch};
 use electra_burn::learner::{Pretrainer, clip_to_norm, optimizer};
 use electra_burn::model::ElectraPair;
 use electra_burn::objective::forward;
+
+on_every_backend!(
+    value_and_gradients_of_a_case_worked_out_by_hand,
+    gradients_agree_with_finite_differences,
+    accumulated_gradients_are_those_of_the_large_batch,
+    clipping_goes_by_the_global_norm,
+    the_ablations_have_the_values_of_a_case_worked_out_by_hand,
+);
+on_every_cpu_backend!(a_tiny_model_overfits_one_batch, the_ablations_overfit_one_batch);
 
 struct Zero;
 
@@ -34,10 +44,9 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 
 /// All weights are zero but the two output biases, so that both networks answer with their biases, whatever the input:
 /// the generator gives every word w the logit w / 10, the discriminator gives every token the logit 0.3.
-#[test]
-fn value_and_gradients_of_a_case_worked_out_by_hand() {
+fn value_and_gradients_of_a_case_worked_out_by_hand(backend: &Backend) {
     let config = small_config();
-    let device = device("flex").autodiff();
+    let device = backend.device.clone().autodiff();
     let mut pair = ElectraPair::new(&config, &device).map(&mut Zero);
     let logits: Vec<f32> = (0..40).map(|word| word as f32 / 10.0).collect();
     let bias = Tensor::<1>::from_data(TensorData::new(logits.clone(), [40]), &device);
@@ -112,13 +121,12 @@ impl ModuleMapper for Move {
 
 /// The loss falls along a direction as the gradient says it does: every weight takes part, through both networks, the
 /// shared embeddings and the tied output.
-#[test]
-fn gradients_agree_with_finite_differences() {
+fn gradients_agree_with_finite_differences(backend: &Backend) {
     let mut config = small_config();
     config.model.initializer_range = 0.3;
     config.model.hidden_dropout_prob = 0.0;
     config.model.attention_probs_dropout_prob = 0.0;
-    let device = device("flex").autodiff();
+    let device = backend.device.clone().autodiff();
     let batch = random_batch(4, 12, true);
     let on_device = batch.to_device(&device.clone().inner());
     // Nearly the likeliest word everywhere, so that a small step changes no sample.
@@ -165,10 +173,9 @@ fn gradients_agree_with_finite_differences() {
 }
 
 /// Two batches of two rows make the same step as one of four, padding and all.
-#[test]
-fn accumulated_gradients_are_those_of_the_large_batch() {
+fn accumulated_gradients_are_those_of_the_large_batch(backend: &Backend) {
     let config = small_config();
-    let device = device("flex").autodiff();
+    let device = backend.device.clone().autodiff();
     let trainer = Pretrainer::new(&config, &device);
     let whole = random_batch(4, 12, true);
     let part = |row: usize| {
@@ -217,11 +224,10 @@ fn accumulated_gradients_are_those_of_the_large_batch() {
 
 /// Shown nothing but one batch, both networks learn it by heart: the generator names the masked words, and the
 /// discriminator finds what is still replaced.
-#[test]
-fn a_tiny_model_overfits_one_batch() {
+fn a_tiny_model_overfits_one_batch(backend: &Backend) {
     let mut config = small_config();
     config.optimizer.learning_rate = 5e-3;
-    let device = device("flex").autodiff();
+    let device = backend.device.clone().autodiff();
     let mut trainer = Pretrainer::new(&config, &device);
     let mut optimizer = optimizer(&config.optimizer);
     let batch = random_batch(4, 12, false).to_device(&device.clone().inner());
@@ -238,9 +244,8 @@ fn a_tiny_model_overfits_one_batch() {
 }
 
 /// The norm runs over all parameters together, and clipping keeps the direction.
-#[test]
-fn clipping_goes_by_the_global_norm() {
-    let device = device("flex").autodiff();
+fn clipping_goes_by_the_global_norm(backend: &Backend) {
+    let device = backend.device.clone().autodiff();
     let trainer = Pretrainer::new(&small_config(), &device);
     let batch = random_batch(4, 12, false).to_device(&device.clone().inner());
     let grads = || TrainStep::step(&trainer, StepBatch { step: 1, batches: vec![batch.clone()] }).grads;
@@ -271,9 +276,8 @@ fn clipping_goes_by_the_global_norm() {
 
 /// The paper's comparisons: with all weights zero every word has the probability 1/40, every token the logit 0 of being
 /// replaced, so that each loss is a number that can be worked out.
-#[test]
-fn the_ablations_have_the_values_of_a_case_worked_out_by_hand() {
-    let device = device("flex").autodiff();
+fn the_ablations_have_the_values_of_a_case_worked_out_by_hand(backend: &Backend) {
+    let device = backend.device.clone().autodiff();
     let batch = random_batch(4, 12, true);
     let on_device = batch.to_device(&device.clone().inner());
     let ln_words = 40f64.ln();
@@ -301,9 +305,8 @@ fn the_ablations_have_the_values_of_a_case_worked_out_by_hand() {
 }
 
 /// Every comparison learns one batch by heart, through the encoder that one keeps.
-#[test]
-fn the_ablations_overfit_one_batch() {
-    let device = device("flex").autodiff();
+fn the_ablations_overfit_one_batch(backend: &Backend) {
+    let device = backend.device.clone().autodiff();
     for kind in [ObjectiveKind::Mlm, ObjectiveKind::ReplaceMlm, ObjectiveKind::AllTokensMlm] {
         let mut config = small_config();
         config.objective.kind = kind;

@@ -1,7 +1,6 @@
 //! Forward passes, losses, gradients and a training trajectory against Hugging Face and PyTorch.
 //!
 //! The figures under `tests/fixtures/parity` come from a reference implementation by way of `scripts/pack_fixtures.py`.
-//! Every backend that is compiled in runs the same test.
 
 mod common;
 
@@ -12,10 +11,10 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::metric::Adaptor;
 use burn::train::{ItemLazy, Learner};
+use common::backends::{Backend, Tolerance};
 use electra_burn::config::{ModelConfig, ObjectiveConfig, Source, load};
 use electra_burn::data::{Counts, Draws, HostBatch, StepBatch};
 use electra_burn::hub::{load_weights, read_config};
-use electra_burn::kernels::set_portable;
 use electra_burn::learner::{Pretrainer, Seen, WarmupLinear, optimizer, update};
 use electra_burn::model::{
     Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
@@ -24,7 +23,9 @@ use electra_burn::model::{
 use electra_burn::objective::Tally;
 use safetensors::SafeTensors;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+on_every_backend!(computes_what_hugging_face_computes, follows_the_reference_trajectory);
 
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(name)
@@ -64,21 +65,8 @@ fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-/// How far a backend may be from the reference. Both compute in single precision and add in different orders: hidden
-/// states near 1 differ in the sixth digit after two layers. Gradients carry the 1.6e-5 of their packing as well.
-#[derive(Clone, Copy)]
-struct Tolerance {
-    outputs: f32,
-    loss: f32,
-    gradients: f32,
-}
-
 /// What counts as zero in a gradient.
 const NOISE: f32 = 2e-7;
-
-const CPU: Tolerance = Tolerance { outputs: 2e-5, loss: 1e-5, gradients: 1e-4 };
-#[cfg(feature = "wgpu")]
-const GPU: Tolerance = Tolerance { outputs: 1e-3, loss: 1e-3, gradients: 1e-3 };
 
 /// A model of `forward/`, its inputs and what is expected of it.
 struct Case {
@@ -92,7 +80,7 @@ struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, (device, padding): (&Device, Padding), tolerance: Tolerance) -> Self {
+    fn new(name: &'static str, (backend, padding): (&Backend, Padding)) -> Self {
         let mut config = read_config(&fixture("forward").join(name)).unwrap();
         // The reference ran in evaluation mode, but its gradients need an autodiff device here.
         (config.hidden_dropout_prob, config.attention_probs_dropout_prob) = (0.0, 0.0);
@@ -101,8 +89,8 @@ impl Case {
             config,
             inputs: Tensors::open("forward/inputs.safetensors"),
             expected: Tensors::open(&format!("forward/{name}/expected.safetensors")),
-            device: device.clone().autodiff(),
-            tolerance,
+            device: backend.device.clone().autodiff(),
+            tolerance: backend.tolerance,
             padding,
         }
     }
@@ -254,8 +242,8 @@ fn module_values<M: Module>(module: &M) -> Vec<(String, Vec<f32>)> {
     all.all
 }
 
-fn discriminator(device: (&Device, Padding), tolerance: Tolerance) {
-    let case = Case::new("discriminator", device, tolerance);
+fn discriminator(on: (&Backend, Padding)) {
+    let case = Case::new("discriminator", on);
     let model = case.load(ElectraForPreTraining::new);
     let logits = model.logits(case.hidden(&model.electra, "input_ids"));
     case.check("logits", logits.clone());
@@ -265,16 +253,16 @@ fn discriminator(device: (&Device, Padding), tolerance: Tolerance) {
     case.check_backward(&model, (losses * mask.clone()).sum() / mask.sum());
 }
 
-fn generator(name: &'static str, device: (&Device, Padding), tolerance: Tolerance) {
-    let case = Case::new(name, device, tolerance);
+fn generator(name: &'static str, on: (&Backend, Padding)) {
+    let case = Case::new(name, on);
     let model = case.load(ElectraForMaskedLm::new);
     let logits = model.logits(case.hidden(&model.electra, "masked_input_ids"));
     case.check("logits", logits.clone());
     case.check_backward(&model, case.cross_entropy(logits, &case.inputs.ints("mlm_labels")));
 }
 
-fn sequence_classification(device: (&Device, Padding), tolerance: Tolerance) {
-    let case = Case::new("sequence_classification", device, tolerance);
+fn sequence_classification(on: (&Backend, Padding)) {
+    let case = Case::new("sequence_classification", on);
     let model = case.load(|config, init| ElectraForSequenceClassification::new(config, 3, init));
     // The head reads the first tokens alone, so that these may be all that is computed.
     for hidden in [case.hidden(&model.electra, "input_ids"), model.electra.forward_first(case.inputs("input_ids"))] {
@@ -284,16 +272,16 @@ fn sequence_classification(device: (&Device, Padding), tolerance: Tolerance) {
     }
 }
 
-fn token_classification(device: (&Device, Padding), tolerance: Tolerance) {
-    let case = Case::new("token_classification", device, tolerance);
+fn token_classification(on: (&Backend, Padding)) {
+    let case = Case::new("token_classification", on);
     let model = case.load(|config, init| ElectraForTokenClassification::new(config, 5, init));
     let logits = model.logits(case.hidden(&model.electra, "input_ids"));
     case.check("logits", logits.clone());
     case.check_backward(&model, case.cross_entropy(logits.reshape([96, 5]), &case.inputs.ints("token_labels")));
 }
 
-fn question_answering(device: (&Device, Padding), tolerance: Tolerance) {
-    let case = Case::new("question_answering", device, tolerance);
+fn question_answering(on: (&Backend, Padding)) {
+    let case = Case::new("question_answering", on);
     let model = case.load(ElectraForQuestionAnswering::new);
     let logits = model.logits(case.hidden(&model.electra, "input_ids"));
     let [start, end] = [0, 1].map(|at| logits.clone().narrow(2, at, 1).reshape([4, 24]));
@@ -304,55 +292,19 @@ fn question_answering(device: (&Device, Padding), tolerance: Tolerance) {
     case.check_backward(&model, (start + end) / 2.0);
 }
 
-fn all_models(name: &str, tolerance: Tolerance) {
-    let device = common::device(name);
+fn computes_what_hugging_face_computes(backend: &Backend) {
     for padding in [Padding::Compute, Padding::Skip] {
-        let device = (&device, padding);
-        discriminator(device, tolerance);
-        generator("generator", device, tolerance);
-        generator("generator_proj", device, tolerance);
-        sequence_classification(device, tolerance);
-        token_classification(device, tolerance);
+        let on = (backend, padding);
+        discriminator(on);
+        generator("generator", on);
+        generator("generator_proj", on);
+        sequence_classification(on);
+        token_classification(on);
         // The reference lets an answer begin at padding, so that padding is part of its loss.
         if padding == Padding::Compute {
-            question_answering(device, tolerance);
+            question_answering(on);
         }
     }
-}
-
-/// The switch between the two forms of the kernels belongs to the process, so one test at a time uses it.
-static SWITCH: Mutex<()> = Mutex::new(());
-
-fn with_portable_kernels(portable: bool, work: impl FnOnce()) {
-    let _guard = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
-    set_portable(portable);
-    work();
-}
-
-#[test]
-fn flex_computes_what_hugging_face_computes() {
-    with_portable_kernels(false, || all_models("flex", CPU));
-}
-
-#[test]
-fn flex_with_portable_kernels_computes_what_hugging_face_computes() {
-    with_portable_kernels(true, || all_models("flex", CPU));
-}
-
-#[test]
-#[cfg(feature = "ndarray")]
-fn ndarray_computes_what_hugging_face_computes() {
-    all_models("ndarray", CPU);
-}
-
-#[test]
-#[cfg(feature = "wgpu")]
-fn wgpu_computes_what_hugging_face_computes() {
-    if electra_burn::device::select("wgpu").is_err() {
-        println!("skipped: no WGPU adapter on this machine");
-        return;
-    }
-    all_models("wgpu", GPU);
 }
 
 /// Batch `step` of the trajectory, with the samples that the reference drew.
@@ -379,8 +331,9 @@ fn trajectory_batch(all: &Tensors, step: usize) -> HostBatch {
 
 /// Twenty joint steps from the same weights with the same samples, through the code that a run goes through: objective,
 /// clipping, schedule, optimizer.
-fn trajectory(name: &str) {
-    let device = common::device(name).autodiff();
+fn follows_the_reference_trajectory(backend: &Backend) {
+    let device = backend.device.clone().autodiff();
+    let tolerance = backend.tolerance.trajectory;
     let network = |network: &str| fixture("trajectory").join(network);
     let architecture = |which: &str| read_config(&network(which)).unwrap();
     let mut init = Init::new(0, 0.02, 1e-12, &device);
@@ -403,10 +356,9 @@ fn trajectory(name: &str) {
         let input = StepBatch { step: step + 1, batches: vec![host.to_device(&device.clone().inner())] };
         let seen = update(&mut learner, input, config.optimizer.max_grad_norm).unwrap().sync().unwrap();
         let seen: Arc<Seen<Tally>> = seen.adapt();
-        // Single precision on both sides, and 20 updates that build on each other: 1e-4 relative.
         let close = |what: &str, found: f64| {
             let expected = expected[what].as_f64().unwrap();
-            assert!((found - expected).abs() <= 1e-4 * expected, "{name} step {step}: {what} {found}, not {expected}");
+            assert!((found - expected).abs() <= tolerance * expected, "step {step}: {what} {found}, not {expected}");
         };
         close("generator_loss", seen.tally.mlm_loss());
         close("discriminator_loss", seen.tally.disc_loss());
@@ -417,7 +369,7 @@ fn trajectory(name: &str) {
     let last = Tensors::open("trajectory/final.safetensors");
     let pair = learner.model().pair;
     let check = |name: &str, found: Tensor<2>| {
-        assert_close(name, &values(found), &last.floats(name), 1e-4);
+        assert_close(name, &values(found), &last.floats(name), tolerance as f32);
     };
     check("discriminator.electra.embeddings.word_embeddings.weight", pair.embeddings.word_table());
     // Dense weights lie the other way round in PyTorch.
@@ -430,20 +382,4 @@ fn trajectory(name: &str) {
     let dense = &pair.generator_head.dense;
     check("generator.generator_predictions.dense.weight", dense.weight.val().transpose());
     check("generator.generator_lm_head.bias", pair.generator_head.bias.val().unsqueeze());
-}
-
-#[test]
-fn flex_follows_the_reference_trajectory() {
-    with_portable_kernels(false, || trajectory("flex"));
-}
-
-#[test]
-fn flex_with_portable_kernels_follows_the_reference_trajectory() {
-    with_portable_kernels(true, || trajectory("flex"));
-}
-
-#[test]
-#[cfg(feature = "ndarray")]
-fn ndarray_follows_the_reference_trajectory() {
-    trajectory("ndarray");
 }

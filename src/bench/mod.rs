@@ -1,11 +1,13 @@
 //! How fast a training step is, and where its time goes.
 
 mod breakdown;
+mod check;
 mod flops;
 mod machine;
 mod stream;
 
 pub use breakdown::Breakdown;
+pub use check::{first_losses, largest_difference};
 pub use flops::step_flops;
 pub use machine::{matrix_peak, peak_rss_mib};
 pub use stream::Stream;

@@ -1,14 +1,77 @@
 //! `electra devices`
 
+use electra_burn::bench::{first_losses, largest_difference};
+use electra_burn::config::{self, Config, Source};
+use electra_burn::device::{Adapter, absent, adapters, auto, precisions};
+use electra_burn::{Error, Result};
 use std::process::ExitCode;
+use std::time::Instant;
 
-/// Lists every device with the name that `--device` takes; the one that `auto` picks is marked.
-pub fn run() -> ExitCode {
-    let chosen = electra_burn::device::select("auto").map(|adapter| adapter.name);
-    for adapter in electra_burn::device::adapters() {
-        let mark = if chosen.as_ref().is_ok_and(|name| *name == adapter.name) { '*' } else { ' ' };
-        say!("{mark} {:<12} {}", adapter.name, adapter.description);
+/// List the devices that can be trained on, and what `--device auto` takes.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra devices
+  electra devices --check")]
+pub struct Arguments {
+    /// Train ten steps of the preset tiny on each device and compare the losses with those of flex
+    #[arg(long)]
+    check: bool,
+}
+
+/// Steps of a check.
+const STEPS: usize = 10;
+
+/// By how much the losses of a device may differ from flex's, in units of the loss. Matrix products of GPUs may round their
+/// operands, and ten updates build on each other.
+const TOLERANCE: f64 = 1e-3;
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let all = adapters();
+    let (chosen, reason) = auto()?;
+    for adapter in &all {
+        let mark = if chosen.name == adapter.name { '*' } else { ' ' };
+        let formats = precisions(adapter).join(", ");
+        say!("{mark} {:<10} {:<40} {formats}", adapter.name, adapter.description);
     }
-    say!("\n* is what `--device auto` picks.");
-    ExitCode::SUCCESS
+    say!("\n* `--device auto` takes {}: {reason}", chosen.name);
+    if let names @ [_, ..] = &absent()[..] {
+        say!("  not compiled in: {} (cargo build --features NAME)", names.join(", "));
+    }
+    if arguments.check { check(&all) } else { Ok(ExitCode::SUCCESS) }
+}
+
+fn check(adapters: &[Adapter]) -> Result<ExitCode> {
+    let set = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=2"];
+    let source = Source { preset: Some("tiny".into()), set: set.map(String::from).into(), ..Source::default() };
+    let config = config::load(&source)?;
+    let Some(flex) = adapters.iter().find(|adapter| adapter.name == "flex") else {
+        return Err(Error::Device(
+            "--check compares with flex, which is not compiled in: add `--features flex`".into(),
+        ));
+    };
+    say!("\n{STEPS} steps of the preset tiny, generator and discriminator loss of the last one");
+    let (expected, line) = timed(&config, flex)?;
+    say!("{line}");
+    let mut agree = true;
+    for adapter in adapters.iter().filter(|adapter| adapter.name != flex.name) {
+        let (found, line) = timed(&config, adapter)?;
+        let difference = largest_difference(&found, &expected);
+        let verdict = if difference <= TOLERANCE { "agrees with flex" } else { "DIFFERS from flex" };
+        agree &= difference <= TOLERANCE;
+        say!("{line}  {verdict}, by {difference:.1e} at most");
+    }
+    if agree {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Error::Training(format!("a device computes other losses than flex, by more than {TOLERANCE:e}")))
+}
+
+/// The losses on a device, and a line that tells of them.
+fn timed(config: &Config, adapter: &Adapter) -> Result<(Vec<[f64; 2]>, String)> {
+    let started = Instant::now();
+    let losses = first_losses(config, adapter, STEPS)?;
+    let [mlm, disc] = losses.last().copied().unwrap_or_default();
+    let line = format!("{:<10} {mlm:.4} {disc:.4} {:>6.1} s", adapter.name, started.elapsed().as_secs_f64());
+    Ok((losses, line))
 }

@@ -1,12 +1,11 @@
 //! `electra finetune`
 
 use super::reading::Bar;
-use super::signals::signals;
+use super::training::{Training, path};
 use electra_burn::config::FinetuneConfig;
 use electra_burn::corpus::Progress;
-use electra_burn::tasks::{self, FinetuneOptions, FinetuneReport, Kind, Metrics, SeedsReport};
-use electra_burn::{Error, Result, device};
-use std::io::IsTerminal;
+use electra_burn::tasks::{self, FinetuneReport, Kind, Metrics, SeedsReport};
+use electra_burn::{Error, Result};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toml::Value;
@@ -40,24 +39,6 @@ pub struct Arguments {
     /// Go on with the run in this directory
     #[arg(long, value_name = "RUN", conflicts_with_all = ["task", "model", "train", "dev", "test", "output"])]
     resume: Option<PathBuf>,
-    /// The encoder's size and tokenizer with fresh weights, to compare with
-    #[arg(long)]
-    from_scratch: bool,
-    /// Run so many seeds and report median and spread
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    seeds: u16,
-    /// Seed [default: 42]
-    #[arg(long, value_name = "N")]
-    seed: Option<i64>,
-    /// Passes over the training data [default: 3, or 10 for fewer than 8,000 examples; 50 for recommendation]
-    #[arg(long, value_name = "N")]
-    epochs: Option<f64>,
-    /// Texts in a batch [default: 32]
-    #[arg(long, value_name = "N")]
-    batch_size: Option<i64>,
-    /// Peak learning rate of the head [default: by the encoder's width]
-    #[arg(long, value_name = "RATE")]
-    learning_rate: Option<f64>,
     /// Longest text in tokens [default: by the task, at most what the encoder was trained on]
     #[arg(long, value_name = "N")]
     max_length: Option<i64>,
@@ -73,41 +54,27 @@ pub struct Arguments {
     /// Count bad rows and leave them out
     #[arg(long)]
     skip_bad_rows: bool,
-    /// Override a configuration key, for example optimizer.layerwise_decay=0.9
-    #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// auto, or a name that `electra devices` lists
-    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
-    device: String,
-    /// Print lines even on a terminal
-    #[arg(long)]
-    no_tui: bool,
+    #[command(flatten)]
+    training: Training,
 }
 
 impl Arguments {
     /// What was given, as keys of the configuration.
     fn flags(&self) -> Vec<(String, Value)> {
-        let path =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| Value::String(path.to_string_lossy().into_owned()));
+        let text = |text: &str| Value::String(text.to_owned());
         let truth = |flag: bool| flag.then_some(Value::Boolean(true));
-        let all = [
-            ("task", self.task.map(|kind| Value::String(kind.name().into()))),
-            ("model", path(&self.model)),
-            ("data.train", path(&self.train)),
-            ("data.dev", path(&self.dev)),
-            ("data.test", path(&self.test)),
-            ("from_scratch", truth(self.from_scratch)),
-            ("seed", self.seed.map(Value::Integer)),
-            ("epochs", self.epochs.map(Value::Float)),
-            ("data.batch_size", self.batch_size.map(Value::Integer)),
-            ("optimizer.learning_rate", self.learning_rate.map(Value::Float)),
+        self.training.flags([
+            ("task", self.task.map(|kind| text(kind.name()))),
+            ("model", self.model.as_deref().map(path)),
+            ("data.train", self.train.as_deref().map(path)),
+            ("data.dev", self.dev.as_deref().map(path)),
+            ("data.test", self.test.as_deref().map(path)),
             ("data.max_length", self.max_length.map(Value::Integer)),
-            ("metric", self.metric.clone().map(Value::String)),
+            ("metric", self.metric.as_deref().map(text)),
             ("early_stopping", self.early_stopping.map(Value::Integer)),
             ("data.multi_label", truth(self.multi_label)),
             ("data.skip_bad_rows", truth(self.skip_bad_rows)),
-        ];
-        all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+        ])
     }
 }
 
@@ -115,7 +82,7 @@ impl Arguments {
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let output = arguments.resume.clone().or_else(|| arguments.output.clone()).unwrap_or_default();
     let resume = arguments.resume.is_some();
-    let seeds = seeds_below(&output, resume, usize::from(arguments.seeds));
+    let seeds = seeds_below(&output, resume, usize::from(arguments.training.seeds));
     let saved = resume.then(|| match seeds {
         None => output.join("config.toml"),
         Some(_) => first_seed(&output).join("config.toml"),
@@ -124,17 +91,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         let message = format!("there is no run here; expected {}", file.display());
         return Err(Error::input(&output, message));
     }
-    let config = FinetuneConfig::load(saved, &arguments.flags(), &arguments.set)?;
+    let config = FinetuneConfig::load(saved, &arguments.flags(), &arguments.training.set)?;
     let bar = Bar::new();
     let mut progress = |progress: Progress| bar.show(progress);
-    let options = FinetuneOptions {
-        output: output.clone(),
-        adapter: device::select(&arguments.device)?,
-        resume,
-        signal: signals()?,
-        dashboard: !arguments.no_tui && std::io::stdout().is_terminal(),
-        progress: &mut progress,
-    };
+    let options = arguments.training.options(&output, resume, &mut progress)?;
     let interrupted = match seeds {
         None => {
             let report = tasks::finetune(&config, options)?;

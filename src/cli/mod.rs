@@ -26,6 +26,7 @@ mod reading;
 mod runs;
 mod signals;
 mod tokenizer;
+mod training;
 
 use clap::{Parser, Subcommand};
 use electra_burn::{Result, kernels};
@@ -76,8 +77,8 @@ enum Command {
     Runs(runs::Arguments),
     /// Time training steps on random tokens
     Bench(bench::Arguments),
-    /// List the devices that can be trained on
-    Devices,
+    /// List the devices that can be trained on, and check them
+    Devices(devices::Arguments),
 }
 
 /// Parses the command line and runs the command. Wrong usage ends the program with exit code 2.
@@ -100,6 +101,6 @@ pub fn run() -> Result<ExitCode> {
         Command::Corpus(command) => corpus::run(&command),
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
-        Command::Devices => Ok(devices::run()),
+        Command::Devices(arguments) => devices::run(&arguments),
     }
 }

@@ -1,7 +1,7 @@
 //! `electra predict`
 
 use burn::tensor::Device;
-use electra_burn::tasks::read::{Need, columns};
+use electra_burn::tasks::read::Need;
 use electra_burn::tasks::{Input, Kind, Predictor, Recommender};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         out.flush().map_or_else(|error| closed(error, arguments), |()| Ok(true))
     };
     if let Model::Task(predictor) = &model
-        && is_labelled_format(&arguments.input, predictor.task.kind())?
+        && is_labelled_format(&arguments.input, predictor.task.kind())
     {
         let data = predictor.task.read(&arguments.input, Need::Optional, false)?;
         let inputs: Vec<Input> = data.rows.into_iter().map(|example| example.input).collect();
@@ -128,17 +128,14 @@ fn closed(error: std::io::Error, arguments: &Arguments) -> Result<bool> {
 }
 
 /// Whether a file is one of those that the task is trained on, rather than plain lines.
-fn is_labelled_format(path: &Path, kind: Kind) -> Result<bool> {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).unwrap_or_default();
-    match kind {
-        _ if path == Path::new("-") => Ok(false),
-        Kind::QuestionAnswering => Ok(extension == "json"),
-        Kind::TokenClassification => Ok(["conll", "iob", "bio", "jsonl"].contains(&extension.as_str())),
-        _ if ["csv", "jsonl", "ndjson"].contains(&extension.as_str()) => Ok(true),
-        // Lines of pairs between tabs have no header.
-        _ if extension == "tsv" => Ok(!columns(path)?.is_empty()),
-        _ => Ok(false),
-    }
+fn is_labelled_format(path: &Path, kind: Kind) -> bool {
+    let extensions: &[&str] = match kind {
+        Kind::QuestionAnswering => &["json"],
+        Kind::TokenClassification => &["conll", "iob", "bio", "jsonl"],
+        _ => &["csv", "tsv", "jsonl", "ndjson"],
+    };
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
 }
 
 /// Reads inputs line by line and hands them on in chunks, until `answer` says that nobody listens.

@@ -3,19 +3,23 @@
 //! A [`Config`] is made by [`load`], which layers preset < file < environment < `--set`, and is checked as a whole by
 //! [`Config::validate`] before any device is touched. The resolved configuration is written into the run.
 
+mod changes;
 mod corpus;
+mod data;
 mod finetune;
 mod layers;
+mod objective;
 mod preset;
 mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
+pub use data::{DataConfig, MaskingUnit, Packing};
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
 pub use layers::{Source, default_preset, layered, load};
+pub use objective::{ObjectiveConfig, ObjectiveKind};
 pub use preset::{PRESETS, preset};
 
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Everything that a pretraining run depends on.
@@ -158,111 +162,6 @@ impl Default for TokenizerConfig {
     }
 }
 
-/// Text, sequences and masking.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// Text files, folders, globs, or one token store; empty: the corpus that is compiled in.
-    #[serde(default)]
-    pub corpus: Vec<PathBuf>,
-    /// Sequences in a batch.
-    pub batch_size: usize,
-    /// Tokens in a sequence, `[CLS]` and `[SEP]` counted.
-    pub sequence_length: usize,
-    /// How documents become sequences.
-    #[serde(default)]
-    pub packing: Packing,
-    /// Share of the real tokens that is picked for prediction.
-    #[serde(default = "default::mask_probability")]
-    pub mask_probability: f64,
-    /// What is picked as one.
-    #[serde(default)]
-    pub masking: MaskingUnit,
-    /// Share of the picked tokens that the generator sees as `[MASK]`; it sees the others as they are.
-    #[serde(default = "default::replace_probability")]
-    pub replace_probability: f64,
-    /// Share of the documents, the last ones, that are held out for validation.
-    #[serde(default = "default::validation_share")]
-    pub validation_share: f64,
-    /// At most this many held-out sequences are used in a validation.
-    #[serde(default = "default::validation_sequences")]
-    pub validation_sequences: usize,
-}
-
-/// How documents become sequences.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Packing {
-    /// Windows of the stream of documents; nothing but the very last one is padded.
-    #[default]
-    Packed,
-    /// Windows of one document each, padded to the longest in the batch.
-    Documents,
-    /// The reference's examples: of one document, 90 % of them as two segments, 5 % with a random shorter target
-    /// (`build_pretraining_dataset.py`).
-    Reference,
-}
-
-/// What is picked for prediction as one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MaskingUnit {
-    /// Single tokens, as in the reference.
-    #[default]
-    Token,
-    /// All tokens of a word.
-    WholeWord,
-    /// Spans of whole words of geometric length (Joshi et al., "SpanBERT", TACL 2020).
-    Span,
-    /// The last token alone: what comes next.
-    Last,
-}
-
-/// The ELECTRA objective: `generator_weight * MLM + discriminator_weight * discriminator` (paper, section 3).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ObjectiveConfig {
-    /// What is trained.
-    pub kind: ObjectiveKind,
-    /// Weight of the generator's masked-language-model loss.
-    pub generator_weight: f64,
-    /// Weight of the discriminator's loss, lambda in the paper.
-    pub discriminator_weight: f64,
-    /// Temperature of the generator's samples.
-    pub temperature: f64,
-}
-
-/// ELECTRA, and what the paper compares it with (section 3.4), for comparison at equal steps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ObjectiveKind {
-    /// Replaced token detection over all tokens.
-    #[default]
-    Electra,
-    /// Replaced token detection at the picked positions alone.
-    #[serde(rename = "electra-15")]
-    Electra15,
-    /// Masked language modelling, as BERT: the encoder fills `[MASK]`; there is no generator.
-    Mlm,
-    /// The encoder predicts the words at the picked positions from the generator's samples instead of `[MASK]`.
-    ReplaceMlm,
-    /// The encoder predicts all words from the corrupted text, with a copy mechanism.
-    AllTokensMlm,
-}
-
-impl ObjectiveKind {
-    /// Whether the encoder that one keeps predicts words.
-    pub fn predicts_words(self) -> bool {
-        matches!(self, Self::Mlm | Self::ReplaceMlm | Self::AllTokensMlm)
-    }
-}
-
-impl Default for ObjectiveConfig {
-    fn default() -> Self {
-        Self { kind: ObjectiveKind::Electra, generator_weight: 1.0, discriminator_weight: 50.0, temperature: 1.0 }
-    }
-}
-
 /// AdamW with decoupled weight decay and clipping by the global norm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -381,46 +280,9 @@ impl Config {
         }
     }
 
-    /// The keys, with both values, in which `other` differs and that must not change while a run goes on.
-    pub fn fixed_differences(&self, other: &Self) -> Vec<(String, String, String)> {
-        let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
-        for (config, into) in [(self, &mut ours), (other, &mut theirs)] {
-            if let Ok(table) = toml::Table::try_from(config) {
-                flatten("", &table, into);
-            }
-        }
-        let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
-        let value = |of: &BTreeMap<String, String>, key| of.get(key).cloned().unwrap_or_else(|| "nothing".into());
-        let fixed = keys.into_iter().filter(|key| !FREE.contains(&key.as_str()) && ours.get(*key) != theirs.get(*key));
-        fixed.map(|key| (key.clone(), value(&ours, key), value(&theirs, key))).collect()
-    }
-
     /// The configuration as the TOML text that [`load`] reads back to the same value.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a configuration holds only what TOML can express")
-    }
-}
-
-/// Keys that may change while a run goes on. Where the corpus lies is free: what counts is the store made of it.
-const FREE: [&str; 10] = [
-    "training.keep_every",
-    "training.keep_best",
-    "training.max_bad_steps",
-    "training.gradient_checkpointing",
-    "data.corpus",
-    "training.steps",
-    "training.log_every",
-    "training.validate_every",
-    "training.checkpoint_every",
-    "training.keep_checkpoints",
-];
-
-fn flatten(prefix: &str, table: &toml::Table, into: &mut BTreeMap<String, String>) {
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(table) => flatten(&format!("{prefix}{key}."), table, into),
-            value => _ = into.insert(format!("{prefix}{key}"), value.to_string()),
-        }
     }
 }
 

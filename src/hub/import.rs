@@ -1,12 +1,16 @@
 //! Weights from Hugging Face's files: `model.safetensors`, a sharded safetensors with its index, `pytorch_model.bin`.
 
+use super::config::read_config;
 use super::names;
+use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::model::Init;
+use crate::tokenizer::Tokenizer;
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::store::{
     ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
 };
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +48,32 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
     match finite.offender {
         Some(name) => Err(Error::input(source, format!("{name} holds what is not a finite number"))),
         None => Ok(all),
+    }
+}
+
+/// The network that `make` makes, `class` in `transformers`, with the weights and the configuration of `directory`; its word
+/// table has a row for each token of `tokenizer`.
+///
+/// # Errors
+/// [`Error::Input`] for files that are missing, damaged, or of another network or tokenizer.
+pub fn open<M: ModuleSnapshot>(
+    directory: &Path,
+    tokenizer: &Tokenizer,
+    device: &Device,
+    class: &str,
+    make: impl FnOnce(&ModelConfig, &mut Init) -> M,
+) -> Result<(M, ModelConfig)> {
+    let config = read_config(directory)?;
+    let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
+    if words > rows {
+        return Err(Error::input(directory, format!("the tokenizer has {words} tokens, the word table {rows} rows")));
+    }
+    let mut network = make(&config, &mut Init::blank(config.layer_norm_eps, device));
+    match load_weights(&mut network, directory)?.missing.first() {
+        Some(missing) => {
+            Err(Error::input(directory, format!("the weights lack {missing}; expected those of an {class}")))
+        }
+        None => Ok((network, config)),
     }
 }
 

@@ -10,7 +10,7 @@ use super::renderer::Lines;
 use super::run::readable_count;
 use super::runs::{RunState, Status};
 use super::strategy::{EarlyStopping, Ending, Windows, windows};
-use super::trainee::{Statistics, Tally, Trainee};
+use super::trainee::{Tally, TallyOf, Trainee};
 use crate::config::TrainingConfig;
 use crate::corpus::Progress;
 use crate::data::Cursor;
@@ -35,7 +35,6 @@ pub struct Faults {
     pub poisoned_steps: Vec<usize>,
 }
 
-type TallyOf<M> = <<M as Trainee>::Statistics as Statistics>::Tally;
 type RecordOf<M> = <TallyOf<M> as Tally>::Record;
 
 /// What there is to do. The run directory is locked and holds `config.toml`.

@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use crate::config::{Config, Source, load};
-use crate::error::{Error, Problem, Result};
+use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
 /// The configuration of the run at `directory` with the changes that `source` makes of its file.
@@ -16,12 +16,8 @@ pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> 
     }
     let saved = load(&written(file.clone()))?;
     let config = load(&Source { preset: Some(BASE.into()), ..source(Some(file)) })?;
-    let problem = |(key, saved, new): (String, String, String)| Problem {
-        message: format!("the run has {saved}, not {new}; this cannot change while a run goes on"),
-        key,
-    };
-    let problems: Vec<Problem> = saved.fixed_differences(&config).into_iter().map(problem).collect();
-    if problems.is_empty() { Ok(config) } else { Err(Error::Config(problems)) }
+    saved.check_changes(&config)?;
+    Ok(config)
 }
 
 /// The preset below the configuration that a run has written. That is complete but for keys that a later version has

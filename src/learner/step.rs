@@ -44,12 +44,13 @@ impl Pretrainer {
     /// Both passes of a step; calls `done` behind each part of them.
     pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Seeing> {
         let counts = input.counts();
-        train_step(self, input, |batch, backward| {
-            let outcome = objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done);
-            backward(outcome.loss);
-            done(Part::Backward);
-            outcome.statistics
-        })
+        let forward = |batch: &Batch, done: &mut dyn FnMut(Part)| {
+            let outcome = with_precision(self.precision, || {
+                objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done)
+            });
+            (outcome.loss, outcome.statistics)
+        };
+        train_step(self, input, forward, done)
     }
 }
 
@@ -62,10 +63,6 @@ impl Trainee for Pretrainer {
 
     fn begin_step(&self, key: u64) {
         self.pair.begin_step(key);
-    }
-
-    fn precision(&self) -> Precision {
-        self.precision
     }
 
     fn loss_scale(&self) -> f64 {
@@ -89,45 +86,40 @@ impl InferenceStep for Pretrainer {
     fn step(&self, input: StepBatch) -> Seeing {
         let counts = input.counts();
         let forward = |batch: &Batch| objective::forward(&self.pair, batch, counts, &self.objective).statistics;
-        inference_step(self, &input, forward)
+        inference_step::<Self>(&input, |batch| with_precision(self.precision, || forward(batch)))
     }
 }
 
-/// Both passes of a step over its batches. `forward` runs the first of a batch, hands the loss, `[1]`, to the function
-/// that runs the second, and returns the statistics.
+/// Both passes of a step over its batches. `forward` runs the first of a batch, to its loss, `[1]`, and its statistics;
+/// `done` is called behind each part of both.
 pub fn train_step<M: Trainee>(
     model: &M,
     input: StepBatch<M::Batch>,
-    mut forward: impl FnMut(&M::Batch, &mut dyn FnMut(Tensor<1>)) -> M::Statistics,
+    mut forward: impl FnMut(&M::Batch, &mut dyn FnMut(Part)) -> (Tensor<1>, M::Statistics),
+    done: &mut dyn FnMut(Part),
 ) -> TrainOutput<Observation<M::Statistics>> {
     let mut seen = Observation::new(input.step);
     let mut accumulator = GradientsAccumulator::new();
     let scale = model.loss_scale();
     for batch in &input.batches {
-        let mut losses = None;
-        let mut backward = |loss: Tensor<1>| {
-            losses = Some(loss.clone().inner());
-            let loss = if scale == 1.0 { loss } else { loss * scale };
-            accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-        };
-        let statistics = with_precision(model.precision(), || forward(batch, &mut backward));
-        if let Some(loss) = losses {
-            seen.add_loss(loss);
-        }
+        let (loss, statistics) = forward(batch, done);
+        seen.add_loss(loss.clone().inner());
         seen.add(statistics);
+        let loss = if scale == 1.0 { loss } else { loss * scale };
+        accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
+        done(Part::Backward);
     }
     TrainOutput { grads: accumulator.grads(), item: seen }
 }
 
 /// The forward passes of a step over its batches.
 pub fn inference_step<M: Trainee>(
-    model: &M,
     input: &StepBatch<M::Batch>,
     mut forward: impl FnMut(&M::Batch) -> M::Statistics,
 ) -> Observation<M::Statistics> {
     let mut seen = Observation::new(input.step);
     for batch in &input.batches {
-        seen.add(with_precision(model.precision(), || forward(batch)));
+        seen.add(forward(batch));
     }
     seen
 }

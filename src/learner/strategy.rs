@@ -7,7 +7,7 @@ use super::gradients::poison;
 use super::observation::{Observation, read_all};
 use super::record::read_records;
 use super::step::{apply, begin_step};
-use super::trainee::{Statistics, Trainee};
+use super::trainee::{TallyOf, Trainee};
 use crate::config::TrainingConfig;
 use crate::data::Cursor;
 use crate::files;
@@ -108,7 +108,6 @@ pub(super) struct Windows<M: Trainee> {
 }
 
 type Events<M> = SupervisedTrainingEventProcessor<M>;
-type TallyOf<M> = <<M as Trainee>::Statistics as Statistics>::Tally;
 
 impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
     fn fit(

@@ -3,7 +3,6 @@
 
 use super::observation::{Observation, Seen};
 use super::record::RunRecord;
-use crate::config::Precision;
 use crate::data::StepBatch;
 use burn::tensor::Tensor;
 use burn::train::{InferenceStep, LearnerModel, TrainStep};
@@ -23,12 +22,12 @@ pub trait Trainee:
     /// Begins a step: the masks of dropout depend on `key` and on what has been drawn since.
     fn begin_step(&self, key: u64);
 
-    /// Number format of the operands of matrix products.
-    fn precision(&self) -> Precision;
-
     /// What the loss is multiplied by while gradients are computed.
     fn loss_scale(&self) -> f64;
 }
+
+/// The sums of what `M` leaves.
+pub type TallyOf<M> = <<M as Trainee>::Statistics as Statistics>::Tally;
 
 /// The numbers of one or more batches while they are on the device.
 pub trait Statistics: Send + 'static {

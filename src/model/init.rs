@@ -65,6 +65,7 @@ impl<'a> Init<'a> {
 
     /// A table of position embeddings.
     pub fn positions(&mut self, rows: usize, columns: usize) -> Embedding {
+        // Drawn in any case, so that all other weights are the same either way.
         let random = self.embedding(rows, columns);
         match self.positions {
             PositionInit::Random => random,

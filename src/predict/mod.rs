@@ -6,7 +6,7 @@ pub use corrupt::{Corrupted, Game};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::hub::{load_weights, read_config};
+use crate::hub::open;
 use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraModel, Init, Inputs};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::store::ModuleSnapshot;
@@ -146,21 +146,8 @@ impl<M: ModuleSnapshot> Checkpoint<M> {
         class: &str,
         make: impl FnOnce(&ModelConfig, &mut Init) -> M,
     ) -> Result<Self> {
-        let config = read_config(directory)?;
         let tokenizer = Tokenizer::load(directory)?;
-        if tokenizer.vocab_size() > config.vocab_size {
-            let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
-            return Err(Error::input(
-                directory,
-                format!("the tokenizer has {words} tokens, the word table {rows} rows"),
-            ));
-        }
-        let mut model = make(&config, &mut Init::blank(config.layer_norm_eps, device));
-        let loaded = load_weights(&mut model, directory)?;
-        if let Some(missing) = loaded.missing.first() {
-            let message = format!("the weights lack {missing}; expected those of an {class}");
-            return Err(Error::input(directory, message));
-        }
+        let (model, config) = open(directory, &tokenizer, device, class, make)?;
         Ok(Self { model, config, tokenizer, device: device.clone() })
     }
 

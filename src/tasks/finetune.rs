@@ -103,7 +103,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let config = &recipe::with_training(config, training);
     recipe::check_metric(config, &data.task, &data.dev.rows)?;
 
-    let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
+    let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
     let found: Option<Found<TaskTally>> = found(resume, &output, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
     let network = network(config, &data, &model, &adapter)?;
@@ -172,6 +172,13 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         judge(&mut report, predictor, step, &data, config, &output)?;
     }
     Ok(report)
+}
+
+/// The directory of the run to go on with, if it can go on with `config`.
+pub(super) fn open(output: &Path, config: &FinetuneConfig) -> Result<RunDirectory> {
+    let directory = RunDirectory::open(output)?;
+    FinetuneConfig::load(Some(output.join("config.toml")), &[], &[])?.check_changes(config)?;
+    Ok(directory)
 }
 
 /// The newest checkpoint of the run at `output`, if that is gone on with; `fingerprint` is that of its data.

@@ -6,11 +6,13 @@ use crate::config::{ModelConfig, Precision};
 use crate::data::StepBatch;
 use crate::error::Result;
 use crate::hub;
+use crate::kernels::with_precision;
 use crate::learner::{Observation, Trainee, inference_step, train_step};
 use crate::model::{
     Electra, ElectraForQuestionAnswering, ElectraForSequenceClassification, ElectraForTokenClassification,
     ElectraModel, Init,
 };
+use crate::objective::Part;
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
@@ -190,6 +192,15 @@ impl Finetuner {
         Self { network, loss, precision, loss_scale }
     }
 
+    /// Logits, and the [loss](Self::loss).
+    fn forward(&self, batch: &TaskBatch) -> (Tensor<2>, Tensor<1>) {
+        with_precision(self.precision, || {
+            let logits = self.network.logits(batch);
+            let loss = self.loss(&logits, batch);
+            (logits, loss)
+        })
+    }
+
     /// The sum of the loss over what `batch` counts, `[1]`.
     fn loss(&self, logits: &Tensor<2>, batch: &TaskBatch) -> Tensor<1> {
         match (&batch.targets, self.loss) {
@@ -228,10 +239,6 @@ impl Trainee for Finetuner {
         self.network.electra().embeddings.dropout_stream().begin(key);
     }
 
-    fn precision(&self) -> Precision {
-        self.precision
-    }
-
     fn loss_scale(&self) -> f64 {
         self.loss_scale
     }
@@ -243,11 +250,11 @@ impl TrainStep for Finetuner {
 
     fn step(&self, input: StepBatch<TaskBatch>) -> TrainOutput<Observation<TaskStatistics>> {
         let count: usize = input.batches.iter().map(|batch| batch.count).sum();
-        train_step(self, input, |batch, backward| {
-            let loss = self.loss(&self.network.logits(batch), batch);
-            backward(loss.clone() / count.max(1) as f64);
-            self.statistics(loss, None, batch)
-        })
+        let forward = |batch: &TaskBatch, _: &mut dyn FnMut(Part)| {
+            let loss = self.forward(batch).1;
+            (loss.clone() / count.max(1) as f64, self.statistics(loss, None, batch))
+        };
+        train_step(self, input, forward, &mut |_| ())
     }
 }
 
@@ -256,9 +263,9 @@ impl InferenceStep for Finetuner {
     type Output = Observation<TaskStatistics>;
 
     fn step(&self, input: StepBatch<TaskBatch>) -> Observation<TaskStatistics> {
-        inference_step(self, &input, |batch| {
-            let logits = self.network.logits(batch);
-            self.statistics(self.loss(&logits, batch), Some(logits), batch)
+        inference_step::<Self>(&input, |batch| {
+            let (logits, loss) = self.forward(batch);
+            self.statistics(loss, Some(logits), batch)
         })
     }
 }

@@ -5,13 +5,11 @@ use super::super::read::{Loaded, Session};
 use super::super::task::{Metrics, Table};
 use super::data::{SPECIAL, check_shared};
 use super::ranked::Ranked;
-use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub::{self, Network};
 use crate::metrics::NextItems;
-use crate::model::{ElectraForMaskedLm, ElectraForPreTraining, ElectraPair, Init, Inputs};
+use crate::model::{ElectraForMaskedLm, ElectraForPreTraining, ElectraPair, Inputs};
 use crate::tokenizer::Tokenizer;
-use burn::store::ModuleSnapshot;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -76,8 +74,15 @@ impl Recommender {
         let [discriminator, generator] = Network::ALL.map(|network| directory.join(network.name()));
         let tokenizer = Tokenizer::load(&generator)?;
         Ok(Self {
-            generator: load(&generator, &tokenizer, device, ElectraForMaskedLm::new)?,
-            discriminator: load(&discriminator, &tokenizer, device, ElectraForPreTraining::new)?,
+            generator: hub::open(&generator, &tokenizer, device, "ElectraForMaskedLM", ElectraForMaskedLm::new)?.0,
+            discriminator: hub::open(
+                &discriminator,
+                &tokenizer,
+                device,
+                "ElectraForPreTraining",
+                ElectraForPreTraining::new,
+            )?
+            .0,
             tokenizer,
             settings,
             device: device.clone(),
@@ -236,24 +241,6 @@ impl Recommender {
         let places = rows.iter().enumerate().map(|(number, row)| (number * seq + row.len() - 2) as i32);
         let places = TensorData::new(places.collect::<Vec<i32>>(), [rows.len()]);
         (Inputs::new(Tensor::from_data(ids, &self.device), mask), Tensor::from_data(places, &self.device))
-    }
-}
-
-fn load<M: ModuleSnapshot>(
-    directory: &Path,
-    tokenizer: &Tokenizer,
-    device: &Device,
-    make: impl FnOnce(&ModelConfig, &mut Init) -> M,
-) -> Result<M> {
-    let config = hub::read_config(directory)?;
-    if tokenizer.vocab_size() != config.vocab_size {
-        let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
-        return Err(Error::input(directory, format!("the tokenizer has {words} tokens, the word table {rows} rows")));
-    }
-    let mut network = make(&config, &mut Init::new(0, config.initializer_range, config.layer_norm_eps, device));
-    match hub::load_weights(&mut network, directory)?.missing.first() {
-        Some(missing) => Err(Error::input(directory, format!("the weights lack {missing}"))),
-        None => Ok(network),
     }
 }
 

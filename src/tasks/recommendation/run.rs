@@ -1,6 +1,6 @@
 //! A run of recommendation: from sessions to a pair that says what comes next, and the figures that it reaches.
 
-use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, describe, found};
+use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, describe, found, open};
 use super::super::report::{FinetuneReport, card};
 use super::super::task::Kind;
 use super::data::Data;
@@ -45,7 +45,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
     require_precision(&adapter, pair.training.precision)?;
     let metric = pair.training.keep_best.clone().unwrap_or_default();
 
-    let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
+    let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
     let found: Option<Found<Tally>> = found(resume, &output, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;

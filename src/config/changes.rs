@@ -1,0 +1,77 @@
+//! What may be different when a run goes on.
+
+use super::{Config, FinetuneConfig};
+use crate::error::{Error, Problem, Result};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use toml::{Table, Value};
+
+/// Keys of the length of a run, its intervals and what it keeps.
+const FREE: [&str; 9] = [
+    "training.steps",
+    "training.log_every",
+    "training.validate_every",
+    "training.checkpoint_every",
+    "training.keep_checkpoints",
+    "training.keep_every",
+    "training.keep_best",
+    "training.max_bad_steps",
+    "training.gradient_checkpointing",
+];
+
+impl Config {
+    /// Checks that a run with this configuration can go on with `new`. Where the corpus lies is free: what counts is the
+    /// store made of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every change that it cannot go on with.
+    pub fn check_changes(&self, new: &Self) -> Result<()> {
+        check(self, new, &["data.corpus"])
+    }
+}
+
+impl FinetuneConfig {
+    /// Checks that a run with this configuration can go on with `new`. Where model and data lie is free: a run knows them by
+    /// their contents.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every change that it cannot go on with.
+    pub fn check_changes(&self, new: &Self) -> Result<()> {
+        check(self, new, &["model", "data.train", "data.dev", "data.test", "early_stopping", "metric"])
+    }
+}
+
+fn check<C: Serialize>(saved: &C, new: &C, free: &[&str]) -> Result<()> {
+    let (saved, new) = (values(saved), values(new));
+    let value = |of: &BTreeMap<String, String>, key: &str| of.get(key).cloned().unwrap_or_else(|| "nothing".into());
+    let problem = |key: &String| Problem {
+        key: key.clone(),
+        message: format!(
+            "the run has {}, not {}; this cannot change while a run goes on",
+            value(&saved, key),
+            value(&new, key)
+        ),
+    };
+    let keys: BTreeSet<&String> = saved.keys().chain(new.keys()).collect();
+    let is_free = |key: &str| FREE.contains(&key) || free.contains(&key);
+    let changed = keys.into_iter().filter(|key| !is_free(key) && saved.get(*key) != new.get(*key));
+    let problems: Vec<Problem> = changed.map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
+}
+
+/// The values of all keys, as TOML writes them.
+fn values<C: Serialize>(config: &C) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    let table = Table::try_from(config).expect("a configuration holds only what TOML can express");
+    flatten("", &table, &mut values);
+    values
+}
+
+fn flatten(prefix: &str, table: &Table, into: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        match value {
+            Value::Table(table) => flatten(&format!("{prefix}{key}."), table, into),
+            value => _ = into.insert(format!("{prefix}{key}"), value.to_string()),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! One test, every backend: the only place where tests name backends, and where it stands how far each may be from a
+//! reference.
+
+use burn::tensor::Device;
+use electra_burn::device::select;
+use electra_burn::kernels::set_portable;
+use std::io::Write;
+use std::sync::{PoisonError, RwLock};
+
+/// What a test runs on.
+pub struct Backend {
+    /// What `--device` takes.
+    pub name: &'static str,
+    /// Without autodiff.
+    pub device: Device,
+    /// How far it may be from a reference.
+    pub tolerance: Tolerance,
+}
+
+/// How far a backend may be from a reference that computes in single precision too, but adds in another order. Relative to
+/// what is compared where that is larger than 1.
+#[derive(Clone, Copy)]
+pub struct Tolerance {
+    /// Of hidden states and logits near 1, behind two layers.
+    pub outputs: f32,
+    /// Of losses.
+    pub loss: f32,
+    /// Of a gradient, in units of its largest entry.
+    pub gradients: f32,
+    /// Of losses, norms and weights behind twenty steps that build on each other.
+    pub trajectory: f64,
+}
+
+const CPU: Tolerance = Tolerance { outputs: 2e-5, loss: 1e-5, gradients: 1e-4, trajectory: 1e-4 };
+const GPU: Tolerance = Tolerance { outputs: 1e-3, loss: 1e-3, gradients: 1e-3, trajectory: 1e-3 };
+
+/// By the name of the test; the second is what `--device` takes, the third whether the kernels are the portable ones.
+const TABLE: [(&str, &str, bool, Tolerance); 9] = [
+    ("flex", "flex", false, CPU),
+    ("flex_with_portable_kernels", "flex", true, CPU),
+    ("ndarray", "ndarray", false, CPU),
+    ("wgpu", "wgpu", false, GPU),
+    ("vulkan", "vulkan", false, GPU),
+    ("metal", "metal", false, GPU),
+    ("webgpu", "webgpu", false, GPU),
+    ("cuda", "cuda", false, GPU),
+    ("rocm", "rocm", false, GPU),
+];
+
+/// Backends, with commas between them, whose absence fails a test instead of skipping it.
+const REQUIRED: &str = "ELECTRA_TEST_REQUIRE";
+
+/// The switch between the two forms of the kernels belongs to the process.
+static FORM: RwLock<()> = RwLock::new(());
+
+/// Takes the switch back, after a panic too.
+struct Portable;
+
+impl Drop for Portable {
+    fn drop(&mut self) {
+        set_portable(false);
+    }
+}
+
+/// The device `name` stands for, or a skip that is seen where the machine has none.
+pub fn backend(name: &str) -> Option<Backend> {
+    let (_, name, _, tolerance) = *TABLE.iter().find(|row| row.0 == name).expect("the table has the backend");
+    match select(name) {
+        Ok(adapter) => Some(Backend { name, device: adapter.device, tolerance }),
+        Err(error) => {
+            let required = std::env::var(REQUIRED).unwrap_or_default();
+            assert!(!required.split(',').any(|other| other == name), "{REQUIRED} asks for {name}: {error}");
+            // Past the harness, which shows what passing tests print to nobody.
+            writeln!(std::io::stderr(), "skipped: {error}").expect("standard error takes a line");
+            None
+        }
+    }
+}
+
+/// Runs `test` on the backend `name`.
+pub fn run(name: &str, test: fn(&Backend)) {
+    let Some(backend) = backend(name) else { return };
+    let portable = TABLE.iter().any(|row| row.0 == name && row.2);
+    if portable {
+        let _alone = FORM.write().unwrap_or_else(PoisonError::into_inner);
+        let _back = Portable;
+        set_portable(true);
+        test(&backend);
+    } else {
+        let _shared = FORM.read().unwrap_or_else(PoisonError::into_inner);
+        test(&backend);
+    }
+}
+
+/// Makes a test `NAME::BACKEND` of the function `NAME` for every backend that is compiled in.
+#[macro_export]
+macro_rules! on_every_backend {
+    ($($test:ident),+ $(,)?) => {$(
+        $crate::on_backends!($test: flex "flex", flex_with_portable_kernels "flex", ndarray "ndarray", wgpu "wgpu",
+            vulkan "vulkan", metal "metal", webgpu "webgpu", cuda "cuda", rocm "rocm");
+    )+};
+}
+
+/// The same for the CPU backends alone, whose steps take no time to start: for tests of hundreds of steps.
+#[macro_export]
+macro_rules! on_every_cpu_backend {
+    ($($test:ident),+ $(,)?) => {$(
+        $crate::on_backends!($test: flex "flex", flex_with_portable_kernels "flex", ndarray "ndarray");
+    )+};
+}
+
+/// `TEST: BACKEND "FEATURE", ..`
+#[macro_export]
+macro_rules! on_backends {
+    ($test:ident: $($backend:ident $feature:literal),+) => {
+        mod $test {$(
+            #[test]
+            #[cfg(feature = $feature)]
+            fn $backend() {
+                $crate::common::backends::run(stringify!($backend), super::$test);
+            }
+        )+}
+    };
+}
