@@ -359,3 +359,19 @@ fn bad_rows_can_be_left_out_and_are_counted() {
     assert!(said.contains("train: 40 examples") && said.contains("2 bad rows left out"), "{said}");
     assert!(said.contains("dev: 40 examples") && said.contains("1 bad rows left out"), "{said}");
 }
+
+#[test]
+fn dropout_is_the_encoders_unless_it_is_set() {
+    let directory = directory();
+    let path = directory.path();
+    let table = keyword_table(path, "train.tsv", 40, 1);
+    let dropout = |run: &Path| {
+        let text = std::fs::read_to_string(run.join("config.json")).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["hidden_dropout_prob"].clone()
+    };
+    succeeds(&finetune(path, "classification", &table, &table, &["--epochs", "1"]));
+    assert_eq!(dropout(&path.join("run/model")), dropout(encoder()));
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    succeeds(&finetune(path, "classification", &table, &table, &["--epochs", "1", "--set", "dropout=0.25"]));
+    assert_eq!(dropout(&path.join("run/model")), 0.25);
+}

@@ -32,11 +32,12 @@ pub fn first_losses(config: &Config, adapter: &Adapter, steps: usize) -> Result<
     Ok(losses)
 }
 
-/// The largest difference of two lists of losses, in units of the loss where that is above 1.
-pub fn largest_difference(found: &[[f64; 2]], expected: &[[f64; 2]]) -> f64 {
-    let pairs = found.iter().flatten().zip(expected.iter().flatten());
-    // A loss that is no number differs from all others.
-    pairs
-        .map(|(f, e)| (f - e).abs() / e.abs().max(1.0))
-        .fold(0.0, |worst, next| if next > worst || next.is_nan() { next } else { worst })
+/// The largest difference of two lists of losses, for each of the two losses, in units of the loss where that is above 1.
+pub fn largest_differences(found: &[[f64; 2]], expected: &[[f64; 2]]) -> [f64; 2] {
+    std::array::from_fn(|which| {
+        let differences =
+            found.iter().zip(expected).map(|(f, e)| (f[which] - e[which]).abs() / e[which].abs().max(1.0));
+        // A loss that is no number differs from all others.
+        differences.fold(0.0, |worst, next| if next > worst || next.is_nan() { next } else { worst })
+    })
 }

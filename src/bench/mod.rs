@@ -7,7 +7,7 @@ mod machine;
 mod stream;
 
 pub use breakdown::Breakdown;
-pub use check::{first_losses, largest_difference};
+pub use check::{first_losses, largest_differences};
 pub use flops::step_flops;
 pub use machine::{matrix_peak, peak_rss_mib};
 pub use stream::Stream;

@@ -1,6 +1,6 @@
 //! `electra devices`
 
-use electra_burn::bench::{first_losses, largest_difference};
+use electra_burn::bench::{first_losses, largest_differences};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::device::{Adapter, absent, adapters, auto, precisions};
 use electra_burn::{Error, Result};
@@ -21,9 +21,10 @@ pub struct Arguments {
 /// Steps of a check.
 const STEPS: usize = 10;
 
-/// By how much the losses of a device may differ from flex's, in units of the loss. Matrix products of GPUs may round their
-/// operands, and ten updates build on each other.
-const TOLERANCE: f64 = 1e-3;
+/// By how much the losses of a device, generator's and discriminator's, may differ from flex's, in units of the loss. Matrix
+/// products of GPUs may round their operands, and ten updates build on each other. Where rounding puts a sample on the other
+/// side of the boundary between two words, the discriminator reads another text: a few in ten steps, 1e-3 each.
+const TOLERANCES: [f64; 2] = [1e-3, 2e-2];
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -56,15 +57,19 @@ fn check(adapters: &[Adapter]) -> Result<ExitCode> {
     let mut agree = true;
     for adapter in adapters.iter().filter(|adapter| adapter.name != flex.name) {
         let (found, line) = timed(&config, adapter)?;
-        let difference = largest_difference(&found, &expected);
-        let verdict = if difference <= TOLERANCE { "agrees with flex" } else { "DIFFERS from flex" };
-        agree &= difference <= TOLERANCE;
-        say!("{line}  {verdict}, by {difference:.1e} at most");
+        let [mlm, disc] = largest_differences(&found, &expected);
+        let same = mlm <= TOLERANCES[0] && disc <= TOLERANCES[1];
+        let verdict = if same { "agrees with flex" } else { "DIFFERS from flex" };
+        agree &= same;
+        say!("{line}  {verdict}, by {mlm:.1e} and {disc:.1e} at most");
     }
     if agree {
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Error::Training(format!("a device computes other losses than flex, by more than {TOLERANCE:e}")))
+    let [mlm, disc] = TOLERANCES;
+    Err(Error::Training(format!(
+        "a device computes other losses than flex, by more than {mlm:e} (generator) or {disc:e} (discriminator)"
+    )))
 }
 
 /// The losses on a device, and a line that tells of them.

@@ -25,9 +25,9 @@ pub struct FinetuneConfig {
     /// Passes over the training data; absent: 3, and 10 where they are few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epochs: Option<f64>,
-    /// Dropout of the encoder and the head while they are fine-tuned, whatever it was in pretraining.
-    #[serde(default = "default::dropout")]
-    pub dropout: f64,
+    /// Dropout of the encoder and the head while they are fine-tuned; absent: what the encoder's configuration has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
     /// The metric that says which checkpoint is the best; absent: the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
@@ -219,7 +219,7 @@ impl FinetuneConfig {
         check.positive("data.max_answer_length", self.data.max_answer_length.unwrap_or(1));
         check.positive("early_stopping", self.early_stopping.unwrap_or(1));
         check.above_zero("epochs", self.epochs.unwrap_or(1.0));
-        check.probability("dropout", self.dropout, 0.0, 0.99);
+        check.probability("dropout", self.dropout.unwrap_or(0.0), 0.0, 0.99);
         let t = &self.training;
         for (key, value) in [
             ("training.steps", t.steps),

@@ -78,11 +78,10 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
     recipe::check_keys(kind, config)?;
     require_precision(&adapter, config.training.precision)?;
-    let model = ModelConfig {
-        hidden_dropout_prob: config.dropout,
-        attention_probs_dropout_prob: config.dropout,
-        ..hub::read_config(&config.model)?
-    };
+    let mut model = hub::read_config(&config.model)?;
+    if let Some(dropout) = config.dropout {
+        (model.hidden_dropout_prob, model.attention_probs_dropout_prob) = (dropout, dropout);
+    }
     let tokenizer = Tokenizer::load(&config.model)?;
     let data = read(kind, config)?;
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {

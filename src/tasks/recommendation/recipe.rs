@@ -58,6 +58,7 @@ pub fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
     let given = [
         ("model", !config.model.as_os_str().is_empty()),
         ("from_scratch", config.from_scratch),
+        ("dropout", config.dropout.is_some()),
         ("data.multi_label", data.multi_label),
         ("data.max_answer_length", data.max_answer_length.is_some()),
         ("optimizer.layerwise_decay", config.optimizer.layerwise_decay.is_some()),
