@@ -23,7 +23,7 @@ SETS = [
     ("sick-sts", "regression", "train.tsv", "dev.tsv", "test.tsv", "pearson", ["--epochs", "5"]),
     ("regression-vader-tweets", "regression", "train.tsv", None, "test.tsv", "pearson", ["--epochs", "5"]),
     ("ner-wnut17", "token-classification", "train.conll", "dev.conll", "test.conll", "f1", ["--epochs", "8"]),
-    ("qa-subjqa", "question-answering", "train.json", None, "dev.json", "f1", ["--epochs", "3"]),
+    ("qa-subjqa", "question-answering", "train.json", None, "dev.json", "f1", ["--epochs", "4", "--max-length", "384"]),
     ("rank-trecqa", "ranking", "train.tsv", "dev.tsv", "test.tsv", "map", ["--epochs", "4"]),
 ]
 

@@ -53,7 +53,9 @@ fn errors_name_the_line_and_the_fields() {
         ("b.jsonl", "{\"text\": \"x\"}\n{\"text\": 1}\n", ["b.jsonl:2:", "not a string"]),
         ("c.jsonl", "{\"text\": \"x\n", ["c.jsonl:1:", "expected a JSON object"]),
         ("d.csv", "a,b\n1,2\n", ["d.csv:1:", "the columns are: a, b"]),
-        ("e.csv", "text,b\n1,2\n3\n", ["e.csv:3:", "fields"]),
+        ("e.csv", "text,b\n1,2\n3\n", ["e.csv:3:", "1 fields; expected 2"]),
+        ("blank.csv", "\n\r\ntext,b\r\n\r\n\"1\r\n\r\n1\",2\r\n\n\n3\r\n", ["blank.csv:10:", "1 fields"]),
+        ("header.tsv", "\r\n\na\tb\n", ["header.tsv:3:", "the columns are: a, b"]),
         ("f.txt", " \n\n", ["f.txt", "holds no text"]),
         ("g.parquet", "PAR1 not at all", ["g.parquet", "Parquet"]),
     ] {
