@@ -152,9 +152,60 @@ pub fn best_threshold(questions: &[Question], figure: fn(&Score) -> f64) -> (f64
     (threshold, best / questions.len().max(1) as f64)
 }
 
+/// The most silent threshold whose mean the best one does not exceed by more than the standard error of their difference
+/// (the one-standard-error rule of Breiman et al., 1984). On few questions the best one owes part of its mean to chance,
+/// and on questions of another kind than these a wrong answer is likelier than a wrong silence.
+pub fn cautious_threshold(questions: &[Question], figure: fn(&Score) -> f64) -> f64 {
+    let mut order: Vec<&Question> = questions.iter().collect();
+    order.sort_by(|a, b| a.no_answer.total_cmp(&b.no_answer));
+    // Silence, then every threshold that keeps one more: what it has gained over silence, and the squares of that.
+    let lowest = order.first().map_or(0.0, |question| question.no_answer);
+    let mut steps = vec![(lowest - 1.0, 0.0, 0.0)];
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for (at, question) in order.iter().enumerate() {
+        let gain = figure(&question.score) - f64::from(u8::from(!question.answerable));
+        sum += gain;
+        squares += gain * gain;
+        // Of equal ones all are kept or none.
+        if order.get(at + 1).is_none_or(|next| next.no_answer > question.no_answer) {
+            steps.push((question.no_answer, sum, squares));
+        }
+    }
+    let best = steps.iter().fold(
+        (f64::NEG_INFINITY, 0.0),
+        |best, &(_, sum, squares)| {
+            if sum > best.0 { (sum, squares) } else { best }
+        },
+    );
+    let count = order.len().max(1) as f64;
+    let is_close = |&&(_, sum, squares): &&(f64, f64, f64)| {
+        let difference: f64 = best.0 - sum;
+        difference * difference * (1.0 + 1.0 / count) <= best.1 - squares
+    };
+    steps.iter().find(is_close).map_or(lowest - 1.0, |&(threshold, ..)| threshold)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gain_within_chance_is_left_alone() {
+        let right = |no_answer| Question::new("cat", &["cat"], no_answer);
+        let wrong = |no_answer| Question::new("cat", &[""], no_answer);
+        // Behind ten sure ones one wrong answer and two right ones: one more, and its standard error is 1.7.
+        let mut questions: Vec<Question> = (0..10).map(|at| right(f64::from(at))).collect();
+        questions.extend([wrong(10.0), right(11.0), right(12.0)]);
+        assert_eq!(best_threshold(&questions, |score| score.f1).0, 12.0);
+        assert_eq!(cautious_threshold(&questions, |score| score.f1), 9.0);
+        // Twenty more are no chance.
+        questions.extend((13..33).map(|at| right(f64::from(at))));
+        assert_eq!(cautious_threshold(&questions, |score| score.f1), 32.0);
+        // Nothing is better than silence; and equal scores stay together.
+        let silent = cautious_threshold(&[wrong(0.5), right(0.5), wrong(0.7)], |score| score.f1);
+        assert!(silent < 0.5, "{silent}");
+        assert_eq!(cautious_threshold(&[right(0.5), right(0.5)], |score| score.f1), 0.5);
+    }
 
     #[test]
     fn answers_are_normalized() {

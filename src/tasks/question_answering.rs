@@ -217,11 +217,7 @@ impl Work for QuestionAnswering {
     fn tune(&mut self, examples: &[Example], predictions: &[Prediction]) {
         if self.unanswerable {
             let questions = self.judged(examples, predictions);
-            let (threshold, figure) = squad::best_threshold(&questions, |score| score.f1);
-            // The official search answers 0 where nothing beats silence, which a difference of scores can exceed.
-            let silence = questions.iter().map(|question| question.no_answer).fold(f64::MAX, f64::min) - 1.0;
-            let at = |threshold| squad::report(&questions, threshold).all.f1;
-            self.no_answer_threshold = if at(threshold) + 1e-9 < figure.max(at(silence)) { silence } else { threshold };
+            self.no_answer_threshold = squad::cautious_threshold(&questions, |score| score.f1);
         }
     }
 
