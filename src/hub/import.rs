@@ -1,6 +1,5 @@
 //! Weights from Hugging Face's files: `model.safetensors`, a sharded safetensors with its index, `pytorch_model.bin`.
 
-use super::config::read_config;
 use super::names;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
@@ -51,29 +50,29 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
     }
 }
 
-/// The network that `make` makes, `class` in `transformers`, with the weights and the configuration of `directory`; its word
-/// table has a row for each token of `tokenizer`.
+/// The network that `make` makes of `config`, `class` in `transformers`, with the weights of `directory`; its word table has
+/// a row for each token of `tokenizer`.
 ///
 /// # Errors
 /// [`Error::Input`] for files that are missing, damaged, or of another network or tokenizer.
 pub fn open<M: ModuleSnapshot>(
     directory: &Path,
+    config: &ModelConfig,
     tokenizer: &Tokenizer,
     device: &Device,
     class: &str,
     make: impl FnOnce(&ModelConfig, &mut Init) -> M,
-) -> Result<(M, ModelConfig)> {
-    let config = read_config(directory)?;
+) -> Result<M> {
     let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
     if words > rows {
         return Err(Error::input(directory, format!("the tokenizer has {words} tokens, the word table {rows} rows")));
     }
-    let mut network = make(&config, &mut Init::blank(config.layer_norm_eps, device));
+    let mut network = make(config, &mut Init::blank(config.layer_norm_eps, device));
     match load_weights(&mut network, directory)?.missing.first() {
         Some(missing) => {
             Err(Error::input(directory, format!("the weights lack {missing}; expected those of an {class}")))
         }
-        None => Ok((network, config)),
+        None => Ok(network),
     }
 }
 

@@ -6,7 +6,7 @@ pub use corrupt::{Corrupted, Game};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::hub::open;
+use crate::hub::{open, read_config};
 use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraModel, Init, Inputs};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::store::ModuleSnapshot;
@@ -146,8 +146,9 @@ impl<M: ModuleSnapshot> Checkpoint<M> {
         class: &str,
         make: impl FnOnce(&ModelConfig, &mut Init) -> M,
     ) -> Result<Self> {
+        let config = read_config(directory)?;
         let tokenizer = Tokenizer::load(directory)?;
-        let (model, config) = open(directory, &tokenizer, device, class, make)?;
+        let model = open(directory, &config, &tokenizer, device, class, make)?;
         Ok(Self { model, config, tokenizer, device: device.clone() })
     }
 

@@ -72,17 +72,25 @@ impl Recommender {
         let settings: Settings =
             serde_json::from_slice(&text).map_err(|error| Error::input(&path, error.to_string()))?;
         let [discriminator, generator] = Network::ALL.map(|network| directory.join(network.name()));
+        let (of_generator, of_discriminator) = (hub::read_config(&generator)?, hub::read_config(&discriminator)?);
         let tokenizer = Tokenizer::load(&generator)?;
         Ok(Self {
-            generator: hub::open(&generator, &tokenizer, device, "ElectraForMaskedLM", ElectraForMaskedLm::new)?.0,
+            generator: hub::open(
+                &generator,
+                &of_generator,
+                &tokenizer,
+                device,
+                "ElectraForMaskedLM",
+                ElectraForMaskedLm::new,
+            )?,
             discriminator: hub::open(
                 &discriminator,
+                &of_discriminator,
                 &tokenizer,
                 device,
                 "ElectraForPreTraining",
                 ElectraForPreTraining::new,
-            )?
-            .0,
+            )?,
             tokenizer,
             settings,
             device: device.clone(),
