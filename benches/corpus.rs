@@ -5,7 +5,7 @@
 use electra_burn::config::{CorpusConfig, Source, TokenizerConfig, load};
 use electra_burn::corpus::read::{Corpus, ReadOptions};
 use electra_burn::corpus::{BuildOptions, Split, TokenStore, build};
-use electra_burn::data::{Cursor, Sequences, TrainLoader};
+use electra_burn::data::{HostRows, Sequences, Steps, TrainSteps};
 use electra_burn::tokenizer::Tokenizer;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,10 +61,10 @@ fn batches(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<(), Box<dyn std::er
     let kinds = tokenizer.kinds();
     let sequences = Sequences::new(Arc::new(TokenStore::open(&path)?), Split::Train, &config, kinds.clone());
     let device = electra_burn::device::select("flex")?.device;
-    let loader = TrainLoader::new(sequences, &config, &kinds, device.clone(), Cursor::default());
+    let steps = TrainSteps::new(sequences, &config, &kinds);
     let started = Instant::now();
     for step in 0..100 {
-        for batch in loader.host_batches(step) {
+        for batch in steps.batches(step) {
             std::hint::black_box(batch.to_device(&device));
         }
     }

@@ -9,7 +9,7 @@ use burn::optim::Optimizer;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use electra_burn::data::Samples;
 use electra_burn::kernels::{
-    AdamW, AttentionMask, Dropout, DropoutStream, attention, linear_gelu, masked_lm, residual_norm, set_portable,
+    AdamW, AttentionMask, Dropout, attention, linear_gelu, masked_lm, residual_norm, set_portable,
 };
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ fn both(name: &str, mut work: impl FnMut()) {
 }
 
 fn main() {
-    let dropout = Dropout::new(0.1, &DropoutStream::default());
+    let dropout = Dropout::new(0.1);
     let [batch, seq] = TOKENS;
 
     let weight = Param::from_tensor(random([HIDDEN, INTERMEDIATE]));

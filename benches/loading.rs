@@ -8,7 +8,7 @@ use burn::train::{ItemLazy, Learner};
 use electra_burn::config::{CorpusConfig, Source, load};
 use electra_burn::corpus::read::{Corpus, ReadOptions};
 use electra_burn::corpus::{BuildOptions, Split, TokenStore, build};
-use electra_burn::data::{Cursor, Sequences, TrainLoader};
+use electra_burn::data::{Cursor, Sequences, StepLoader, TrainSteps};
 use electra_burn::learner::{Pretrainer, WarmupLinear, optimizer, update};
 use electra_burn::tokenizer::Tokenizer;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = electra_burn::device::select("auto")?.device;
     let cursor = Cursor::default();
     cursor.set(0..steps + 1);
-    let loader = TrainLoader::new(sequences, &config, &kinds, device.clone(), cursor);
+    let loader = StepLoader::new(Arc::new(TrainSteps::new(sequences, &config, &kinds)), device.clone(), cursor);
 
     let model = Pretrainer::new(&config, &device.autodiff());
     let mut learner = Learner::new(model, optimizer(&config.optimizer), WarmupLinear::new(&config));

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes the directory `target`, which must not exist, whole or not at all: `fill` writes into a neighbour, which is
 /// flushed and renamed.
@@ -92,4 +92,17 @@ fn sync(directory: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The directory that the environment variable `name` holds, else `part` of this program's directory in the user's cache,
+/// or in that for temporary files.
+pub fn cache(name: &str, part: &str) -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let user = || {
+        variable("XDG_CACHE_HOME")
+            .or_else(|| variable("LOCALAPPDATA"))
+            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+            .unwrap_or_else(std::env::temp_dir)
+    };
+    variable(name).unwrap_or_else(|| user().join("electra-burn").join(part))
 }

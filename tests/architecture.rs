@@ -2,6 +2,8 @@
 
 mod common;
 
+use common::backends::CPU;
+
 use burn::module::Module;
 use electra_burn::config::{Source, load};
 use electra_burn::model::{Embeddings, Encoder, Init};
@@ -9,7 +11,7 @@ use electra_burn::model::{Embeddings, Encoder, Init};
 /// Parameters of the embeddings and the discriminator's encoder of a preset, without heads.
 fn encoder_parameters(preset: &str) -> usize {
     let config = load(&Source { preset: Some(preset.into()), ..Source::default() }).unwrap().model;
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let mut init = Init::new(0, config.initializer_range, config.layer_norm_eps, &device);
     Embeddings::new(&config, &mut init).num_params() + Encoder::new(&config, &mut init).num_params()
 }
@@ -34,7 +36,7 @@ fn large_has_the_papers_size() {
 #[test]
 fn the_pair_holds_the_embeddings_once() {
     let config = common::small_config();
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let pair = electra_burn::model::ElectraPair::new(&config, &device);
     let parts = pair.embeddings.num_params()
         + pair.generator.num_params()
@@ -50,7 +52,7 @@ fn the_pair_holds_the_embeddings_once() {
 #[test]
 fn weights_are_truncated_normal_and_biases_zero() {
     let config = common::small_config();
-    let pair = electra_burn::model::ElectraPair::new(&config, &common::device("flex"));
+    let pair = electra_burn::model::ElectraPair::new(&config, &common::device(CPU));
     let values: Vec<f32> = pair.discriminator.layers[0].intermediate.weight.val().into_data().iter().collect();
     assert!(values.iter().all(|w| w.abs() <= 0.04), "cut at two deviations of 0.02");
     let deviation = (values.iter().map(|w| w * w).sum::<f32>() / values.len() as f32).sqrt();

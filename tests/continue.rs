@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::backends::CPU;
 use common::program::{directory, electra, pretrain, read, refused, succeeds, text};
 use std::path::{Path, PathBuf};
 
@@ -174,7 +175,7 @@ fn a_text_is_corrupted() {
     succeeds(&pretrain(at, &["--output", "run", "--set", "training.steps=2"]));
     let said = "the sea and the river and the town and";
     let play = |seed: &str| {
-        let output = electra(at, &["corrupt", "run", said, "--json", "--device", "flex", "--seed", seed]);
+        let output = electra(at, &["corrupt", "run", said, "--json", "--device", CPU, "--seed", seed]);
         succeeds(&output);
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
@@ -191,8 +192,8 @@ fn a_text_is_corrupted() {
     // Two steps after the start the losses are still near ln 300 and ln 2.
     assert!((found["losses"]["mlm_loss"].as_f64().unwrap() - 300f64.ln()).abs() < 0.5, "{found}");
     assert!((found["losses"]["disc_loss"].as_f64().unwrap() - 2f64.ln()).abs() < 0.1, "{found}");
-    let lines = electra(at, &["corrupt", "run", said, "--device", "flex"]);
+    let lines = electra(at, &["corrupt", "run", said, "--device", CPU]);
     assert!(text(&lines.stdout).contains("discriminator loss"));
-    refused(&electra(at, &["corrupt", "run", "", "--device", "flex"]), &["0 tokens"]);
+    refused(&electra(at, &["corrupt", "run", "", "--device", CPU]), &["0 tokens"]);
     refused(&electra(at, &["corrupt", "nowhere", said]), &["nowhere/discriminator/config.json"]);
 }

@@ -3,6 +3,8 @@
 
 mod common;
 
+use common::backends::CPU;
+
 use std::path::PathBuf;
 
 #[test]
@@ -13,7 +15,7 @@ fn hidden_states_agree_with_transformers() {
     };
     let text = std::fs::read_to_string(directory.join("reference.json")).unwrap();
     let reference: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let encoder = electra_burn::predict::Encoder::open(&directory.join("imported"), &device).unwrap();
     let mut worst = 0.0f64;
     for (text, expected) in

@@ -2,13 +2,15 @@
 
 mod common;
 
+use common::backends::{Backend, CPU};
 use common::program::{MICRO, directory, read};
+use electra_burn::Result;
 use electra_burn::config::{Config, Source, TokenizerConfig, load};
 use electra_burn::corpus::read::Corpus;
 use electra_burn::corpus::{BuildOptions, build, embedded};
+use electra_burn::device::Adapters;
 use electra_burn::learner::{Faults, Report, RunOptions, pretrain};
 use electra_burn::tokenizer::Tokenizer;
-use electra_burn::{Result, device};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +29,7 @@ fn config(at: &Path, set: &[&str]) -> Config {
 }
 
 fn run(at: &Path, name: &str, config: &Config, resume: bool, poisoned_steps: &[usize]) -> Result<Report> {
-    run_on("flex", at, name, config, resume, poisoned_steps)
+    run_on(CPU, at, name, config, resume, poisoned_steps)
 }
 
 fn run_on(
@@ -40,7 +42,7 @@ fn run_on(
 ) -> Result<Report> {
     let options = RunOptions {
         output: at.join(name),
-        adapter: device::select(device)?,
+        adapters: Adapters::select(device, None)?,
         initial: None,
         resume,
         signal: Arc::default(),
@@ -102,30 +104,26 @@ fn too_many_bad_steps_end_the_run_with_what_is_known() {
     assert_eq!(resumed.records.len(), clean.records.len());
 }
 
-/// There the device itself leaves bad updates out, and the host learns of them with the next record.
-#[test]
-#[cfg(feature = "wgpu")]
-fn poisoned_steps_are_skipped_and_counted_on_wgpu() {
-    if device::select("wgpu").is_err() {
-        println!("skipped: no WGPU adapter on this machine");
-        return;
-    }
+on_every_backend!(poisoned_steps_are_skipped_and_counted);
+
+/// On a GPU the device itself leaves bad updates out, and the host learns of them with the next record.
+fn poisoned_steps_are_skipped_and_counted(backend: &Backend) {
     let directory = directory();
     let at = directory.path();
     let config = config(at, &["training.steps=12", "training.log_every=4"]);
-    let on_gpu = run_on("wgpu", at, "gpu", &config, false, &[6, 7]).unwrap();
-    let skipped: Vec<_> = records(&at.join("gpu")).iter().map(|r| r["skipped_steps"].as_u64()).collect();
+    let found = run_on(backend.name, at, "found", &config, false, &[6, 7]).unwrap();
+    let skipped: Vec<_> = records(&at.join("found")).iter().map(|r| r["skipped_steps"].as_u64()).collect();
     assert_eq!(skipped, [None, Some(2), None]);
     // The same steps are left out on the CPU, so that both go the same way.
-    let on_cpu = run(at, "cpu", &config, false, &[6, 7]).unwrap();
+    let expected = run(at, "expected", &config, false, &[6, 7]).unwrap();
     let loss = |report: &Report| report.last_validation().unwrap().mlm_loss;
-    assert!((loss(&on_gpu) - loss(&on_cpu)).abs() < 1e-2, "{} and {}", loss(&on_gpu), loss(&on_cpu));
+    assert!((loss(&found) - loss(&expected)).abs() < 1e-2, "{} and {}", loss(&found), loss(&expected));
 
     let config = Config {
         training: electra_burn::config::TrainingConfig { max_bad_steps: 3, ..config.training.clone() },
         ..config
     };
-    let error = run_on("wgpu", at, "bad", &config, false, &[6, 7, 8]).err().unwrap();
+    let error = run_on(backend.name, at, "bad", &config, false, &[6, 7, 8]).err().unwrap();
     assert!(error.to_string().contains("in 3 steps in a row, the last one step 8"), "{error}");
     let report: serde_json::Value = serde_json::from_str(&read(at.join("bad/bad-step.json"))).unwrap();
     assert_eq!(report["gradient_norms"]["pair.embeddings"], "NaN");

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::backends::CPU;
 use common::program::{directory, electra, pretrain, refused, succeeds, text};
 use electra_burn::data::{Purpose, Rng};
 use serde_json::Value;
@@ -67,7 +68,7 @@ fn keyword_table(directory: &Path, name: &str, count: usize, seed: u64) -> Strin
 /// Fine-tunes the micro encoder; `arguments` come behind.
 fn finetune(directory: &Path, task: &str, train: &str, dev: &str, arguments: &[&str]) -> Output {
     let model = encoder().to_string_lossy();
-    let mut all = vec!["finetune", "--device", "flex", "--no-tui", "--task", task, "--model", &model];
+    let mut all = vec!["finetune", "--device", CPU, "--no-tui", "--task", task, "--model", &model];
     all.extend(["--train", train, "--dev", dev, "--output", "run", "--learning-rate", "5e-3"]);
     all.extend(arguments);
     electra(directory, &all)
@@ -78,8 +79,7 @@ fn results(directory: &Path) -> Value {
 }
 
 fn evaluate(directory: &Path, data: &str) -> Value {
-    let output =
-        electra(directory, &["evaluate", "--device", "flex", "--model", "run/model", "--data", data, "--json"]);
+    let output = electra(directory, &["evaluate", "--device", CPU, "--model", "run/model", "--data", data, "--json"]);
     succeeds(&output);
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -107,8 +107,7 @@ fn a_classifier_learns_a_word_and_answers() {
     let lines = with_stone(3000, 4);
     let input: String = lines.iter().map(|words| words.join(" ") + "\n").collect();
     let input = write(path.join("input.txt"), &input);
-    let arguments =
-        ["predict", "--device", "flex", "--model", "run/model", "--input", &input, "--json", "--top-k", "2"];
+    let arguments = ["predict", "--device", CPU, "--model", "run/model", "--input", &input, "--json", "--top-k", "2"];
     let output = electra(path, &arguments);
     succeeds(&output);
     let answers: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -143,7 +142,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     for checkpoint in checkpoints.iter().filter(|path| !path.ends_with("step-0000014")) {
         std::fs::remove_dir_all(checkpoint).unwrap();
     }
-    let output = electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]);
+    let output = electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]);
     succeeds(&output);
     assert!(text(&output.stdout).contains("going on behind step 14"), "{}", text(&output.stdout));
     assert_eq!(results(path), expected.1);
@@ -155,7 +154,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     assert_eq!(steps(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap()), steps(&records));
 
     let resume =
-        ["finetune", "--device", "flex", "--no-tui", "--resume", "run", "--epochs", "9", "--learning-rate", "1e-3"];
+        ["finetune", "--device", CPU, "--no-tui", "--resume", "run", "--epochs", "9", "--learning-rate", "1e-3"];
     refused(&electra(path, &resume), &["epochs: the run has", "not 9", "optimizer.learning_rate", "cannot change"]);
     assert_eq!(results(path), expected.1);
 }
@@ -218,7 +217,7 @@ fn a_number_for_a_text() {
     assert_eq!(expected["baseline"]["metrics"]["pearson"], 0.0);
 
     // Of a finished run nothing is left to do but to judge it again, without dropout.
-    let output = electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]);
+    let output = electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]);
     succeeds(&output);
     assert_eq!(results(path), expected);
 }
@@ -246,7 +245,7 @@ fn tags_of_words() {
     assert!(judged["f1"].as_f64().unwrap() > 0.95, "{judged}");
     // The tokenizer drops a lone variation selector, so that it has no piece to speak for it.
     let input = write(path.join("input.txt"), "the stone in it\n\nwood\nthe \u{fe0f} stone\n");
-    let output = electra(path, &["predict", "--device", "flex", "--model", "run/model", "--input", &input]);
+    let output = electra(path, &["predict", "--device", CPU, "--model", "run/model", "--input", &input]);
     assert_eq!(text(&output.stdout), "O B-thing O O\n\nB-thing\nO O B-thing\n");
 }
 
@@ -278,7 +277,7 @@ fn answers_in_a_context() {
     let baseline = results(path)["baseline"]["metrics"]["exact_match"].as_f64().unwrap();
     assert!((0.3..0.7).contains(&baseline), "without an answer half of them are right: {baseline}");
     let input = write(path.join("input.tsv.txt"), "the water\tit and stone of the wood in a\n");
-    let output = electra(path, &["predict", "--device", "flex", "--model", "run/model", "--input", &input, "--json"]);
+    let output = electra(path, &["predict", "--device", CPU, "--model", "run/model", "--input", &input, "--json"]);
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((answer["answer"].as_str(), answer["start"].as_u64()), (Some("stone"), Some(7)), "{answer}");
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::backends::CPU;
 use common::program::{directory, electra, pretrain, read, refused, succeeds};
 use electra_burn::data::{Purpose, Rng};
 use serde_json::Value;
@@ -77,7 +78,7 @@ fn sts(folder: &Path) {
 }
 
 fn run(path: &Path, arguments: &[&str]) -> Output {
-    let all = ["glue", "--device", "flex", "--no-tui", "--model", "run/discriminator", "--data", "data"];
+    let all = ["glue", "--device", CPU, "--no-tui", "--model", "run/discriminator", "--data", "data"];
     electra(path, &[&all[..], &["--output", "out"], arguments].concat())
 }
 
@@ -118,7 +119,7 @@ fn tasks_that_are_there_are_run_judged_and_answered() {
     assert!((results["average"].as_f64().unwrap() - average).abs() < 1e-12, "{results:#}");
 
     // Each dev set has its own figures: those of a seed's model on it.
-    let arguments = ["evaluate", "--device", "flex", "--model", "out/MNLI/seed-42/model", "--json", "--data"];
+    let arguments = ["evaluate", "--device", CPU, "--model", "out/MNLI/seed-42/model", "--json", "--data"];
     let judged = electra(path, &[&arguments[..], &["data/MNLI/dev_mismatched.tsv"]].concat());
     let judged: Value = serde_json::from_slice(&judged.stdout).unwrap();
     let ends = ["least", "most"].map(|end| figure("MNLI-mm", "accuracy", end));

@@ -2,6 +2,8 @@
 
 mod common;
 
+use common::backends::CPU;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use electra_burn::hub::{Loaded, load_weights, read_config, save_weights};
@@ -45,7 +47,7 @@ fn rewritten(change: impl Fn(&mut Content)) -> tempfile::TempDir {
 
 fn discriminator(source: &Path) -> Result<(ElectraForPreTraining, Loaded)> {
     let config = read_config(&fixture("discriminator"))?;
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let mut model = ElectraForPreTraining::new(&config, &mut Init::new(0, 0.02, config.layer_norm_eps, &device));
     let loaded = load_weights(&mut model, source)?;
     Ok((model, loaded))
@@ -79,7 +81,7 @@ fn is_the_fixture(source: &Path, tolerance: f32) {
 
 #[test]
 fn import_and_export_keep_every_bit() {
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let directory = tempfile::tempdir().unwrap();
     let same = |model: &str, written: &Path| {
         assert!(read(written) == read(&fixture(model).join("model.safetensors")), "{model} has changed");
@@ -142,7 +144,7 @@ fn shards_and_pytorch_files_load() {
     is_the_fixture(directory.path(), 0.0);
 
     let config = read_config(&fixture("generator_proj")).unwrap();
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let load = |file: &str| {
         let mut model = ElectraForMaskedLm::new(&config, &mut Init::new(0, 0.02, 1e-12, &device));
         let loaded = load_weights(&mut model, &fixture("generator_proj").join(file)).unwrap();

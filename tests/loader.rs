@@ -9,11 +9,12 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use burn::train::metric::Adaptor;
 use burn::train::{ItemLazy, TrainStep};
+use common::backends::CPU;
 use common::{device, program::directory};
 use electra_burn::config::{Source, TokenizerConfig, load};
 use electra_burn::corpus::read::Corpus;
 use electra_burn::corpus::{BuildOptions, Split, TokenStore, build};
-use electra_burn::data::{Cursor, Sequences, StepBatch, TrainLoader};
+use electra_burn::data::{Cursor, HostRows, Sequences, StepBatch, StepLoader, Steps, TrainSteps};
 use electra_burn::learner::{Pretrainer, Seen};
 use electra_burn::objective::Tally;
 use electra_burn::tokenizer::Tokenizer;
@@ -34,7 +35,7 @@ fn four_batches_of_eight_are_one_of_thirty_two() {
     let directory = directory();
     let (store, tokenizer) = store(directory.path());
     let kinds = tokenizer.kinds();
-    let device = device("flex");
+    let device = device(CPU);
     let step = |batch_size: usize, accumulation: usize| {
         let set = vec![
             format!("data.batch_size={batch_size}"),
@@ -46,10 +47,10 @@ fn four_batches_of_eight_are_one_of_thirty_two() {
         ];
         let config = load(&Source { set, ..Source::default() }).unwrap();
         let sequences = Sequences::new(store.clone(), Split::Train, &config, kinds.clone());
-        let loader = TrainLoader::new(sequences, &config, &kinds, device.clone(), Cursor::default());
+        let steps = TrainSteps::new(sequences, &config, &kinds);
         let trainer = Pretrainer::new(&config, &device.clone().autodiff());
-        let batches = loader.host_batches(3).iter().map(|batch| batch.to_device(&device)).collect();
-        let output = TrainStep::step(&trainer, StepBatch { step: 4, batches });
+        let batches = steps.batches(3).iter().map(|batch| batch.to_device(&device)).collect();
+        let output = TrainStep::step(&trainer, StepBatch::new(4, 0, batches));
         let grads = Collect::of(&trainer, &output.grads);
         let seen: Arc<Seen<Tally>> = output.item.sync().unwrap().adapt();
         let tally = &seen.tally;
@@ -104,13 +105,14 @@ fn batch_k_alone_equals_batch_k_of_a_run() {
         let sequences = Sequences::new(store.clone(), Split::Train, &config, kinds.clone());
         // From the end of the first pass over the corpus into the second.
         let border = sequences.len() / 14;
-        let loader = TrainLoader::new(sequences, &config, &kinds, device("flex"), cursor.clone());
+        let steps = Arc::new(TrainSteps::new(sequences, &config, &kinds));
+        let loader = StepLoader::new(steps.clone(), device(CPU), cursor.clone());
         cursor.set(border - 3..border + 3);
         let run: Vec<_> = loader.iter().map(|item| item.unwrap()).collect();
         assert_eq!(run.len(), 6);
         for (step, seen) in (border - 3..).zip(&run) {
             assert_eq!(seen.step, step + 1);
-            let alone = loader.host_batches(step);
+            let alone = steps.batches(step);
             assert_eq!(seen.batches.len(), 2);
             for (seen, alone) in seen.batches.iter().zip(&alone) {
                 let ids = |ids: &burn::tensor::Tensor<2, burn::tensor::Int>| {

@@ -9,7 +9,7 @@ use burn::train::TrainStep;
 use common::backends::Backend;
 use common::{random_batch, small_config};
 use electra_burn::config::{ObjectiveConfig, ObjectiveKind};
-use electra_burn::data::{Counts, Draws, HostBatch, StepBatch};
+use electra_burn::data::{Counts, Draws, HostBatch, HostRows, StepBatch};
 use electra_burn::learner::{Pretrainer, clip_to_norm, optimizer};
 use electra_burn::model::ElectraPair;
 use electra_burn::objective::forward;
@@ -202,7 +202,7 @@ fn accumulated_gradients_are_those_of_the_large_batch(backend: &Backend) {
     let step = |batches: Vec<&HostBatch>| {
         let batches = batches.into_iter().map(|batch| batch.to_device(&plain)).collect();
         // Dropout would draw other numbers for other shapes: gradients are taken at rate 0.
-        TrainStep::step(&trainer, StepBatch { step: 1, batches })
+        TrainStep::step(&trainer, StepBatch::new(1, 0, batches))
     };
     assert_eq!(config.model.hidden_dropout_prob, 0.0);
     let (one, two) = (step(vec![&whole]), step(vec![&part(0), &part(2)]));
@@ -232,7 +232,7 @@ fn a_tiny_model_overfits_one_batch(backend: &Backend) {
     let mut optimizer = optimizer(&config.optimizer);
     let batch = random_batch(4, 12, false).to_device(&device.clone().inner());
     for step in 1..=800 {
-        let output = TrainStep::step(&trainer, StepBatch { step, batches: vec![batch.clone()] });
+        let output = TrainStep::step(&trainer, StepBatch::new(step, 0, vec![batch.clone()]));
         let (grads, _) = clip_to_norm(&trainer, output.grads, 1.0);
         trainer = optimizer.step(config.optimizer.learning_rate, trainer, grads);
     }
@@ -248,7 +248,7 @@ fn clipping_goes_by_the_global_norm(backend: &Backend) {
     let device = backend.device.clone().autodiff();
     let trainer = Pretrainer::new(&small_config(), &device);
     let batch = random_batch(4, 12, false).to_device(&device.clone().inner());
-    let grads = || TrainStep::step(&trainer, StepBatch { step: 1, batches: vec![batch.clone()] }).grads;
+    let grads = || TrainStep::step(&trainer, StepBatch::new(1, 0, vec![batch.clone()])).grads;
 
     struct Collect<'a>(&'a GradientsParams, Vec<f64>);
     impl burn::module::ModuleVisitor for Collect<'_> {
@@ -316,7 +316,7 @@ fn the_ablations_overfit_one_batch(backend: &Backend) {
         let mut optimizer = optimizer(&config.optimizer);
         let batch = random_batch(4, 12, false).to_device(&device.clone().inner());
         for step in 1..=400 {
-            let output = TrainStep::step(&trainer, StepBatch { step, batches: vec![batch.clone()] });
+            let output = TrainStep::step(&trainer, StepBatch::new(step, 0, vec![batch.clone()]));
             let (grads, _) = clip_to_norm(&trainer, output.grads, 1.0);
             trainer = optimizer.step(config.optimizer.learning_rate, trainer, grads);
         }

@@ -13,7 +13,7 @@ use burn::train::metric::Adaptor;
 use burn::train::{ItemLazy, Learner};
 use common::backends::{Backend, Tolerance};
 use electra_burn::config::{ModelConfig, ObjectiveConfig, Source, load};
-use electra_burn::data::{Counts, Draws, HostBatch, StepBatch};
+use electra_burn::data::{Counts, Draws, HostBatch, HostRows, StepBatch};
 use electra_burn::hub::{load_weights, read_config};
 use electra_burn::learner::{Pretrainer, Seen, WarmupLinear, optimizer, update};
 use electra_burn::model::{
@@ -353,7 +353,7 @@ fn follows_the_reference_trajectory(backend: &Backend) {
     let batches = Tensors::open("trajectory/batches.safetensors");
     for (step, expected) in expected["steps"].as_array().unwrap().iter().enumerate() {
         let host = trajectory_batch(&batches, step);
-        let input = StepBatch { step: step + 1, batches: vec![host.to_device(&device.clone().inner())] };
+        let input = StepBatch::new(step + 1, 0, vec![host.to_device(&device.clone().inner())]);
         let seen = update(&mut learner, input, config.optimizer.max_grad_norm).unwrap().sync().unwrap();
         let seen: Arc<Seen<Tally>> = seen.adapt();
         let close = |what: &str, found: f64| {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::backends::CPU;
 use common::program::{directory, electra, pretrain, refused, succeeds, text};
 use electra_burn::predict::{Detector, Filler};
 use std::path::Path;
@@ -19,7 +20,7 @@ fn a_run_answers() {
     succeeds(&pretrain(at, &["--output", "run", "--set", "training.steps=2"]));
 
     let said = "The sea, the river and the town.";
-    let found = json(at, &["detect", "--json", "--device", "flex", "--model", "run/discriminator", said]);
+    let found = json(at, &["detect", "--json", "--device", CPU, "--model", "run/discriminator", said]);
     assert_eq!(found["text"], said);
     let tokens = found["tokens"].as_array().unwrap();
     let mut end = 0;
@@ -34,11 +35,11 @@ fn a_run_answers() {
     }
     assert_eq!(end, said.len(), "without special tokens, and to the end");
 
-    let lines = electra(at, &["detect", "--device", "flex", "--model", "run/discriminator", said]);
+    let lines = electra(at, &["detect", "--device", CPU, "--model", "run/discriminator", said]);
     succeeds(&lines);
     assert_eq!(text(&lines.stdout).lines().count(), tokens.len(), "a row a token");
 
-    let fill = ["fill", "--json", "--device", "flex", "--top-k", "7", "--model", "run/generator"];
+    let fill = ["fill", "--json", "--device", CPU, "--top-k", "7", "--model", "run/generator"];
     let found = json(at, &[&fill[..], &["The [MASK] of the [MASK]."]].concat());
     let masks = found["masks"].as_array().unwrap();
     assert_eq!(masks.len(), 2);
@@ -57,7 +58,7 @@ fn long_texts_are_read_in_windows() {
     let directory = directory();
     let at = directory.path();
     succeeds(&pretrain(at, &["--output", "run", "--set", "training.steps=2"]));
-    let device = common::device("flex");
+    let device = common::device(CPU);
     let detector = Detector::open(&at.join("run/discriminator"), &device).unwrap();
     let long = "the sea and the river ".repeat(20);
     let verdicts = detector.detect(&long).unwrap();

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::backends::CPU;
 use common::program::{directory, electra, read, refused, succeeds, text};
 use electra_burn::data::{Purpose, Rng};
 use serde_json::Value;
@@ -53,7 +54,7 @@ fn file(directory: &Path, name: &str, count: usize, seed: u64) -> String {
 }
 
 fn recommend(directory: &Path, train: &str, dev: &str, arguments: &[&str]) -> Output {
-    let mut all = vec!["finetune", "--device", "flex", "--no-tui", "--task", "recommendation"];
+    let mut all = vec!["finetune", "--device", CPU, "--no-tui", "--task", "recommendation"];
     all.extend(["--train", train, "--dev", dev, "--output", "run"]);
     all.extend(arguments);
     electra(directory, &all)
@@ -78,7 +79,7 @@ fn results(directory: &Path) -> Value {
 }
 
 fn evaluate(directory: &Path, data: &str) -> Value {
-    let arguments = ["evaluate", "--device", "flex", "--model", "run/model", "--data", data, "--json"];
+    let arguments = ["evaluate", "--device", CPU, "--model", "run/model", "--data", data, "--json"];
     let output = electra(directory, &arguments);
     succeeds(&output);
     serde_json::from_slice(&output.stdout).unwrap()
@@ -134,7 +135,7 @@ fn answers_follow_the_lines(path: &Path) {
     let some = line(&asked[0]);
     lines += &format!("unknown {some}\n{}{some}", format!("{} ", name(11)).repeat(200));
     let input = write(path, "input.txt", &lines);
-    let base = ["predict", "--device", "flex", "--model", "run/model", "--input", &input];
+    let base = ["predict", "--device", CPU, "--model", "run/model", "--input", &input];
     let output = electra(path, &[base.as_slice(), &["--json"]].concat());
     succeeds(&output);
     let answers: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -176,13 +177,13 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     checkpoints[3..].iter().for_each(|checkpoint| std::fs::remove_dir_all(checkpoint).unwrap());
     std::fs::remove_dir_all(run.join("model")).unwrap();
     std::fs::remove_file(run.join("results.json")).unwrap();
-    succeeds(&electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]));
+    succeeds(&electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]));
     assert_eq!(results(path), expected.1);
     assert!(model() == expected.0, "the weights differ");
 
     // Other sessions are another run.
     file(path, "train.txt", 100, 5);
-    let output = electra(path, &["finetune", "--device", "flex", "--no-tui", "--resume", "run"]);
+    let output = electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]);
     refused(&output, &["data.train", "others"]);
 }
 
@@ -239,6 +240,6 @@ fn wrong_input_names_file_and_line() {
     let said = text(&output.stdout);
     assert!(said.contains("train: 40 sessions") && said.contains("1 bad rows left out; the first: f.txt:41"), "{said}");
     let other = bad("g.txt", "x y\n");
-    let evaluated = electra(path, &["evaluate", "--device", "flex", "--model", "run/model", "--data", &other]);
+    let evaluated = electra(path, &["evaluate", "--device", CPU, "--model", "run/model", "--data", &other]);
     refused(&evaluated, &["g.txt:1:"]);
 }

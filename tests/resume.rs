@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::backends::{Backend, CPU};
 use common::program::{MICRO, directory, electra, overridden, read, refused, succeeds, text};
 use electra_burn::data::{Purpose, Rng};
 use std::path::Path;
@@ -97,14 +98,10 @@ fn killed(device: &str, kills: usize) {
     same(at, "whole", "killed");
 }
 
-#[test]
-fn killed_runs_go_on_bit_for_bit_on_flex() {
-    killed("flex", 10);
-}
+on_every_cpu_backend!(killed_runs_go_on_bit_for_bit);
 
-#[test]
-fn killed_runs_go_on_bit_for_bit_on_ndarray() {
-    killed("ndarray", 10);
+fn killed_runs_go_on_bit_for_bit(backend: &Backend) {
+    killed(backend.name, 10);
 }
 
 /// SIGTERM saves the step that it comes in: nothing is done twice.
@@ -113,12 +110,12 @@ fn killed_runs_go_on_bit_for_bit_on_ndarray() {
 fn a_terminated_run_loses_no_step() {
     let directory = directory();
     let at = directory.path();
-    whole(at, "flex", "whole");
+    whole(at, CPU, "whole");
     let mut stops = Vec::new();
     for attempt in 0.. {
         let arguments = if attempt == 0 { ["--output", "stopped"] } else { ["--resume", "stopped"] };
         let before = steps(&at.join("stopped"));
-        let mut child = command(at, "flex", &arguments, &SET).spawn().unwrap();
+        let mut child = command(at, CPU, &arguments, &SET).spawn().unwrap();
         // Behind the next record, so that every part gets somewhere.
         while steps(&at.join("stopped")) <= before && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
@@ -144,11 +141,11 @@ fn a_terminated_run_loses_no_step() {
     same(at, "whole", "stopped");
 }
 
-#[test]
-fn a_run_moves_between_backends() {
+on_every_backend!(a_run_moves_to);
+
+fn a_run_moves_to(backend: &Backend) {
     let directory = directory();
     let at = directory.path();
-    whole(at, "flex", "whole");
     let set: Vec<&str> =
         SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=30" } else { s }).collect();
     // Without dropout, which each backend draws for itself.
@@ -156,16 +153,16 @@ fn a_run_moves_between_backends() {
     let run = |device: &str, arguments: &[&str], set: &[&str]| {
         succeeds(&command(at, device, arguments, &[set, &dropout].concat()).output().unwrap());
     };
-    run("flex", &["--output", "alone"], &set);
-    run("flex", &["--output", "moved"], &set);
-    run("flex", &["--resume", "alone", "--set", "training.steps=60"], &[]);
-    run("ndarray", &["--resume", "moved", "--set", "training.steps=60"], &[]);
+    run(CPU, &["--output", "alone"], &set);
+    run(CPU, &["--output", "moved"], &set);
+    run(CPU, &["--resume", "alone", "--set", "training.steps=60"], &[]);
+    run(backend.name, &["--resume", "moved", "--set", "training.steps=60"], &[]);
     let (alone, moved) = (trace(&at.join("alone")).0, trace(&at.join("moved")).0);
     assert_eq!(alone.len(), moved.len());
     for (one, other) in alone.iter().zip(&moved) {
         for key in ["mlm_loss", "disc_loss"] {
             let (one, other) = (one[key].as_f64().unwrap(), other[key].as_f64().unwrap());
-            assert!((one - other).abs() < 1e-4, "{key}: {one} and {other}");
+            assert!((one - other).abs() < backend.tolerance.trajectory, "{key}: {one} and {other}");
         }
     }
 }
@@ -176,8 +173,8 @@ fn damaged_checkpoints_are_passed_over() {
     let at = directory.path();
     let set: Vec<&str> =
         SET.iter().map(|s| if s.starts_with("training.keep") { "training.keep_checkpoints=9" } else { s }).collect();
-    succeeds(&command(at, "flex", &["--output", "whole"], &set).output().unwrap());
-    succeeds(&command(at, "flex", &["--output", "run"], &set).output().unwrap());
+    succeeds(&command(at, CPU, &["--output", "whole"], &set).output().unwrap());
+    succeeds(&command(at, CPU, &["--output", "run"], &set).output().unwrap());
     let file = |step: usize, name: &str| at.join(format!("run/checkpoints/step-{step:07}/{name}"));
     let bytes = std::fs::read(file(60, "model.bpk")).unwrap();
     std::fs::write(file(60, "model.bpk"), &bytes[..bytes.len() / 2]).unwrap();
@@ -189,7 +186,7 @@ fn damaged_checkpoints_are_passed_over() {
     // A line that a crash has cut off.
     let metrics = read(at.join("run/metrics.jsonl"));
     std::fs::write(at.join("run/metrics.jsonl"), &metrics[..metrics.len() - 30]).unwrap();
-    let output = command(at, "flex", &["--resume", "run"], &set).output().unwrap();
+    let output = command(at, CPU, &["--resume", "run"], &set).output().unwrap();
     succeeds(&output);
     let out = text(&output.stdout);
     for part in [
@@ -207,9 +204,9 @@ fn damaged_checkpoints_are_passed_over() {
 fn what_must_not_change_is_named() {
     let directory = directory();
     let at = directory.path();
-    succeeds(&command(at, "flex", &["--output", "run"], &["training.steps=4"]).output().unwrap());
+    succeeds(&command(at, CPU, &["--output", "run"], &["training.steps=4"]).output().unwrap());
     let resume =
-        |set: &[&str]| electra(at, &[&["pretrain", "--device", "flex", "--resume", "run", "--set"], set].concat());
+        |set: &[&str]| electra(at, &[&["pretrain", "--device", CPU, "--resume", "run", "--set"], set].concat());
     refused(
         &resume(&["model.hidden_size=64", "seed=9", "training.steps=6"]),
         &["model.hidden_size: the run has 32, not 64", "seed: the run has", "cannot change while a run goes on"],
@@ -231,18 +228,18 @@ fn two_processes_do_not_write_to_one_run() {
     let set: Vec<&str> =
         SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=5000" } else { s }).collect();
     let set = [&set[..], &["schedule.warmup_steps=4"]].concat();
-    let mut first = command(at, "flex", &["--output", "run"], &set).spawn().unwrap();
+    let mut first = command(at, CPU, &["--output", "run"], &set).spawn().unwrap();
     while steps(&at.join("run")) == 0 {
         assert!(first.try_wait().unwrap().is_none(), "the first run ended");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let second = electra(at, &["pretrain", "--device", "flex", "--resume", "run"]);
+    let second = electra(at, &["pretrain", "--device", CPU, "--resume", "run"]);
     let id = first.id();
     first.kill().unwrap();
     first.wait().unwrap();
     refused(&second, &[&format!("process {id} is writing to this run")]);
     // A lock does not outlive its process.
-    succeeds(&electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=40"]));
+    succeeds(&electra(at, &["pretrain", "--device", CPU, "--resume", "run", "--set", "training.steps=40"]));
 }
 
 /// A limit on the size of files stands for a disk that is full in the middle of a checkpoint: the optimizer's part is
@@ -252,11 +249,11 @@ fn two_processes_do_not_write_to_one_run() {
 fn a_full_disk_leaves_the_checkpoints_intact() {
     let directory = directory();
     let at = directory.path();
-    whole(at, "flex", "whole");
+    whole(at, CPU, "whole");
     let set: Vec<&str> =
         SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=20" } else { s }).collect();
     let set = [&set[..], &["schedule.warmup_steps=6"]].concat();
-    succeeds(&command(at, "flex", &["--output", "run"], &set).output().unwrap());
+    succeeds(&command(at, CPU, &["--output", "run"], &set).output().unwrap());
     let optimizer = std::fs::metadata(at.join("run/checkpoints/step-0000020/optimizer.bpk")).unwrap().len();
     let model = std::fs::metadata(at.join("run/checkpoints/step-0000020/model.bpk")).unwrap().len();
     assert!(model + 40_000 < optimizer, "{model} and {optimizer}");
@@ -264,7 +261,7 @@ fn a_full_disk_leaves_the_checkpoints_intact() {
     let mut limited = Command::new("sh");
     // Blocks of 512 bytes; a write beyond the limit is an error, where the signal is ignored.
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", (model + optimizer) / 2 / 512);
-    limited.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_electra"), "pretrain", "--device", "flex"]);
+    limited.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_electra"), "pretrain", "--device", CPU]);
     limited
         .args(["--resume", "run", "--set", "training.steps=60"])
         .current_dir(at)
@@ -276,7 +273,7 @@ fn a_full_disk_leaves_the_checkpoints_intact() {
     let left: Vec<_> = std::fs::read_dir(at.join("run/checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(["step-0000010", "step-0000020"].iter().all(|step| left.iter().any(|name| name == step)), "{left:?}");
     assert!(!left.iter().any(|name| name == "step-0000030"), "{left:?}");
-    succeeds(&electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=60"]));
+    succeeds(&electra(at, &["pretrain", "--device", CPU, "--resume", "run", "--set", "training.steps=60"]));
 }
 
 /// A folder that cannot be written to, in a way that stops the superuser too.
@@ -287,7 +284,7 @@ fn a_checkpoint_folder_that_vanishes_ends_the_run_with_its_name() {
     let set: Vec<&str> =
         SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=100000" } else { s }).collect();
     let set = [&set[..], &["schedule.warmup_steps=6"]].concat();
-    let mut child = command(at, "flex", &["--output", "run"], &set).spawn().unwrap();
+    let mut child = command(at, CPU, &["--output", "run"], &set).spawn().unwrap();
     let checkpoints = at.join("run/checkpoints");
     while !checkpoints.join("step-0000010").exists() {
         assert!(child.try_wait().unwrap().is_none(), "the run ended");
@@ -304,7 +301,7 @@ fn a_checkpoint_folder_that_vanishes_ends_the_run_with_its_name() {
     assert!(stderr.contains("cannot be written") && !stderr.contains("panicked"), "{stderr}");
     std::fs::remove_file(&checkpoints).unwrap();
     std::fs::rename(at.join("run/aside"), &checkpoints).unwrap();
-    let resumed = electra(at, &["pretrain", "--device", "flex", "--resume", "run", "--set", "training.steps=40"]);
+    let resumed = electra(at, &["pretrain", "--device", CPU, "--resume", "run", "--set", "training.steps=40"]);
     // Where the run had come further than that, there is nothing left to do.
     succeeds(&resumed);
 }
@@ -316,7 +313,7 @@ fn the_best_and_every_nth_checkpoint_are_kept() {
     let set =
         [&SET[..6], &["training.keep_every=20", "training.keep_best=disc_auc", "training.validate_every=10"]].concat();
     let set: Vec<&str> = set.into_iter().filter(|s| *s != "training.validate_every=25").collect();
-    succeeds(&command(at, "flex", &["--output", "run"], &set).output().unwrap());
+    succeeds(&command(at, CPU, &["--output", "run"], &set).output().unwrap());
     let records = trace(&at.join("run")).0;
     let auc = |r: &serde_json::Value| r["disc_auc"].as_f64().unwrap();
     let valid = records.iter().filter(|r| r["split"] == "valid" && r["step"] != 0);
@@ -340,13 +337,13 @@ fn the_best_and_every_nth_checkpoint_are_kept() {
 fn runs_are_listed_with_what_became_of_them() {
     let directory = directory();
     let at = directory.path();
-    let run = |name: &str, set: &[&str]| command(at, "flex", &["--output", name], set).output().unwrap();
+    let run = |name: &str, set: &[&str]| command(at, CPU, &["--output", name], set).output().unwrap();
     succeeds(&run("runs/done", &["training.steps=4"]));
     // A weight that overflows makes every step bad.
     let failed =
         run("runs/failed", &["training.steps=9", "training.max_bad_steps=2", "objective.discriminator_weight=1e300"]);
     assert_eq!(failed.status.code(), Some(1), "{}", text(&failed.stderr));
-    let mut killed = command(at, "flex", &["--output", "runs/killed"], &["training.steps=5000"]).spawn().unwrap();
+    let mut killed = command(at, CPU, &["--output", "runs/killed"], &["training.steps=5000"]).spawn().unwrap();
     while steps(&at.join("runs/killed")) == 0 {
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -371,20 +368,16 @@ fn runs_are_listed_with_what_became_of_them() {
     refused(&electra(at, &["runs", "nowhere"]), &["nowhere"]);
 }
 
-/// On a GPU, or on a software adapter such as lavapipe.
-#[test]
-#[cfg(feature = "wgpu")]
-fn a_resumed_run_agrees_on_wgpu() {
-    if electra_burn::device::select("wgpu").is_err() {
-        println!("skipped: no WGPU adapter on this machine");
-        return;
-    }
+on_every_backend!(a_resumed_run_agrees);
+
+fn a_resumed_run_agrees(backend: &Backend) {
     let directory = directory();
     let at = directory.path();
     let dropout = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=2"];
     let run = |arguments: &[&str], steps: &str| {
         let set = [&[steps, "training.log_every=2", "training.checkpoint_every=5"], &dropout[..]].concat();
-        succeeds(&command(at, "wgpu", arguments, &set).output().unwrap());
+        let portable: &[&str] = if backend.portable { &["--portable"] } else { &[] };
+        succeeds(&command(at, backend.name, &[portable, arguments].concat(), &set).output().unwrap());
     };
     run(&["--output", "whole"], "training.steps=12");
     run(&["--output", "parts"], "training.steps=12");
@@ -396,6 +389,6 @@ fn a_resumed_run_agrees_on_wgpu() {
     assert_eq!((&whole["step"], &parts["step"]), (&12.into(), &12.into()));
     for key in ["mlm_loss", "disc_loss"] {
         let (whole, parts) = (whole[key].as_f64().unwrap(), parts[key].as_f64().unwrap());
-        assert!((whole - parts).abs() < 1e-3, "{key}: {whole} and {parts}");
+        assert!((whole - parts).abs() < backend.tolerance.trajectory, "{key}: {whole} and {parts}");
     }
 }

@@ -3,7 +3,8 @@
 use super::{BenchOptions, Stream, median};
 use crate::config::Config;
 use crate::data::{Batch, Samples};
-use crate::learner::{Pretrainer, apply, begin_step};
+use crate::kernels::begin_dropout;
+use crate::learner::{Pretrainer, apply};
 use crate::model::Inputs;
 use crate::objective::Part;
 use burn::tensor::{Device, ExecutionError, Tensor};
@@ -61,7 +62,7 @@ impl Breakdown {
             let input = stream.step(step, device);
             times[0].push(clock.lap());
             let model = learner.model();
-            begin_step(&model, device, config.seed, step);
+            begin_dropout(device, input.key);
             let [given, drawn] = generator(&model, &input.batches[0], config, &mut clock);
             let batches = input.batches.len() as f64;
             times[2].push((drawn - given).max(0.0) * batches);

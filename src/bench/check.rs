@@ -4,7 +4,7 @@ use super::Stream;
 use crate::config::Config;
 use crate::device::Adapter;
 use crate::error::{Error, Result};
-use crate::learner::{Pretrainer, Seen, WarmupLinear, begin_step, optimizer, update};
+use crate::learner::{Pretrainer, Seen, WarmupLinear, optimizer, update};
 use crate::objective::Tally;
 use burn::train::metric::Adaptor;
 use burn::train::{ItemLazy, Learner};
@@ -23,7 +23,6 @@ pub fn first_losses(config: &Config, adapter: &Adapter, steps: usize) -> Result<
     let mut learner = Learner::new(model, optimizer(&config.optimizer), WarmupLinear::new(config));
     let mut losses = Vec::with_capacity(steps);
     for step in 0..steps {
-        begin_step(&learner.model(), device, config.seed, step);
         let seen = update(&mut learner, stream.step(step, device), config.optimizer.max_grad_norm);
         let seen = seen.and_then(ItemLazy::sync).map_err(|error| failed(&error))?;
         let seen: Arc<Seen<Tally>> = seen.adapt();

@@ -15,7 +15,7 @@ pub use stream::Stream;
 use crate::config::Config;
 use crate::device::{Adapter, require_precision};
 use crate::error::{Error, Result};
-use crate::learner::{Pretrainer, WarmupLinear, begin_step, optimizer, update};
+use crate::learner::{Pretrainer, WarmupLinear, optimizer, update};
 use burn::module::Module;
 use burn::tensor::ExecutionError;
 use burn::train::{ItemLazy, Learner};
@@ -95,8 +95,7 @@ fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::resul
     for step in 0..options.warmup + options.steps {
         let started = Instant::now();
         let input = stream.step(step, &device);
-        let counts = input.counts();
-        begin_step(&learner.model(), &device, config.seed, step);
+        let counts = input.counts;
         update(&mut learner, input, config.optimizer.max_grad_norm)?.sync()?;
         if step >= options.warmup {
             steps.push(started.elapsed().as_secs_f64());

@@ -1,7 +1,7 @@
 //! Batches of random tokens, made by the code that makes those of a run.
 
 use crate::config::Config;
-use crate::data::{HostBatch, Masking, Purpose, Rng, Row, StepBatch};
+use crate::data::{HostBatch, HostRows, Masking, Purpose, Rng, Row, StepBatch, step_key};
 use crate::tokenizer::{SpecialTokens, TokenKinds};
 use burn::tensor::Device;
 
@@ -36,7 +36,7 @@ impl Stream {
     /// Step `step`, counted from 0, on `device`.
     pub fn step(&self, step: usize, device: &Device) -> StepBatch {
         let batches = (0..self.batches).map(|batch| self.batch(step, batch).to_device(device)).collect();
-        StepBatch { step: step + 1, batches }
+        StepBatch::new(step + 1, step_key(self.seed, step, 0), batches)
     }
 
     fn batch(&self, step: usize, batch: usize) -> HostBatch {

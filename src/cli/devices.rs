@@ -2,7 +2,7 @@
 
 use electra_burn::bench::{first_losses, largest_differences};
 use electra_burn::config::{self, Config, Source};
-use electra_burn::device::{Adapter, absent, adapters, auto, precisions};
+use electra_burn::device::{Adapter, absent, adapters, auto, compiled, kernel_cache, precisions};
 use electra_burn::{Error, Result};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -17,6 +17,8 @@ pub struct Arguments {
     #[arg(long)]
     check: bool,
 }
+
+const GIB: f64 = (1u64 << 30) as f64;
 
 /// Steps of a check.
 const STEPS: usize = 10;
@@ -33,11 +35,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     for adapter in &all {
         let mark = if chosen.name == adapter.name { '*' } else { ' ' };
         let formats = precisions(adapter).join(", ");
-        say!("{mark} {:<10} {:<40} {formats}", adapter.name, adapter.description);
+        let memory = adapter.memory.map_or_else(|| "-".into(), |bytes| format!("{:.1} GiB", bytes as f64 / GIB));
+        say!("{mark} {:<10} {:<52} {memory:>9}  {formats}", adapter.name, adapter.description);
+    }
+    for backend in compiled().iter().filter(|name| !all.iter().any(|adapter| adapter.name.starts_with(**name))) {
+        say!("  {backend:<10} no device found");
+    }
+    for backend in absent() {
+        say!("  {backend:<10} not compiled in: cargo build --features {backend}");
     }
     say!("\n* `--device auto` takes {}: {reason}", chosen.name);
-    if let names @ [_, ..] = &absent()[..] {
-        say!("  not compiled in: {} (cargo build --features NAME)", names.join(", "));
+    if let Some(path) = kernel_cache() {
+        say!("  kernels and what was tuned about them are kept in {}", path.display());
     }
     if arguments.check { check(&all) } else { Ok(ExitCode::SUCCESS) }
 }

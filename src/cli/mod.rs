@@ -12,6 +12,7 @@ mod bench;
 mod corpus;
 mod corrupt;
 mod detect;
+mod device;
 mod devices;
 mod evaluate;
 mod export;
@@ -27,6 +28,8 @@ mod runs;
 mod signals;
 mod tokenizer;
 mod training;
+#[cfg(feature = "remote")]
+mod worker;
 
 use clap::{Parser, Subcommand};
 use electra_burn::{Result, kernels};
@@ -79,6 +82,9 @@ enum Command {
     Bench(bench::Arguments),
     /// List the devices that can be trained on, and check them
     Devices(devices::Arguments),
+    /// Serve the devices of this host to runs on other hosts
+    #[cfg(feature = "remote")]
+    Worker(worker::Arguments),
 }
 
 /// Parses the command line and runs the command. Wrong usage ends the program with exit code 2.
@@ -102,5 +108,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        #[cfg(feature = "remote")]
+        Command::Worker(arguments) => worker::run(arguments),
     }
 }

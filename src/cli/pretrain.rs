@@ -1,10 +1,11 @@
 //! `electra pretrain`
 
+use super::device::Devices;
 use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::corpus::Progress;
 use electra_burn::learner::{self, Faults, Report, RunOptions};
-use electra_burn::{Result, device, hub};
+use electra_burn::{Result, hub};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -36,9 +37,8 @@ pub struct Arguments {
     /// Run directory, new or empty [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// auto, or a name that `electra devices` lists
-    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
-    device: String,
+    #[command(flatten)]
+    devices: Devices,
     /// Override a configuration key, for example training.steps=1000
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -64,10 +64,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     arguments.reading.apply(&mut config.corpus);
     config.init.discriminator = arguments.init_discriminator.clone().or(config.init.discriminator);
     config.init.generator = arguments.init_generator.clone().or(config.init.generator);
-    let adapter = device::select(&arguments.device)?;
+    let adapters = arguments.devices.open()?;
     let initial = match &arguments.resume {
         Some(run) if learner::has_checkpoint(run) => None,
-        _ => hub::load_pair(&mut config, &adapter.device)?,
+        _ => hub::load_pair(&mut config, &adapters.main().device)?,
     };
     let output = arguments.resume.clone().or_else(|| arguments.output.clone());
     let output = output.unwrap_or_else(|| next_free(&name(&arguments, &config)));
@@ -77,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut progress = |progress: Progress| bar.show(progress);
     let options = RunOptions {
         output: output.clone(),
-        adapter,
+        adapters,
         initial,
         resume: arguments.resume.is_some(),
         signal: super::signals::signals()?,

@@ -1,9 +1,10 @@
 //! What the commands that fine-tune have in common.
 
+use super::device::Devices;
 use super::signals::signals;
+use electra_burn::Result;
 use electra_burn::corpus::Progress;
 use electra_burn::tasks::FinetuneOptions;
-use electra_burn::{Result, device};
 use std::io::IsTerminal;
 use std::path::Path;
 use toml::Value;
@@ -32,9 +33,8 @@ pub struct Training {
     /// Override a configuration key, for example optimizer.layerwise_decay=0.9
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// auto, or a name that `electra devices` lists
-    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
-    device: String,
+    #[command(flatten)]
+    devices: Devices,
     /// Print lines even on a terminal
     #[arg(long)]
     no_tui: bool,
@@ -62,7 +62,7 @@ impl Training {
     ) -> Result<FinetuneOptions<'a>> {
         Ok(FinetuneOptions {
             output: output.to_owned(),
-            adapter: device::select(&self.device)?,
+            adapters: self.devices.open()?,
             resume,
             signal: signals()?,
             dashboard: !self.no_tui && std::io::stdout().is_terminal(),

@@ -7,6 +7,7 @@ use super::read::Corpus;
 use super::store::TokenStore;
 use crate::config::TokenizerConfig;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::tokenizer::Tokenizer;
 use std::fs::File;
 use std::path::PathBuf;
@@ -109,12 +110,7 @@ fn content(corpus: &Corpus, progress: &mut dyn FnMut(Progress)) -> Result<u128> 
     Ok(hash.digest128())
 }
 
-/// `ELECTRA_CACHE`, else the user's cache directory, else the one for temporary files.
+/// `ELECTRA_CACHE`, else the user's cache directory.
 fn directory() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("LOCALAPPDATA"))
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir);
-    variable("ELECTRA_CACHE").unwrap_or_else(|| cache.join("electra-burn")).join("stores")
+    files::cache("ELECTRA_CACHE", "").join("stores")
 }

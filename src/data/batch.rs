@@ -3,16 +3,24 @@
 use super::masking::Masking;
 use super::rng::Rng;
 use super::sequences::Row;
+use super::steps::HostRows;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a batch counts; the losses are averaged over these.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Picked positions.
+    /// Picked positions; of a task the rows, positions or values that it asks about.
     pub picked: usize,
     /// Real tokens, `[CLS]` and `[SEP]` included, padding not.
     pub tokens: usize,
+}
+
+/// A batch, on the host or on a device.
+pub trait Counted {
+    /// What it counts.
+    fn counts(&self) -> Counts;
 }
 
 /// Where the generator's samples at the picked positions come from.
@@ -86,9 +94,44 @@ impl HostBatch {
             counts,
         }
     }
+}
 
-    /// Copies the batch to `device`.
-    pub fn to_device(&self, device: &Device) -> Batch {
+impl Counted for HostBatch {
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+impl HostRows for HostBatch {
+    type Batch = Batch;
+
+    fn rows(&self) -> usize {
+        self.shape[0]
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        let seq = self.shape[1];
+        let places = rows.start * seq..rows.end * seq;
+        let is_real = |at: usize| self.attention_mask.as_ref().is_none_or(|mask| mask[at] > 0.0);
+        let first = self.picked.partition_point(|&at| (at as usize) < places.start);
+        let end = self.picked.partition_point(|&at| (at as usize) < places.end);
+        let picked: Vec<i32> = self.picked[first..end].iter().map(|&at| at - places.start as i32).collect();
+        Self {
+            shape: [rows.len(), seq],
+            input_ids: self.input_ids[places.clone()].into(),
+            masked_ids: self.masked_ids[places.clone()].into(),
+            token_type_ids: self.token_type_ids.as_ref().map(|ids| ids[places.clone()].into()),
+            attention_mask: self.attention_mask.as_ref().map(|mask| mask[places.clone()].into()),
+            draws: match &self.draws {
+                Draws::Quantiles(at) => Draws::Quantiles(at[first..end].into()),
+                Draws::Ids(ids) => Draws::Ids(ids[first..end].into()),
+            },
+            counts: Counts { picked: picked.len(), tokens: places.filter(|&at| is_real(at)).count() },
+            picked,
+        }
+    }
+
+    fn to_device(&self, device: &Device) -> Batch {
         let shape = self.shape;
         let ids = |ids: &[i32]| Tensor::<2, Int>::from_data(TensorData::new(ids.to_vec(), shape), device);
         Batch {
@@ -142,22 +185,44 @@ pub struct Batch {
     pub counts: Counts,
 }
 
+impl Counted for Batch {
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
 /// What one optimizer step, or one batch of a validation, works on.
 #[derive(Debug, Clone)]
 pub struct StepBatch<B = Batch> {
     /// The step that these batches are for, from 1; in a validation the steps done so far.
     pub step: usize,
+    /// Of several devices that share the step the number of the one that this share is for, else 0.
+    pub rank: usize,
+    /// What the masks of dropout follow from.
+    pub key: u64,
+    /// What the losses of the whole step are averaged over.
+    pub counts: Counts,
     /// The batches whose gradients are added.
     pub batches: Vec<B>,
 }
 
-impl StepBatch {
-    /// Counts over all batches.
-    pub fn counts(&self) -> Counts {
-        self.batches.iter().fold(Counts::default(), |sum, batch| Counts {
-            picked: sum.picked + batch.counts.picked,
-            tokens: sum.tokens + batch.counts.tokens,
-        })
+impl<B> StepBatch<B> {
+    /// A whole step.
+    pub fn new(step: usize, key: u64, batches: Vec<B>) -> Self
+    where
+        B: Counted,
+    {
+        let counts = batches.iter().map(B::counts).fold(Counts::default(), |sum, counts| Counts {
+            picked: sum.picked + counts.picked,
+            tokens: sum.tokens + counts.tokens,
+        });
+        Self { step, rank: 0, key, counts, batches }
+    }
+
+    /// The same with every batch made into another.
+    pub fn map<C>(self, make: impl FnMut(&B) -> C) -> StepBatch<C> {
+        let Self { step, rank, key, counts, batches } = self;
+        StepBatch { step, rank, key, counts, batches: batches.iter().map(make).collect() }
     }
 }
 
@@ -192,5 +257,37 @@ mod tests {
             let picked = batch.picked.contains(&(at as i32));
             assert!(before == after || (picked && after == 4), "position {at}: {before} became {after}");
         }
+    }
+
+    #[test]
+    fn shares_of_rows_make_up_the_batch() {
+        let rows: Vec<Row> =
+            (0..5).map(|row| (0..4 + 3 * row).map(|at| 2 + row * 30 + at).collect::<Vec<u32>>().into()).collect();
+        let masking = Masking {
+            mask_probability: 0.4,
+            replace_probability: 0.8,
+            excluded: vec![0, 1],
+            unit: Default::default(),
+            continues: [].into(),
+        };
+        let rng = |row| Rng::new(5, Purpose::Mask, 1, row as u64);
+        let whole = HostBatch::new(&rows, &masking, 1, 0, rng);
+        let parts = [0..2, 2..2, 2..5].map(|rows| whole.of_rows(rows));
+        assert_eq!(parts.each_ref().map(|part| part.shape), [[2, 16], [0, 16], [3, 16]]);
+        let joined = |of: fn(&HostBatch) -> &[i32]| parts.iter().flat_map(of).copied().collect::<Vec<_>>();
+        assert_eq!(joined(|part| &part.input_ids), whole.input_ids);
+        assert_eq!(joined(|part| &part.masked_ids), whole.masked_ids);
+        let mask = |part: &HostBatch| part.attention_mask.clone().unwrap();
+        assert_eq!(parts.iter().flat_map(mask).collect::<Vec<_>>(), mask(&whole));
+        let quantiles = |part: &HostBatch| match &part.draws {
+            Draws::Quantiles(at) => at.clone(),
+            Draws::Ids(_) => panic!("quantiles were drawn"),
+        };
+        assert_eq!(parts.iter().flat_map(quantiles).collect::<Vec<_>>(), quantiles(&whole));
+        let moved = parts[2].picked.iter().map(|at| at + 2 * 16);
+        assert_eq!(parts[0].picked.iter().copied().chain(moved).collect::<Vec<_>>(), whole.picked);
+        assert_eq!(parts.iter().map(|part| part.counts.picked).sum::<usize>(), whole.counts.picked);
+        assert_eq!(parts.map(|part| part.counts.tokens), [4 + 7, 0, 10 + 13 + 16]);
+        assert_eq!(whole.counts.tokens, 4 + 7 + 10 + 13 + 16);
     }
 }

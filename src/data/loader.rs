@@ -1,12 +1,11 @@
-//! Burn data loaders over sequences. A pass of the training loader is a window of optimizer steps that the strategy
-//! sets; a pass of the validation loader is all held-out sequences.
+//! Sequences as steps of training, and the loader of validations, whose pass is all held-out sequences.
 
 use super::batch::{HostBatch, StepBatch};
 use super::masking::Masking;
 use super::order::Permutation;
-use super::prefetch::Prefetch;
 use super::rng::{Purpose, Rng};
 use super::sequences::Sequences;
+use super::steps::{HostRows, Steps};
 use crate::config::Config;
 use crate::tokenizer::{SpecialTokens, TokenKinds};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
@@ -31,7 +30,7 @@ impl Cursor {
     }
 }
 
-/// What both loaders share: the sequences and how batches are made of them.
+/// What training and validation share: the sequences and how batches are made of them.
 #[derive(Debug, Clone)]
 struct Source {
     sequences: Sequences,
@@ -39,16 +38,14 @@ struct Source {
     special: SpecialTokens,
     batch_size: usize,
     seed: u64,
-    device: Device,
-    cursor: Cursor,
 }
 
 impl Source {
-    fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
+    fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds) -> Self {
         let masking = Masking::new(&config.data, kinds);
         let special = kinds.special;
         let (batch_size, seed) = (config.data.batch_size, config.seed);
-        Self { sequences, masking, special, batch_size, seed, device, cursor }
+        Self { sequences, masking, special, batch_size, seed }
     }
 
     /// Of sequences, each an index and a pass.
@@ -58,20 +55,17 @@ impl Source {
     }
 }
 
-/// Batches for training: an endless stream of seeded passes over the sequences, cut into steps.
+/// What pretraining goes through: an endless stream of seeded passes over the sequences, cut into steps.
 #[derive(Debug, Clone)]
-pub struct TrainLoader {
+pub struct TrainSteps {
     source: Source,
     accumulation: usize,
-    /// The part of the window that this loader serves, where it was sliced.
-    part: Option<Range<usize>>,
 }
 
-impl TrainLoader {
-    /// A loader whose batches land on `device`; `sequences` must not be empty.
-    pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
-        let source = Source::new(sequences, config, kinds, device, cursor);
-        Self { source, accumulation: config.training.accumulation, part: None }
+impl TrainSteps {
+    /// Steps over `sequences`, which must not be empty.
+    pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds) -> Self {
+        Self { source: Source::new(sequences, config, kinds), accumulation: config.training.accumulation }
     }
 
     /// The sequences of step `step`, counted from 0, each as its index in the split and the pass over it.
@@ -84,9 +78,12 @@ impl TrainLoader {
         };
         (step * rows..(step + 1) * rows).map(item).collect()
     }
+}
 
-    /// The batches of step `step`, counted from 0, on the host.
-    pub fn host_batches(&self, step: usize) -> Vec<HostBatch> {
+impl Steps for TrainSteps {
+    type Rows = HostBatch;
+
+    fn batches(&self, step: usize) -> Vec<HostBatch> {
         let source = &self.source;
         let items = self.indices(step);
         let batches = items.chunks(source.batch_size).enumerate();
@@ -99,47 +96,8 @@ impl TrainLoader {
             .collect()
     }
 
-    fn steps(&self) -> Range<usize> {
-        let window = self.source.cursor.get();
-        match &self.part {
-            None => window,
-            Some(part) => (window.start + part.start).min(window.end)..(window.start + part.end).min(window.end),
-        }
-    }
-}
-
-impl DataLoader<StepBatch> for TrainLoader {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch> + 'a> {
-        let (device, steps, loader) = (self.source.device.clone(), self.steps(), self.clone());
-        let total = steps.len();
-        let batches = Prefetch::new(steps.clone(), move |step| loader.host_batches(step));
-        let mut steps = steps;
-        let mut on_device = move |batches: Vec<HostBatch>| StepBatch {
-            step: steps.next().map_or(0, |step| step + 1),
-            batches: batches.iter().map(|batch| batch.to_device(&device)).collect(),
-        };
-        match batches {
-            Ok(batches) => {
-                let items = batches.map(move |item| item.map(&mut on_device).map_err(DatasetError::new));
-                Box::new(Pass::new(items, total, "steps"))
-            }
-            Err(error) => {
-                let items = std::iter::once(Err(DatasetError::new(error)));
-                Box::new(Pass::new(items, total, "steps"))
-            }
-        }
-    }
-
-    fn num_items(&self) -> usize {
-        self.steps().len()
-    }
-
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StepBatch>> {
-        Arc::new(Self { source: Source { device: device.clone(), ..self.source.clone() }, ..self.clone() })
-    }
-
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StepBatch>> {
-        Arc::new(Self { part: Some(start..end), ..self.clone() })
+    fn seed(&self) -> u64 {
+        self.source.seed
     }
 }
 
@@ -147,6 +105,8 @@ impl DataLoader<StepBatch> for TrainLoader {
 #[derive(Debug, Clone)]
 pub struct ValidLoader {
     source: Source,
+    device: Device,
+    cursor: Cursor,
     batches: Range<usize>,
 }
 
@@ -155,7 +115,7 @@ impl ValidLoader {
     pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
         let sequences = sequences.take(config.data.validation_sequences);
         let batches = 0..sequences.len().div_ceil(config.data.batch_size);
-        Self { source: Source::new(sequences, config, kinds, device, cursor), batches }
+        Self { source: Source::new(sequences, config, kinds), device, cursor, batches }
     }
 
     fn host_batch(&self, index: usize) -> HostBatch {
@@ -168,9 +128,8 @@ impl ValidLoader {
 
 impl DataLoader<StepBatch> for ValidLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch> + 'a> {
-        let step = self.source.cursor.get().end;
-        let device = &self.source.device;
-        let batch = move |index| StepBatch { step, batches: vec![self.host_batch(index).to_device(device)] };
+        let step = self.cursor.get().end;
+        let batch = move |index| StepBatch::new(step, 0, vec![self.host_batch(index).to_device(&self.device)]);
         let items = self.batches.clone().map(move |index| Ok(batch(index)));
         Box::new(Pass::new(items, self.batches.len(), "batches"))
     }
@@ -180,7 +139,7 @@ impl DataLoader<StepBatch> for ValidLoader {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StepBatch>> {
-        Arc::new(Self { source: Source { device: device.clone(), ..self.source.clone() }, ..self.clone() })
+        Arc::new(Self { device: device.clone(), ..self.clone() })
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StepBatch>> {

@@ -8,11 +8,13 @@ mod order;
 mod prefetch;
 mod rng;
 mod sequences;
+mod steps;
 
-pub use batch::{Batch, Counts, Draws, HostBatch, Samples, StepBatch};
-pub use loader::{Cursor, Pass, TrainLoader, ValidLoader};
+pub use batch::{Batch, Counted, Counts, Draws, HostBatch, Samples, StepBatch};
+pub use loader::{Cursor, Pass, TrainSteps, ValidLoader};
 pub use masking::{Masking, Pick};
 pub use order::Permutation;
 pub use prefetch::{Prefetch, Stopped};
 pub use rng::{Purpose, Rng};
 pub use sequences::{Row, Sequences};
+pub use steps::{HostRows, Share, StepLoader, Steps, step_key};

@@ -10,36 +10,31 @@ use crate::device::computes_on_host;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rayon::prelude::*;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 
-/// Where the masks of a model come from; its layers share one.
-#[derive(Debug, Clone, Default)]
-pub struct DropoutStream(Arc<Position>);
-
-#[derive(Debug, Default)]
-struct Position {
-    key: AtomicU64,
-    drawn: AtomicU64,
+thread_local! {
+    /// The key of this thread's stream of masks, and how many of it were drawn.
+    static STREAM: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-impl DropoutStream {
-    /// Begins anew with `key`: what is drawn from here on depends on it alone.
-    pub fn begin(&self, key: u64) {
-        self.0.key.store(key, Ordering::Relaxed);
-        self.0.drawn.store(0, Ordering::Relaxed);
+/// Begins this thread's stream of masks anew: what is drawn from here on depends on `key` alone. Devices that draw for
+/// themselves are seeded with it too.
+pub fn begin_dropout(device: &Device, key: u64) {
+    begin(key);
+    if !computes_on_host(device) {
+        device.seed(key);
     }
+}
 
-    /// Whether both are one stream.
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
+fn begin(key: u64) {
+    STREAM.set((key, 0));
+}
 
-    /// The key of the next mask.
-    fn next(&self) -> u64 {
-        let number = self.0.drawn.fetch_add(1, Ordering::Relaxed);
-        Rng::mixed(self.0.key.load(Ordering::Relaxed), number)
-    }
+/// The key of the next mask.
+fn next_key() -> u64 {
+    let (key, number) = STREAM.get();
+    STREAM.set((key, number + 1));
+    Rng::mixed(key, number)
 }
 
 /// Sets elements to zero with a probability while a model is trained, and scales the others up.
@@ -47,24 +42,17 @@ impl DropoutStream {
 pub struct Dropout {
     #[module(skip)]
     probability: f64,
-    #[module(skip)]
-    stream: DropoutStream,
 }
 
 impl Dropout {
-    /// Dropout with masks of `stream`.
-    pub fn new(probability: f64, stream: &DropoutStream) -> Self {
-        Self { probability, stream: stream.clone() }
-    }
-
-    /// Where its masks come from.
-    pub fn stream(&self) -> &DropoutStream {
-        &self.stream
+    /// Dropout of so large a share.
+    pub fn new(probability: f64) -> Self {
+        Self { probability }
     }
 
     /// The next mask; absent where nothing is dropped, because the device records no gradients or the probability is 0.
     pub(super) fn mask(&self, device: &Device) -> Option<Mask> {
-        (self.probability > 0.0 && device.is_autodiff()).then(|| Mask::new(self.probability, self.stream.next()))
+        (self.probability > 0.0 && device.is_autodiff()).then(|| Mask::new(self.probability, next_key()))
     }
 
     /// Active exactly where the device of `x` records gradients.
@@ -204,11 +192,10 @@ mod tests {
         let mut inside = vec![1.0; 100];
         mask.scale(&mut inside, CHUNK - 50);
         assert_eq!(inside, long[CHUNK - 50..CHUNK + 50]);
-        let stream = DropoutStream::default();
-        stream.begin(5);
-        let first = [stream.next(), stream.next()];
+        begin(5);
+        let first = [next_key(), next_key()];
         assert_ne!(first[0], first[1]);
-        stream.begin(5);
-        assert_eq!([stream.next(), stream.next()], first);
+        begin(5);
+        assert_eq!([next_key(), next_key()], first);
     }
 }

@@ -44,7 +44,7 @@ mod tests;
 
 pub use adamw::{AdamW, conditionally};
 pub use attention::{AttentionMask, attention};
-pub use dropout::{Dropout, DropoutStream};
+pub use dropout::{Dropout, begin_dropout};
 pub use embed::{Tables, embed};
 pub use feed_forward::feed_forward;
 pub use gelu::gelu;

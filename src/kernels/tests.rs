@@ -107,10 +107,9 @@ fn agree(work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn stream() -> DropoutStream {
-    let stream = DropoutStream::default();
-    stream.begin(17);
-    stream
+fn dropout(probability: f64) -> Dropout {
+    begin_dropout(&Device::flex(), 17);
+    Dropout::new(probability)
 }
 
 proptest! {
@@ -153,7 +152,7 @@ proptest! {
         agree(|| {
             let mut numbers = Numbers::new(seed);
             let [query, key, value] = [(); 3].map(|()| numbers.tensor([batch, seq, heads * width]));
-            let dropout = Dropout::new(if drop { 0.2 } else { 0.0 }, &stream());
+            let dropout = dropout(if drop { 0.2 } else { 0.0 });
             let mask = AttentionMask::Full;
             let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout);
             derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
@@ -166,7 +165,7 @@ proptest! {
         agree(|| {
             let mut numbers = Numbers::new(seed);
             let (layer, x, other) = (numbers.layer_norm(width), numbers.tensor([rows, width]), numbers.tensor([rows, width]));
-            let dropout = Dropout::new(if drop { 0.2 } else { 0.0 }, &stream());
+            let dropout = dropout(if drop { 0.2 } else { 0.0 });
             let output = match residual {
                 true => residual_norm(&layer, EPSILON, &dropout, x.clone(), other.clone()),
                 false => layer_norm(&layer, EPSILON, x.clone()),
@@ -198,7 +197,7 @@ proptest! {
                 words: &words, positions: &positions, token_types: &token_types, layer_norm: &layer_norm,
                 layer_norm_eps: EPSILON,
             };
-            let dropout = Dropout::new(if drop { 0.2 } else { 0.0 }, &stream());
+            let dropout = dropout(if drop { 0.2 } else { 0.0 });
             let output = embed(tables, &dropout, &ids, types.as_ref(), mask.as_ref());
             derive(output, |gradients| {
                 let mut all = of_norm(gradients, &layer_norm).to_vec();
@@ -261,7 +260,7 @@ fn sequences_laid_end_to_end_are_those_that_are_padded() {
     let total: usize = lengths.iter().sum();
     let mut numbers = Numbers::new(3);
     let [query, key, value] = [(); 3].map(|()| numbers.tensor([1, total, heads * width]));
-    let none = Dropout::new(0.0, &stream());
+    let none = Dropout::new(0.0);
     let mask = AttentionMask::Lengths(Arc::from(lengths));
     let packed = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &none);
     let found = derive(packed, |gradients| [&query, &key, &value].map(|x| gradient(gradients, x)).to_vec());
@@ -324,7 +323,7 @@ fn nan_is_not_lost() {
         values[3] = f32::NAN;
         Tensor::<3>::from_data(TensorData::new(values, shape), &device)
     };
-    let none = Dropout::new(0.0, &stream());
+    let none = Dropout::new(0.0);
     let x = with_nan([1, 4, 8]);
     let has_nan = |x: Tensor<3>| values(x).iter().any(|value| value.is_nan());
     assert!(has_nan(attention(x.clone(), x.clone(), x.clone(), 2, &AttentionMask::Full, &none)));
@@ -366,7 +365,7 @@ fn products_in_half_precision() {
     let work = || {
         let mut numbers = Numbers::new(8);
         let (layer, x) = (numbers.linear(24, 16), numbers.tensor([2, 9, 24]));
-        let none = Dropout::new(0.0, &stream());
+        let none = Dropout::new(0.0);
         // Small enough for softmaxes that do not magnify what rounding does.
         let hidden = linear_gelu(&layer, x.clone() * 0.1);
         let hidden = attention(hidden.clone(), hidden.clone(), hidden, 2, &AttentionMask::Full, &none);

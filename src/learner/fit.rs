@@ -5,21 +5,22 @@ use super::directory::RunDirectory;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught};
+use super::parallel::Shares;
 use super::record::{self, Failure, RecordLog, read_records};
 use super::renderer::Lines;
 use super::run::readable_count;
 use super::runs::{RunState, Status};
+use super::startup::Startup;
 use super::strategy::{EarlyStopping, Ending, Windows, windows};
 use super::trainee::{Tally, TallyOf, Trainee};
 use crate::config::TrainingConfig;
 use crate::corpus::Progress;
-use crate::data::Cursor;
-use crate::device::{Adapter, computes_on_host};
+use crate::data::{Cursor, HostRows, StepLoader, Steps};
+use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
 use crate::error::{Error, Result};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
-use burn::tensor::Device;
 use burn::train::renderer::MetricsRenderer;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainLoader, TrainingStrategy, ValidLoader};
@@ -41,9 +42,7 @@ type RecordOf<M> = <TallyOf<M> as Tally>::Record;
 pub(crate) struct Job<'a, M: Trainee> {
     pub directory: RunDirectory,
     pub output: &'a Path,
-    pub adapter: &'a Adapter,
-    /// The adapter's device with autodiff.
-    pub device: Device,
+    pub adapters: &'a Adapters,
     pub model: M,
     pub optimizer: ModuleOptimizer,
     /// At the step where training begins.
@@ -52,14 +51,14 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub found: Option<Found<TallyOf<M>>>,
     /// Of the training data.
     pub fingerprint: String,
-    pub loaders: (TrainLoader<M>, ValidLoader<M>),
+    /// Of each device its share of the training steps, and the validation on the first.
+    pub loaders: (Vec<TrainLoader<M>>, ValidLoader<M>),
     /// Which sequences step `step`, counted from 0, has.
     pub sequences: Arc<dyn Fn(usize) -> Vec<usize> + Send + Sync>,
     /// The window that the loaders serve.
     pub cursor: Cursor,
     pub make_record: MakeRecord<TallyOf<M>>,
     pub seed: u64,
-    pub has_dropout: bool,
     pub max_grad_norm: f64,
     pub batch_size: usize,
     pub training: &'a TrainingConfig,
@@ -107,12 +106,24 @@ pub(crate) fn with_status<T>(
     result
 }
 
+/// A loader of `steps` for each of `adapters`.
+pub(crate) fn shared<M, S>(steps: &Arc<S>, adapters: &Adapters, cursor: &Cursor) -> Vec<TrainLoader<M>>
+where
+    M: Trainee<Batch = <S::Rows as HostRows>::Batch>,
+    S: Steps,
+{
+    // Ids and masks need no gradients, so the batches live on the devices without autodiff.
+    let devices: Vec<_> = adapters.iter().map(|adapter| adapter.device.clone()).collect();
+    let loaders = StepLoader::shared(steps, &devices, cursor).into_iter();
+    loaders.map(|loader| Arc::new(loader) as TrainLoader<M>).collect()
+}
+
 /// Trains what is left of a run.
 ///
 /// # Errors
 /// A checkpoint that does not fit the model, or a run that failed on its way.
 pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
-    let Job { directory, output, adapter, device, mut model, mut optimizer, training, progress, .. } = job;
+    let Job { directory, output, adapters, mut model, mut optimizer, training, progress, .. } = job;
     let interval = SharedInterval::default();
     let start = job.found.as_ref().map_or(0, |found| found.state.step);
     if let Some(found) = job.found {
@@ -135,7 +146,21 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         return Ok(Fitted { model: model.valid(), records, steps: start, elapsed: None, interrupted: None });
     }
     let parameters = readable_count(model.num_params());
-    progress(Progress::Stage(&format!("training {parameters} parameters on {adapter}")));
+    progress(Progress::Stage(&format!("training {parameters} parameters on {adapters}")));
+
+    let on_host = computes_on_host(&adapters.main().device);
+    if let Some(kernels) = kernel_cache().filter(|_| !on_host) {
+        let path = kernels.display();
+        progress(Progress::Stage(&format!(
+            "its kernels are compiled and tuned first, and kept in {path} for later runs"
+        )));
+    }
+    // On the dashboard there is no place for lines, nor need of them where nothing is compiled.
+    let startup = Startup::begin(move |line| {
+        if !on_host && !job.dashboard {
+            eprintln!("{line}");
+        }
+    });
 
     let interrupter = Interrupter::new();
     let failure = Failure::default();
@@ -151,8 +176,10 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let checkpoints = Checkpoints::new(output.join("checkpoints"), start, kept, job.fingerprint, interval.clone())?;
     let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
     let (train, valid) = job.loaders;
+    let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
+    let shares = Shares { devices: adapters.iter().zip(&train).map(of).collect(), adapters: adapters.clone() };
     let make = job.make_record;
-    let mut supervised = SupervisedTraining::new(output, train, valid)
+    let mut supervised = SupervisedTraining::new(output, train[0].clone(), valid)
         .num_epochs(windows.len())
         .renderer(renderer)
         .with_interrupter(interrupter)
@@ -169,17 +196,16 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         supervised = supervised.metric_train_numeric(Plot::new(number));
     }
     let strategy = Windows {
-        device,
+        shares,
         windows,
         cursor: job.cursor,
-        seed: job.seed,
-        device_is_random: job.has_dropout,
         max_grad_norm: job.max_grad_norm,
         max_bad_steps: training.max_bad_steps,
-        read_every: if computes_on_host(&adapter.device) { 1 } else { training.log_every },
+        read_every: if on_host { 1 } else { training.log_every },
         start,
         checkpoints,
         early_stopping: job.early_stopping,
+        startup: Mutex::new(startup),
         signal: job.signal,
         faults: job.faults,
         output: output.to_owned(),
@@ -190,7 +216,12 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let learner = Learner::new(model, optimizer, job.schedule);
     let supervised = supervised.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
     let caught = caught(|| supervised.launch(learner));
-    let advise = |message: &str| advice(message, job.batch_size, training.accumulation);
+    let advise = |message: &str| match adapters.broken() {
+        Some(reason) => format!(
+            "{reason}; the last checkpoint is whole: --resume goes on from it, with --device for those that are left"
+        ),
+        None => advice(message, job.batch_size, training.accumulation),
+    };
     if let Some(panic) = caught.panic {
         return Err(Error::Training(advise(&panic)));
     }

@@ -2,7 +2,7 @@
 
 use super::gradients::norms_by_block;
 use super::trainee::Statistics;
-use burn::tensor::{Bool, ExecutionError, Tensor};
+use burn::tensor::{Bool, Device, ExecutionError, Tensor};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 use std::collections::BTreeMap;
@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// What a step leaves for the metrics: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
 pub struct Observation<S: Statistics> {
+    /// Of several devices that share the step the number of the one that computed this share.
+    pub(super) rank: usize,
     statistics: Option<S>,
     /// The loss, `[1]`.
     loss: Option<Tensor<1>>,
@@ -35,11 +37,11 @@ pub struct Seen<T> {
 }
 
 impl<S: Statistics> Observation<S> {
-    /// Of a step that begins now.
-    pub fn new(step: usize) -> Self {
+    /// Of a step that begins now, on device `rank` of those that share it.
+    pub fn new(step: usize, rank: usize) -> Self {
         let now = Instant::now();
         let seen = Seen { step, tally: Default::default(), grad_norm: None, bad: None, time: (now, now) };
-        Self { statistics: None, loss: None, gradients: None, seen: Arc::new(seen) }
+        Self { rank, statistics: None, loss: None, gradients: None, seen: Arc::new(seen) }
     }
 
     /// Adds the statistics of a batch.
@@ -56,6 +58,16 @@ impl<S: Statistics> Observation<S> {
             Some(sum) => sum + loss,
             None => loss,
         });
+    }
+
+    /// Adds the share of another device, whose numbers move to `device`.
+    pub(super) fn add_share(&mut self, other: Self, device: &Device) {
+        if let Some(statistics) = other.statistics {
+            self.add(statistics.to_device(device));
+        }
+        if let Some(loss) = other.loss {
+            self.add_loss(loss.to_device(device));
+        }
     }
 
     /// Adds the norm of the gradients and their squared norms by parameter; whether it and the loss are finite, `[1]`.

@@ -4,8 +4,8 @@ use super::run::readable_count;
 use crate::config::Config;
 use crate::corpus::read::{Corpus, ReadOptions};
 use crate::corpus::{self, BuildOptions, Progress, Split, TokenStore, Vocabulary};
-use crate::data::{Cursor, Sequences, TrainLoader, ValidLoader};
-use crate::device::Adapter;
+use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
+use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use std::sync::Arc;
@@ -65,14 +65,14 @@ pub(super) fn prepare(
     Ok((tokenizer.unwrap_or(stored), Arc::new(store)))
 }
 
-/// The loaders of both splits.
+/// The steps of training, and the loader of the held-out documents.
 pub(super) fn loaders(
     config: &Config,
     tokenizer: &Tokenizer,
     store: Arc<TokenStore>,
-    adapter: &Adapter,
+    adapters: &Adapters,
     cursor: &Cursor,
-) -> Result<(TrainLoader, ValidLoader)> {
+) -> Result<(Arc<TrainSteps>, ValidLoader)> {
     let (length, kinds) = (config.data.sequence_length, tokenizer.kinds());
     let sequences = |split, key: &str, what: &str| {
         let tokens = store.range(split);
@@ -92,9 +92,8 @@ pub(super) fn loaders(
     };
     let train = sequences(Split::Train, "data.sequence_length", "training")?;
     let valid = sequences(Split::Valid, "data.validation_share", "held-out")?;
-    let device = &adapter.device;
     Ok((
-        TrainLoader::new(train, config, &kinds, device.clone(), cursor.clone()),
-        ValidLoader::new(valid, config, &kinds, device.clone(), cursor.clone()),
+        Arc::new(TrainSteps::new(train, config, &kinds)),
+        ValidLoader::new(valid, config, &kinds, adapters.main().device.clone(), cursor.clone()),
     ))
 }

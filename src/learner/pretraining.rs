@@ -4,7 +4,7 @@ use super::observation::Seen;
 use super::record::Record;
 use super::trainee::{Number, Statistics, Tally};
 use crate::objective;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 impl Statistics for objective::Statistics {
     type Tally = objective::Tally;
@@ -15,6 +15,10 @@ impl Statistics for objective::Statistics {
 
     fn take(&mut self) -> Vec<Tensor<1>> {
         self.take()
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        self.to_device(device)
     }
 
     fn count(&self) -> usize {

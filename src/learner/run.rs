@@ -2,7 +2,7 @@
 
 use super::checkpoint;
 use super::directory::RunDirectory;
-use super::fit::{Faults, Job, fit, with_status};
+use super::fit::{Faults, Job, fit, shared, with_status};
 use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
 use super::record::Record;
@@ -11,7 +11,7 @@ use super::step::Pretrainer;
 use crate::config::Config;
 use crate::corpus::{Progress, Split};
 use crate::data::Cursor;
-use crate::device::{Adapter, require_precision};
+use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::ElectraPair;
@@ -27,7 +27,7 @@ pub struct RunOptions<'a> {
     /// The run directory: new or empty, or that of the run to go on with.
     pub output: PathBuf,
     /// Where to train.
-    pub adapter: Adapter,
+    pub adapters: Adapters,
     /// The tokenizer and the pair to go on from; otherwise both are made afresh.
     pub initial: Option<(Tokenizer, ElectraPair)>,
     /// Go on with the run in `output` behind its newest whole checkpoint.
@@ -86,8 +86,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
 
 /// [`pretrain`]; `begun` says whether the run directory was written to.
 fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Report> {
-    let RunOptions { output, adapter, initial, resume, signal, faults, dashboard, progress } = options;
-    require_precision(&adapter, config.training.precision)?;
+    let RunOptions { output, adapters, initial, resume, signal, faults, dashboard, progress } = options;
+    adapters.require_precision(config.training.precision)?;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let checkpoints = output.join("checkpoints");
     let found = match resume {
@@ -110,10 +110,8 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     }
     let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
 
-    let device = adapter.device.clone().autodiff();
-    let device = if config.training.gradient_checkpointing { device.gradient_checkpointing() } else { device };
     let cursor = Cursor::default();
-    let loaders = loaders(config, &tokenizer, store, &adapter, &cursor)?;
+    let (steps, valid) = loaders(config, &tokenizer, store, &adapters, &cursor)?;
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
     let directory = directory.keep();
     *begun = true;
@@ -124,25 +122,22 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
 
     let model = match pair {
         Some(pair) => Pretrainer::from_pair(pair.train(), config),
-        None => Pretrainer::new(config, &device),
+        None => Pretrainer::new(config, &adapters.main().recording(&config.training)),
     };
-    let host = loaders.0.clone();
     let job = Job {
         directory,
         output: &output,
-        adapter: &adapter,
-        device,
+        adapters: &adapters,
         model,
         optimizer: optimizer(&config.optimizer),
         schedule: schedule(config, start),
         found,
         fingerprint,
-        loaders: (Arc::new(loaders.0), Arc::new(loaders.1)),
-        sequences: Arc::new(move |step| host.indices(step).into_iter().map(|(index, _)| index).collect()),
+        loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
+        sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
         cursor,
         make_record: Arc::new(Record::new),
         seed: config.seed,
-        has_dropout: config.model.has_dropout(),
         max_grad_norm: config.optimizer.max_grad_norm,
         batch_size: config.data.batch_size,
         training: &config.training,
@@ -160,7 +155,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         steps: fitted.steps,
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
-        device: Some(adapter.to_string()),
+        device: Some(adapters.to_string()),
         corpus: Some(corpus),
     })
 }

@@ -4,9 +4,9 @@ use super::gradients::clip;
 use super::observation::{Observation, read_all};
 use super::trainee::Trainee;
 use crate::config::{Config, ObjectiveConfig, Precision};
-use crate::data::{Batch, Purpose, Rng, StepBatch};
+use crate::data::{Batch, StepBatch};
 use crate::device::computes_on_host;
-use crate::kernels::{conditionally, with_precision};
+use crate::kernels::{begin_dropout, conditionally, with_precision};
 use crate::model::ElectraPair;
 use crate::objective::{self, Part};
 use burn::module::Module;
@@ -43,7 +43,7 @@ impl Pretrainer {
 impl Pretrainer {
     /// Both passes of a step; calls `done` behind each part of them.
     pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Seeing> {
-        let counts = input.counts();
+        let counts = input.counts;
         let forward = |batch: &Batch, done: &mut dyn FnMut(Part)| {
             let outcome = with_precision(self.precision, || {
                 objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done)
@@ -60,10 +60,6 @@ type Seeing = Observation<objective::Statistics>;
 impl Trainee for Pretrainer {
     type Batch = Batch;
     type Statistics = objective::Statistics;
-
-    fn begin_step(&self, key: u64) {
-        self.pair.begin_step(key);
-    }
 
     fn loss_scale(&self) -> f64 {
         self.loss_scale
@@ -84,7 +80,7 @@ impl InferenceStep for Pretrainer {
     type Output = Seeing;
 
     fn step(&self, input: StepBatch) -> Seeing {
-        let counts = input.counts();
+        let counts = input.counts;
         let forward = |batch: &Batch| objective::forward(&self.pair, batch, counts, &self.objective).statistics;
         inference_step::<Self>(&input, |batch| with_precision(self.precision, || forward(batch)))
     }
@@ -98,7 +94,10 @@ pub fn train_step<M: Trainee>(
     mut forward: impl FnMut(&M::Batch, &mut dyn FnMut(Part)) -> (Tensor<1>, M::Statistics),
     done: &mut dyn FnMut(Part),
 ) -> TrainOutput<Observation<M::Statistics>> {
-    let mut seen = Observation::new(input.step);
+    let mut seen = Observation::new(input.step, input.rank);
+    if let Some(device) = model.devices().first() {
+        begin_dropout(device, input.key);
+    }
     let mut accumulator = GradientsAccumulator::new();
     let scale = model.loss_scale();
     for batch in &input.batches {
@@ -117,20 +116,11 @@ pub fn inference_step<M: Trainee>(
     input: &StepBatch<M::Batch>,
     mut forward: impl FnMut(&M::Batch) -> M::Statistics,
 ) -> Observation<M::Statistics> {
-    let mut seen = Observation::new(input.step);
+    let mut seen = Observation::new(input.step, input.rank);
     for batch in &input.batches {
         seen.add(forward(batch));
     }
     seen
-}
-
-/// Seeds what step `step`, counted from 0, draws beside its batches: dropout, by the kernels or by `device`.
-pub fn begin_step<M: Trainee>(model: &M, device: &Device, seed: u64, step: usize) {
-    let key = Rng::new(seed, Purpose::Device, step as u64, 0).next_u64();
-    model.begin_step(key);
-    if !computes_on_host(device) {
-        device.seed(key);
-    }
 }
 
 /// One optimizer step: both passes, clipping, schedule, update.

@@ -5,13 +5,14 @@ use super::checkpoint::{Checkpoints, best_step};
 use super::fit::Faults;
 use super::gradients::poison;
 use super::observation::{Observation, read_all};
+use super::parallel::{Shares, Threads};
 use super::record::read_records;
-use super::step::{apply, begin_step};
+use super::startup::Startup;
+use super::step::apply;
 use super::trainee::{TallyOf, Trainee};
 use crate::config::TrainingConfig;
 use crate::data::Cursor;
 use crate::files;
-use burn::tensor::Device;
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearningCheckpointer,
     SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
@@ -79,15 +80,11 @@ pub(super) struct Ending {
     pub error: Option<String>,
 }
 
-/// Burn's strategy that trains by windows on one device.
+/// Burn's strategy that trains by windows, on one device or several.
 pub(super) struct Windows<M: Trainee> {
-    /// With autodiff.
-    pub device: Device,
+    pub shares: Shares<M>,
     pub windows: Vec<Window>,
     pub cursor: Cursor,
-    pub seed: u64,
-    /// Whether the device draws random numbers, for dropout.
-    pub device_is_random: bool,
     pub max_grad_norm: f64,
     /// Steps whose results are read together: on the CPU each, elsewhere those of a log record.
     pub read_every: usize,
@@ -102,6 +99,8 @@ pub(super) struct Windows<M: Trainee> {
     /// Steps that were done before.
     pub start: usize,
     pub checkpoints: Checkpoints<TallyOf<M>>,
+    /// What is said until the first results are there.
+    pub startup: Mutex<Startup>,
     /// Set to the number of a signal by its handler.
     pub signal: Arc<AtomicUsize>,
     pub ending: Arc<Mutex<Ending>>,
@@ -114,15 +113,13 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
         &self,
         components: TrainingComponents<M>,
         mut learner: Learner<M>,
-        train: TrainLoader<M>,
+        _train: TrainLoader<M>,
         valid: ValidLoader<M>,
         _first: usize,
     ) -> (M, Events<M>) {
         let TrainingComponents { mut event_processor, mut checkpointer, interrupter, event_store, .. } = components;
-        // Ids and masks need no gradients, so the batches live on the device without autodiff.
-        let plain = self.device.clone().inner();
-        let (train, valid) = (train.to_device(&plain), valid.to_device(&plain));
-        learner.fork(&self.device);
+        learner.fork(self.shares.main());
+        let threads = self.shares.threads();
 
         let mut done = self.start;
         let mut bad_steps = 0;
@@ -138,7 +135,7 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
             self.cursor.set(window.steps.clone());
             let mut state =
                 Progressing { events: &mut event_processor, interrupter: &interrupter, bad_steps: &mut bad_steps };
-            match self.train_window(number, &mut learner, &train, &mut state) {
+            match self.train_window(number, &mut learner, &threads, &mut state) {
                 Ok(steps) => done = steps,
                 Err(error) => {
                     failure = Some(error);
@@ -192,28 +189,18 @@ impl<M: Trainee> Windows<M> {
         &self,
         number: usize,
         learner: &mut Learner<M>,
-        train: &TrainLoader<M>,
+        threads: &Threads<M>,
         state: &mut Progressing<M>,
     ) -> Result<usize, String> {
         let interrupter = state.interrupter;
-        let total_items = train.num_items();
+        let total_items = self.shares.steps();
         let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
         interrupter.fail_on_error(state.events.process_train(start));
         let mut done = self.cursor.get().start;
         let mut waiting = Vec::new();
-        let mut steps = train.iter();
-        while let Some(input) = steps.next() {
-            let input = match input {
-                Ok(input) => input,
-                Err(error) => {
-                    interrupter.fail(error);
-                    break;
-                }
-            };
-            if self.device_is_random {
-                begin_step(&learner.model(), &self.device, self.seed, done);
-            }
-            let mut output = learner.train_step(input);
+        let mut steps = self.shares.pass(threads);
+        while let Some(output) = steps.next(learner) {
+            let mut output = output?;
             if self.faults.poisoned_steps.contains(&(done + 1)) {
                 poison(&learner.model(), &mut output.grads);
             }
@@ -246,6 +233,7 @@ impl<M: Trainee> Windows<M> {
     ) -> Result<(), String> {
         let (mut observations, items): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
+        self.startup.lock().unwrap_or_else(PoisonError::into_inner).end();
         for (observation, item) in observations.into_iter().zip(items) {
             let seen = observation.seen().clone();
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);

@@ -4,7 +4,7 @@
 use super::observation::{Observation, Seen};
 use super::record::RunRecord;
 use crate::data::StepBatch;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, LearnerModel, TrainStep};
 use std::fmt::Debug;
 
@@ -18,9 +18,6 @@ pub trait Trainee:
     type Batch: Send + 'static;
     /// What a batch leaves for the metrics, on the device.
     type Statistics: Statistics;
-
-    /// Begins a step: the masks of dropout depend on `key` and on what has been drawn since.
-    fn begin_step(&self, key: u64);
 
     /// What the loss is multiplied by while gradients are computed.
     fn loss_scale(&self) -> f64;
@@ -39,6 +36,9 @@ pub trait Statistics: Send + 'static {
 
     /// The numbers, each a vector, to be read by the caller and handed to [`tally`](Self::tally).
     fn take(&mut self) -> Vec<Tensor<1>>;
+
+    /// Moves the numbers to `device`.
+    fn to_device(self, device: &Device) -> Self;
 
     /// How many numbers they are.
     fn count(&self) -> usize;

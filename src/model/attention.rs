@@ -38,8 +38,8 @@ impl Attention {
             value: init.linear(hidden, hidden),
             dense: init.linear(hidden, hidden),
             layer_norm: init.layer_norm(hidden),
-            attention_dropout: init.dropout(config.attention_probs_dropout_prob),
-            hidden_dropout: init.dropout(config.hidden_dropout_prob),
+            attention_dropout: Dropout::new(config.attention_probs_dropout_prob),
+            hidden_dropout: Dropout::new(config.hidden_dropout_prob),
             num_attention_heads: config.num_attention_heads,
             layer_norm_eps: config.layer_norm_eps,
         }

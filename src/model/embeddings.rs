@@ -2,7 +2,7 @@
 
 use super::{Init, Inputs};
 use crate::config::ModelConfig;
-use crate::kernels::{Dropout, DropoutStream, Tables, embed};
+use crate::kernels::{Dropout, Tables, embed};
 use burn::module::Module;
 use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::Tensor;
@@ -31,7 +31,7 @@ impl Embeddings {
             position_embeddings: init.positions(config.max_position_embeddings, config.embedding_size),
             token_type_embeddings: init.embedding(config.type_vocab_size, config.embedding_size),
             layer_norm: init.layer_norm(config.embedding_size),
-            dropout: init.dropout(config.hidden_dropout_prob),
+            dropout: Dropout::new(config.hidden_dropout_prob),
             layer_norm_eps: config.layer_norm_eps,
         }
     }
@@ -49,11 +49,6 @@ impl Embeddings {
         };
         let Inputs { input_ids, token_type_ids, attention_mask, .. } = inputs;
         embed(tables, &self.dropout, input_ids, token_type_ids.as_ref(), attention_mask.as_ref())
-    }
-
-    /// Where the masks of dropout come from.
-    pub fn dropout_stream(&self) -> &DropoutStream {
-        self.dropout.stream()
     }
 
     /// The word table, `[vocab_size, embedding_size]`: the generator's output layer is tied to it.

@@ -4,7 +4,7 @@ use super::attention::pick;
 use super::packing::{Packing, numbers};
 use super::{Attention, Init, Padding};
 use crate::config::ModelConfig;
-use crate::kernels::{AttentionMask, Dropout, DropoutStream, feed_forward, linear, residual_norm};
+use crate::kernels::{AttentionMask, Dropout, feed_forward, linear, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -35,14 +35,9 @@ impl EncoderLayer {
             intermediate: init.linear(config.hidden_size, config.intermediate_size),
             output: init.linear(config.intermediate_size, config.hidden_size),
             layer_norm: init.layer_norm(config.hidden_size),
-            dropout: init.dropout(config.hidden_dropout_prob),
+            dropout: Dropout::new(config.hidden_dropout_prob),
             layer_norm_eps: config.layer_norm_eps,
         }
-    }
-
-    /// Where the masks of dropout come from.
-    pub fn dropout_stream(&self) -> &DropoutStream {
-        self.dropout.stream()
     }
 
     /// With `rows` only the tokens of these numbers come out: behind attention no token looks at another.

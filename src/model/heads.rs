@@ -95,7 +95,7 @@ impl ClassificationHead {
         Self {
             dense: init.linear(config.hidden_size, config.hidden_size),
             out_proj: init.linear(config.hidden_size, num_labels),
-            dropout: init.dropout(config.hidden_dropout_prob),
+            dropout: Dropout::new(config.hidden_dropout_prob),
         }
     }
 

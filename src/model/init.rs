@@ -5,7 +5,6 @@
 
 use crate::config::PositionInit;
 use crate::data::{Purpose, Rng};
-use crate::kernels::{Dropout, DropoutStream};
 use burn::module::Param;
 use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -16,7 +15,6 @@ pub struct Init<'a> {
     deviation: f32,
     layer_norm_eps: f64,
     device: &'a Device,
-    dropout: DropoutStream,
     positions: PositionInit,
 }
 
@@ -24,8 +22,7 @@ impl<'a> Init<'a> {
     /// Weights with standard deviation `deviation` (before they are cut at two deviations), drawn from `seed`.
     pub fn new(seed: u64, deviation: f64, layer_norm_eps: f64, device: &'a Device) -> Self {
         let rng = Rng::new(seed, Purpose::Init, 0, 0);
-        let (deviation, dropout) = (deviation as f32, DropoutStream::default());
-        Self { rng, deviation, layer_norm_eps, device, dropout, positions: PositionInit::default() }
+        Self { rng, deviation: deviation as f32, layer_norm_eps, device, positions: PositionInit::default() }
     }
 
     /// Zeros in the place of random weights, for networks whose weights are loaded: drawing them would be most of the time
@@ -75,11 +72,6 @@ impl<'a> Init<'a> {
                 Embedding { weight: Param::from_tensor(values) }
             }
         }
-    }
-
-    /// Dropout; all layers of one `Init` share a stream of masks.
-    pub fn dropout(&self, probability: f64) -> Dropout {
-        Dropout::new(probability, &self.dropout)
     }
 
     /// A LayerNorm over the last dimension.

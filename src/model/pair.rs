@@ -57,18 +57,6 @@ impl ElectraPair {
         }
     }
 
-    /// Begins a step: the masks of dropout depend on `key` and on what has been drawn since. Networks that were not made
-    /// by one [`Init`] have streams of their own.
-    pub fn begin_step(&self, key: u64) {
-        self.embeddings.dropout_stream().begin(key);
-        for (number, encoder) in (1..).zip([&self.generator, &self.discriminator]) {
-            let stream = encoder.layers.first().map(|layer| layer.dropout_stream());
-            if let Some(stream) = stream.filter(|stream| !stream.is(self.embeddings.dropout_stream())) {
-                stream.begin(key.wrapping_add(number));
-            }
-        }
-    }
-
     /// The generator with its own copy of the embeddings.
     pub fn masked_lm(&self) -> ElectraForMaskedLm {
         ElectraForMaskedLm {

@@ -1,7 +1,7 @@
 //! The statistics of a step: one vector on the device, read once, and what the metrics are computed from on the host.
 
 use crate::data::{Batch, Counts};
-use burn::tensor::{ExecutionError, Tensor};
+use burn::tensor::{Device, ExecutionError, Tensor};
 use std::sync::Arc;
 
 /// The statistics of one or more batches, on the device.
@@ -36,6 +36,11 @@ impl Statistics {
     pub fn merge(&mut self, other: Self) {
         self.parts.extend(other.parts);
         self.batches.extend(other.batches);
+    }
+
+    /// Moves the numbers to `device`.
+    pub fn to_device(self, device: &Device) -> Self {
+        Self { parts: self.parts.into_iter().map(|part| part.to_device(device)).collect(), ..self }
     }
 
     /// The numbers of the device, to be read by the caller and handed to [`tally`](Self::tally).

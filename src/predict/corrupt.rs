@@ -1,7 +1,7 @@
 //! Replaced token detection on one text: what the generator makes of it, and what the discriminator says of that.
 
 use crate::config::{Config, ObjectiveConfig};
-use crate::data::{HostBatch, Masking, Purpose, Rng};
+use crate::data::{HostBatch, HostRows, Masking, Purpose, Rng};
 use crate::error::{Error, Result};
 use crate::model::{ElectraPair, Inputs};
 use crate::objective::{Tally, forward};

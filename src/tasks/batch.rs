@@ -1,8 +1,10 @@
 //! Features in a batch, padded to their own longest, on the host and on a device.
 
 use super::feature::{Feature, Target};
+use crate::data::{Counted, Counts, HostRows};
 use crate::model::Inputs;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// Padded features on the host.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +18,8 @@ pub struct HostBatch {
     positions: Vec<i32>,
     /// For each row the number of its feature, and of the lines of logits that it has: one, or one a position.
     rows: Vec<(usize, usize)>,
-    tokens: usize,
+    /// Real tokens of each row.
+    lengths: Vec<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,10 +41,8 @@ pub struct TaskBatch {
     pub positions: Option<Tensor<1, Int>>,
     /// For each row the number of its feature, and of the lines of logits that it has: one, or one a position.
     pub rows: Vec<(usize, usize)>,
-    /// What the loss is a mean over: rows, or positions.
-    pub count: usize,
-    /// Real tokens.
-    pub tokens: usize,
+    /// What the loss is a mean over, and real tokens.
+    pub counts: Counts,
 }
 
 /// [`Target`] on a device.
@@ -65,7 +66,7 @@ impl HostBatch {
         let mut input_ids = vec![pad as i32; numbers.len() * seq];
         let mut types = vec![0; input_ids.len()];
         let mut mask = vec![0.0; input_ids.len()];
-        let (mut positions, mut rows, mut tokens) = (Vec::new(), Vec::new(), 0);
+        let (mut positions, mut rows, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         for (row, number) in numbers.iter().enumerate() {
             let feature = of(number);
             let length = feature.ids.len();
@@ -78,10 +79,10 @@ impl HostBatch {
             let asked = feature.positions.iter().flatten();
             positions.extend(asked.map(|&position| (begin + position) as i32));
             rows.push((*number, feature.positions.as_ref().map_or(1, Vec::len)));
-            tokens += length;
+            lengths.push(length);
         }
         let paired = types.contains(&1);
-        let padded = tokens < mask.len();
+        let padded = lengths.iter().sum::<usize>() < mask.len();
         Self {
             shape: [numbers.len(), seq],
             input_ids,
@@ -90,35 +91,89 @@ impl HostBatch {
             targets: targets(numbers.iter().map(|number| &of(number).target)),
             positions,
             rows,
-            tokens,
+            lengths,
+        }
+    }
+}
+
+impl Counted for HostBatch {
+    fn counts(&self) -> Counts {
+        let picked = match &self.targets {
+            HostTargets::Classes(classes) => classes.len(),
+            HostTargets::Values(values) => values.len(),
+            HostTargets::Absent | HostTargets::Spans(..) => self.shape[0],
+        };
+        Counts { picked, tokens: self.lengths.iter().sum() }
+    }
+}
+
+impl Counted for TaskBatch {
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+impl HostRows for HostBatch {
+    type Batch = TaskBatch;
+
+    fn rows(&self) -> usize {
+        self.shape[0]
+    }
+
+    fn of_rows(&self, rows: Range<usize>) -> Self {
+        let seq = self.shape[1];
+        let places = rows.start * seq..rows.end * seq;
+        let lines = |rows: &[(usize, usize)]| rows.iter().map(|row| row.1).sum::<usize>();
+        let first = lines(&self.rows[..rows.start]);
+        let asked = first..first + lines(&self.rows[rows.clone()]);
+        let width = |values: &[f32]| values.len() / self.shape[0];
+        Self {
+            shape: [rows.len(), seq],
+            input_ids: self.input_ids[places.clone()].into(),
+            token_type_ids: self.token_type_ids.as_ref().map(|ids| ids[places.clone()].into()),
+            attention_mask: self.attention_mask.as_ref().map(|mask| mask[places.clone()].into()),
+            targets: match &self.targets {
+                HostTargets::Absent => HostTargets::Absent,
+                HostTargets::Classes(classes) => HostTargets::Classes(classes[asked.clone()].into()),
+                HostTargets::Values(values) => {
+                    HostTargets::Values(values[rows.start * width(values)..rows.end * width(values)].into())
+                }
+                HostTargets::Spans(first, last) => {
+                    HostTargets::Spans(first[rows.clone()].into(), last[rows.clone()].into())
+                }
+            },
+            positions: match self.positions.is_empty() {
+                true => Vec::new(),
+                false => self.positions[asked].iter().map(|at| at - places.start as i32).collect(),
+            },
+            rows: self.rows[rows.clone()].into(),
+            lengths: self.lengths[rows].into(),
         }
     }
 
-    /// Copies the batch to `device`.
-    pub fn to_device(&self, device: &Device) -> TaskBatch {
+    fn to_device(&self, device: &Device) -> TaskBatch {
         let shape = self.shape;
         let ids = |ids: &Vec<i32>| Tensor::<2, Int>::from_data(TensorData::new(ids.clone(), shape), device);
         let flat = |ids: &Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(ids.clone(), [ids.len()]), device);
         let mask = |mask: &Vec<f32>| Tensor::<2>::from_data(TensorData::new(mask.clone(), shape), device);
         let mut inputs = Inputs::new(ids(&self.input_ids), self.attention_mask.as_ref().map(mask));
         inputs.token_type_ids = self.token_type_ids.as_ref().map(ids);
-        let (targets, count) = match &self.targets {
-            HostTargets::Absent => (Targets::Absent, shape[0]),
-            HostTargets::Classes(classes) => (Targets::Classes(flat(classes)), classes.len()),
+        let targets = match &self.targets {
+            HostTargets::Absent => Targets::Absent,
+            HostTargets::Classes(classes) => Targets::Classes(flat(classes)),
             HostTargets::Values(values) => {
                 let shape = [shape[0], values.len() / shape[0].max(1)];
                 let values = Tensor::from_data(TensorData::new(values.clone(), shape), device);
-                (Targets::Values(values), shape[0] * shape[1])
+                Targets::Values(values)
             }
-            HostTargets::Spans(first, last) => (Targets::Spans([first, last].map(|ids| Box::new(flat(ids)))), shape[0]),
+            HostTargets::Spans(first, last) => Targets::Spans([first, last].map(|ids| Box::new(flat(ids)))),
         };
         TaskBatch {
             inputs,
             targets,
             positions: (!self.positions.is_empty()).then(|| flat(&self.positions)),
             rows: self.rows.clone(),
-            count,
-            tokens: self.tokens,
+            counts: self.counts(),
         }
     }
 }

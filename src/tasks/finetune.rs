@@ -2,7 +2,7 @@
 
 use super::example::Example;
 use super::feature::Feature;
-use super::loader::{TaskTrainLoader, TaskValidLoader};
+use super::loader::{TaskSteps, TaskValidLoader};
 use super::network::{Finetuner, Network};
 use super::predictor::{Predictor, decode_all};
 use super::read::{Loaded, Need};
@@ -14,13 +14,13 @@ use super::task::{Encoding, Kind, Metrics, ReadOptions, Task};
 use crate::config::{FinetuneConfig, ModelConfig};
 use crate::corpus::Progress;
 use crate::data::Cursor;
-use crate::device::{Adapter, require_precision};
+use crate::device::{Adapter, Adapters};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
     EarlyStopping, Faults, Found, Job, RunDirectory, RunState, Status, Tally, WarmupLinear, best_step, checkpoint_name,
-    fit, layerwise, newest, optimizer, with_status,
+    fit, layerwise, newest, optimizer, shared, with_status,
 };
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
@@ -36,7 +36,7 @@ pub struct FinetuneOptions<'a> {
     /// The run directory: new or empty, or that of the run to go on with.
     pub output: PathBuf,
     /// Where to train.
-    pub adapter: Adapter,
+    pub adapters: Adapters,
     /// Go on with the run in `output` behind its newest whole checkpoint.
     pub resume: bool,
     /// Set to its number by the handler of a signal: the run saves a checkpoint behind the current step and stops.
@@ -75,9 +75,9 @@ fn kind(config: &FinetuneConfig) -> Result<Kind> {
 }
 
 fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
-    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
     recipe::check_keys(kind, config)?;
-    require_precision(&adapter, config.training.precision)?;
+    adapters.require_precision(config.training.precision)?;
     let mut model = hub::read_config(&config.model)?;
     if let Some(dropout) = config.dropout {
         (model.hidden_dropout_prob, model.attention_probs_dropout_prob) = (dropout, dropout);
@@ -97,7 +97,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     if train.is_empty() {
         return Err(Error::input(&config.data.train, "no row has a token to train on"));
     }
-    let pass = TaskTrainLoader::steps_a_pass(train.len(), config.data.batch_size, config.data.accumulation);
+    let pass = TaskSteps::steps_a_pass(train.len(), config.data.batch_size, config.data.accumulation);
     let training = &recipe::training(config, recipe::metric(config, &data.task), pass);
     let config = &recipe::with_training(config, training);
     recipe::check_metric(config, &data.task, &data.dev.rows)?;
@@ -105,7 +105,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
     let found: Option<Found<TaskTally>> = found(resume, &output, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
-    let network = network(config, &data, &model, &adapter)?;
+    let network = network(config, &data, &model, adapters.main())?;
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
     let directory = directory.keep();
     *begun = true;
@@ -114,31 +114,28 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let cursor = Cursor::default();
     let pad = tokenizer.special().pad;
     let sizes = (config.data.batch_size, config.data.accumulation);
-    let device = &adapter.device;
-    let train_loader = TaskTrainLoader::new(train.into(), sizes, pad, config.seed, device.clone(), cursor.clone());
+    let device = &adapters.main().device;
+    let steps = Arc::new(TaskSteps::new(train.into(), sizes, pad, config.seed));
     let dev: Arc<[Feature]> = dev.into();
     let dev_loader = TaskValidLoader::new(dev.clone(), config.data.batch_size, pad, device.clone(), cursor.clone());
     let rate = recipe::learning_rate(config, &model);
     let warmup = config.schedule.warmup_steps.unwrap_or(training.steps / 10).clamp(1, training.steps);
     let schedule = WarmupLinear::of(rate, warmup, training.steps).at(start);
-    let autodiff = device.clone().autodiff();
-    let (data, tokens) = (Arc::new(data), train_loader.clone());
+    let data = Arc::new(data);
     let fitted = fit(Job {
         directory,
         output: &output,
-        adapter: &adapter,
-        device: if training.gradient_checkpointing { autodiff.gradient_checkpointing() } else { autodiff },
+        adapters: &adapters,
         model: network.train(),
         optimizer: optimizer(&config.adamw(rate)),
         schedule: layerwise(&schedule, recipe::layerwise_decay(config, &model), model.num_hidden_layers),
         found,
         fingerprint: data.fingerprint.clone(),
-        loaders: (Arc::new(train_loader), Arc::new(dev_loader)),
-        sequences: Arc::new(move |step| tokens.numbers(step).concat()),
+        loaders: (shared::<Finetuner, _>(&steps, &adapters, &cursor), Arc::new(dev_loader)),
+        sequences: Arc::new(move |step| steps.numbers(step).concat()),
         cursor,
         make_record: make_record(data.clone(), dev),
         seed: config.seed,
-        has_dropout: model.has_dropout(),
         max_grad_norm: config.optimizer.max_grad_norm,
         batch_size: config.data.batch_size,
         training,
@@ -155,7 +152,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         total_steps: training.steps,
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
-        device: adapter.to_string(),
+        device: adapters.to_string(),
         metric: recipe::metric(config, &data.task).to_owned(),
         ..FinetuneReport::default()
     };

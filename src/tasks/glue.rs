@@ -173,7 +173,7 @@ pub fn glue(
     seeds: usize,
     options: FinetuneOptions,
 ) -> Result<GlueReport> {
-    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
     if !resume && std::fs::read_dir(&output).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::output(&output, "the directory is not empty; expected a new one, or --resume"));
     }
@@ -189,7 +189,7 @@ pub fn glue(
         let directory = output.join(name);
         let of_task = FinetuneOptions {
             output: directory.clone(),
-            adapter: adapter.clone(),
+            adapters: adapters.clone(),
             resume,
             signal: signal.clone(),
             dashboard,
@@ -207,7 +207,7 @@ pub fn glue(
         let rows = sets.iter().enumerate().filter_map(|(at, (_, set))| row(set, metrics, &reached(at > 0)));
         report.tasks.push((name, rows.collect()));
         files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())?;
-        let predictor = Predictor::open(&directory.join("model"), &adapter.device)?;
+        let predictor = Predictor::open(&directory.join("model"), &adapters.main().device)?;
         for (suffix, set) in *sets {
             let test = folder.path.join(format!("test{suffix}.tsv"));
             if test.is_file() {

@@ -1,60 +1,34 @@
-//! Burn data loaders over features: steps of training, and all features for a validation.
+//! Features as steps of training, and the loader of validations, whose pass is all of them.
 
 use super::batch::{HostBatch, TaskBatch};
 use super::feature::Feature;
 use super::order::{batches_by_length, training_batches};
-use crate::data::{Cursor, Pass, Prefetch, StepBatch};
+use crate::data::{Cursor, HostRows, Pass, StepBatch, Steps};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
-use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What both loaders share.
-#[derive(Debug, Clone)]
-struct Source {
-    features: Arc<[Feature]>,
-    lengths: Arc<[usize]>,
-    pad: u32,
-    device: Device,
-    cursor: Cursor,
-}
-
-impl Source {
-    fn new(features: Arc<[Feature]>, pad: u32, device: Device, cursor: Cursor) -> Self {
-        let lengths = features.iter().map(|feature| feature.ids.len()).collect();
-        Self { features, lengths, pad, device, cursor }
-    }
-}
 
 /// Numbers of features, by batch.
 type Batches = Arc<Vec<Vec<usize>>>;
 
-/// Batches for training: passes over the features, cut into steps.
-#[derive(Debug, Clone)]
-pub struct TaskTrainLoader {
-    source: Source,
+/// What fine-tuning goes through: passes over the features, cut into steps.
+#[derive(Debug)]
+pub struct TaskSteps {
+    features: Arc<[Feature]>,
+    lengths: Vec<usize>,
+    pad: u32,
     batch_size: usize,
     accumulation: usize,
     seed: u64,
-    /// The part of the window that this loader serves, where it was sliced.
-    part: Option<Range<usize>>,
     /// The pass that was asked for last, with its batches: they are sorted once, not at every step.
-    pass: Arc<Mutex<Option<(usize, Batches)>>>,
+    pass: Mutex<Option<(usize, Batches)>>,
 }
 
-impl TaskTrainLoader {
-    /// A loader whose batches land on `device`; `features` must not be empty.
-    pub fn new(
-        features: Arc<[Feature]>,
-        (batch_size, accumulation): (usize, usize),
-        pad: u32,
-        seed: u64,
-        device: Device,
-        cursor: Cursor,
-    ) -> Self {
-        let source = Source::new(features, pad, device, cursor);
-        Self { source, batch_size, accumulation, seed, part: None, pass: Arc::default() }
+impl TaskSteps {
+    /// Steps over `features`, which must not be empty.
+    pub fn new(features: Arc<[Feature]>, (batch_size, accumulation): (usize, usize), pad: u32, seed: u64) -> Self {
+        let lengths = lengths(&features);
+        Self { features, lengths, pad, batch_size, accumulation, seed, pass: Mutex::default() }
     }
 
     /// Steps of a pass over `features` features.
@@ -64,14 +38,13 @@ impl TaskTrainLoader {
 
     /// The features of step `step`, counted from 0, by batch.
     pub fn numbers(&self, step: usize) -> Vec<Vec<usize>> {
-        let steps = Self::steps_a_pass(self.source.features.len(), self.batch_size, self.accumulation);
+        let steps = Self::steps_a_pass(self.features.len(), self.batch_size, self.accumulation);
         let (epoch, step) = (step / steps, step % steps);
         let mut pass = self.pass.lock().unwrap_or_else(PoisonError::into_inner);
         let batches = match &*pass {
             Some((number, batches)) if *number == epoch => batches.clone(),
             _ => {
-                let batches = training_batches(&self.source.lengths, self.batch_size, self.seed, epoch);
-                let batches = Arc::new(batches);
+                let batches = Arc::new(training_batches(&self.lengths, self.batch_size, self.seed, epoch));
                 *pass = Some((epoch, batches.clone()));
                 batches
             }
@@ -80,73 +53,48 @@ impl TaskTrainLoader {
         let batches = batches.chunks(self.accumulation).nth(step).unwrap_or_default();
         batches.to_vec()
     }
+}
 
-    fn steps(&self) -> Range<usize> {
-        let window = self.source.cursor.get();
-        match &self.part {
-            None => window,
-            Some(part) => (window.start + part.start).min(window.end)..(window.start + part.end).min(window.end),
-        }
+impl Steps for TaskSteps {
+    type Rows = HostBatch;
+
+    fn batches(&self, step: usize) -> Vec<HostBatch> {
+        self.numbers(step).iter().map(|of| HostBatch::new(&self.features, of, self.pad)).collect()
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
     }
 }
 
-impl DataLoader<StepBatch<TaskBatch>> for TaskTrainLoader {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch<TaskBatch>> + 'a> {
-        let (device, steps, loader) = (self.source.device.clone(), self.steps(), self.clone());
-        let total = steps.len();
-        let make = move |step| -> Vec<HostBatch> {
-            let source = &loader.source;
-            loader.numbers(step).iter().map(|of| HostBatch::new(&source.features, of, source.pad)).collect()
-        };
-        let mut numbers = steps.clone();
-        let mut on_device = move |batches: Vec<HostBatch>| StepBatch {
-            step: numbers.next().map_or(0, |step| step + 1),
-            batches: batches.iter().map(|batch| batch.to_device(&device)).collect(),
-        };
-        match Prefetch::new(steps, make) {
-            Ok(batches) => {
-                let items = batches.map(move |item| item.map(&mut on_device).map_err(DatasetError::new));
-                Box::new(Pass::new(items, total, "steps"))
-            }
-            Err(error) => Box::new(Pass::new(std::iter::once(Err(DatasetError::new(error))), total, "steps")),
-        }
-    }
-
-    fn num_items(&self) -> usize {
-        self.steps().len()
-    }
-
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StepBatch<TaskBatch>>> {
-        Arc::new(Self { source: Source { device: device.clone(), ..self.source.clone() }, ..self.clone() })
-    }
-
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StepBatch<TaskBatch>>> {
-        Arc::new(Self { part: Some(start..end), ..self.clone() })
-    }
+fn lengths(features: &[Feature]) -> Vec<usize> {
+    features.iter().map(|feature| feature.ids.len()).collect()
 }
 
 /// All features, for a validation.
 #[derive(Debug, Clone)]
 pub struct TaskValidLoader {
-    source: Source,
+    features: Arc<[Feature]>,
+    pad: u32,
+    device: Device,
+    cursor: Cursor,
     batches: Arc<[Vec<usize>]>,
 }
 
 impl TaskValidLoader {
     /// A loader whose batches land on `device`.
     pub fn new(features: Arc<[Feature]>, batch_size: usize, pad: u32, device: Device, cursor: Cursor) -> Self {
-        let source = Source::new(features, pad, device, cursor);
-        let batches = batches_by_length(&source.lengths, batch_size).into();
-        Self { source, batches }
+        let batches = batches_by_length(&lengths(&features), batch_size).into();
+        Self { features, pad, device, cursor, batches }
     }
 }
 
 impl DataLoader<StepBatch<TaskBatch>> for TaskValidLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch<TaskBatch>> + 'a> {
-        let (step, source) = (self.source.cursor.get().end, &self.source);
+        let step = self.cursor.get().end;
         let items = self.batches.iter().map(move |of| {
-            let batch = HostBatch::new(&source.features, of, source.pad).to_device(&source.device);
-            Ok(StepBatch { step, batches: vec![batch] })
+            let batch = HostBatch::new(&self.features, of, self.pad).to_device(&self.device);
+            Ok(StepBatch::new(step, 0, vec![batch]))
         });
         Box::new(Pass::new(items, self.batches.len(), "batches"))
     }
@@ -156,7 +104,7 @@ impl DataLoader<StepBatch<TaskBatch>> for TaskValidLoader {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<StepBatch<TaskBatch>>> {
-        Arc::new(Self { source: Source { device: device.clone(), ..self.source.clone() }, ..self.clone() })
+        Arc::new(Self { device: device.clone(), ..self.clone() })
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<StepBatch<TaskBatch>>> {

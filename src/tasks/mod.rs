@@ -34,7 +34,7 @@ pub use example::{Example, Gold, Input, Prediction};
 pub use feature::{Feature, Target};
 pub use finetune::{FinetuneOptions, finetune};
 pub use glue::{GlueFolder, GlueReport, GlueRow, GlueTask, glue, glue_folders};
-pub use loader::{TaskTrainLoader, TaskValidLoader};
+pub use loader::{TaskSteps, TaskValidLoader};
 pub use network::{Finetuner, Head, Loss, Network};
 pub use order::{batches_by_length, training_batches};
 pub use predictor::Predictor;

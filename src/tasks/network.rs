@@ -235,10 +235,6 @@ impl Trainee for Finetuner {
     type Batch = TaskBatch;
     type Statistics = TaskStatistics;
 
-    fn begin_step(&self, key: u64) {
-        self.network.electra().embeddings.dropout_stream().begin(key);
-    }
-
     fn loss_scale(&self) -> f64 {
         self.loss_scale
     }
@@ -249,10 +245,10 @@ impl TrainStep for Finetuner {
     type Output = Observation<TaskStatistics>;
 
     fn step(&self, input: StepBatch<TaskBatch>) -> TrainOutput<Observation<TaskStatistics>> {
-        let count: usize = input.batches.iter().map(|batch| batch.count).sum();
+        let count = input.counts.picked.max(1) as f64;
         let forward = |batch: &TaskBatch, _: &mut dyn FnMut(Part)| {
             let loss = self.forward(batch).1;
-            (loss.clone() / count.max(1) as f64, self.statistics(loss, None, batch))
+            (loss.clone() / count, self.statistics(loss, None, batch))
         };
         train_step(self, input, forward, &mut |_| ())
     }

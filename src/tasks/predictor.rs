@@ -7,6 +7,7 @@ use super::network::Network;
 use super::order::batches_by_length;
 use super::task::{Encoding, Metrics, Task};
 use crate::config::ModelConfig;
+use crate::data::HostRows;
 use crate::error::{Error, Result};
 use crate::files::replace_whole;
 use crate::hub;

@@ -35,14 +35,14 @@ pub struct SeedsReport {
 /// # Errors
 /// Those of [`finetune`].
 pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOptions) -> Result<SeedsReport> {
-    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
     let mut runs: Vec<(u64, FinetuneReport)> = Vec::new();
     for seed in config.seed..config.seed + seeds as u64 {
         let of_seed = FinetuneConfig { seed, ..config.clone() };
         let directory = output.join(format!("seed-{seed}"));
         let resume = resume && directory.join("config.toml").is_file();
-        let (adapter, signal, progress) = (adapter.clone(), signal.clone(), &mut *progress);
-        let options = FinetuneOptions { output: directory, adapter, resume, signal, dashboard, progress };
+        let (adapters, signal, progress) = (adapters.clone(), signal.clone(), &mut *progress);
+        let options = FinetuneOptions { output: directory, adapters, resume, signal, dashboard, progress };
         let report = finetune(&of_seed, options)?;
         let stopped = report.interrupted.is_some();
         runs.push((seed, report));

@@ -1,8 +1,9 @@
 //! What the steps of a task leave for the metrics, and the record that it becomes.
 
 use super::batch::TaskBatch;
+use crate::data::Counts;
 use crate::learner::{Number, RunRecord, Statistics, Tally, TrainingFigures};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,8 +17,7 @@ pub struct TaskStatistics {
 /// How the numbers of a batch are to be read.
 #[derive(Debug)]
 struct Part {
-    count: usize,
-    tokens: usize,
+    counts: Counts,
     /// Number of each feature, and of its logits; nothing in training.
     rows: Vec<(usize, usize)>,
 }
@@ -31,7 +31,7 @@ impl TaskStatistics {
             rows = batch.rows.iter().map(|&(feature, lines)| (feature, lines * width)).collect();
             parts.push(logits.reshape([lines * width]));
         }
-        Self { parts, batches: vec![Part { count: batch.count, tokens: batch.tokens, rows }] }
+        Self { parts, batches: vec![Part { counts: batch.counts, rows }] }
     }
 }
 
@@ -47,6 +47,10 @@ impl Statistics for TaskStatistics {
         std::mem::take(&mut self.parts)
     }
 
+    fn to_device(self, device: &Device) -> Self {
+        Self { parts: self.parts.into_iter().map(|part| part.to_device(device)).collect(), ..self }
+    }
+
     fn count(&self) -> usize {
         self.batches.iter().map(|part| 1 + part.rows.iter().map(|row| row.1).sum::<usize>()).sum()
     }
@@ -56,8 +60,8 @@ impl Statistics for TaskStatistics {
         let mut values = values.iter().copied();
         for part in &self.batches {
             tally.loss_sum += f64::from(values.next().unwrap_or(f32::NAN));
-            tally.count += part.count;
-            tally.tokens += part.tokens;
+            tally.count += part.counts.picked;
+            tally.tokens += part.counts.tokens;
             tally.logits.extend(part.rows.iter().map(|&(feature, n)| (feature, values.by_ref().take(n).collect())));
         }
         tally

@@ -7,12 +7,17 @@ use electra_burn::kernels::set_portable;
 use std::io::Write;
 use std::sync::{PoisonError, RwLock};
 
+/// The device of tests that are about something else: the fastest that every build has.
+pub const CPU: &str = "flex";
+
 /// What a test runs on.
 pub struct Backend {
     /// What `--device` takes.
     pub name: &'static str,
     /// Without autodiff.
     pub device: Device,
+    /// Whether its kernels are the portable ones; the program takes `--portable` for it.
+    pub portable: bool,
     /// How far it may be from a reference.
     pub tolerance: Tolerance,
 }
@@ -31,20 +36,20 @@ pub struct Tolerance {
     pub trajectory: f64,
 }
 
-const CPU: Tolerance = Tolerance { outputs: 2e-5, loss: 1e-5, gradients: 1e-4, trajectory: 1e-4 };
-const GPU: Tolerance = Tolerance { outputs: 1e-3, loss: 1e-3, gradients: 1e-3, trajectory: 1e-3 };
+const ON_CPU: Tolerance = Tolerance { outputs: 2e-5, loss: 1e-5, gradients: 1e-4, trajectory: 1e-4 };
+const ON_GPU: Tolerance = Tolerance { outputs: 1e-3, loss: 1e-3, gradients: 1e-3, trajectory: 1e-3 };
 
 /// By the name of the test; the second is what `--device` takes, the third whether the kernels are the portable ones.
 const TABLE: [(&str, &str, bool, Tolerance); 9] = [
-    ("flex", "flex", false, CPU),
-    ("flex_with_portable_kernels", "flex", true, CPU),
-    ("ndarray", "ndarray", false, CPU),
-    ("wgpu", "wgpu", false, GPU),
-    ("vulkan", "vulkan", false, GPU),
-    ("metal", "metal", false, GPU),
-    ("webgpu", "webgpu", false, GPU),
-    ("cuda", "cuda", false, GPU),
-    ("rocm", "rocm", false, GPU),
+    ("flex", "flex", false, ON_CPU),
+    ("flex_with_portable_kernels", "flex", true, ON_CPU),
+    ("ndarray", "ndarray", false, ON_CPU),
+    ("wgpu", "wgpu", false, ON_GPU),
+    ("vulkan", "vulkan", false, ON_GPU),
+    ("metal", "metal", false, ON_GPU),
+    ("webgpu", "webgpu", false, ON_GPU),
+    ("cuda", "cuda", false, ON_GPU),
+    ("rocm", "rocm", false, ON_GPU),
 ];
 
 /// Backends, with commas between them, whose absence fails a test instead of skipping it.
@@ -64,9 +69,9 @@ impl Drop for Portable {
 
 /// The device `name` stands for, or a skip that is seen where the machine has none.
 pub fn backend(name: &str) -> Option<Backend> {
-    let (_, name, _, tolerance) = *TABLE.iter().find(|row| row.0 == name).expect("the table has the backend");
+    let (_, name, portable, tolerance) = *TABLE.iter().find(|row| row.0 == name).expect("the table has the backend");
     match select(name) {
-        Ok(adapter) => Some(Backend { name, device: adapter.device, tolerance }),
+        Ok(adapter) => Some(Backend { name, device: adapter.device, portable, tolerance }),
         Err(error) => {
             let required = std::env::var(REQUIRED).unwrap_or_default();
             assert!(!required.split(',').any(|other| other == name), "{REQUIRED} asks for {name}: {error}");
@@ -80,8 +85,7 @@ pub fn backend(name: &str) -> Option<Backend> {
 /// Runs `test` on the backend `name`.
 pub fn run(name: &str, test: fn(&Backend)) {
     let Some(backend) = backend(name) else { return };
-    let portable = TABLE.iter().any(|row| row.0 == name && row.2);
-    if portable {
+    if backend.portable {
         let _alone = FORM.write().unwrap_or_else(PoisonError::into_inner);
         let _back = Portable;
         set_portable(true);

@@ -1,5 +1,6 @@
 //! The program as a user runs it.
 
+use super::backends::CPU;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -34,7 +35,7 @@ pub fn electra(directory: &Path, arguments: &[&str]) -> Output {
 
 /// `pretrain` with the micro configuration and `arguments` behind it.
 pub fn pretrain(directory: &Path, arguments: &[&str]) -> Output {
-    let mut all = vec!["pretrain", "--device", "flex"];
+    let mut all = vec!["pretrain", "--device", CPU];
     all.extend(arguments);
     all.push("--set");
     let set: Vec<&str> = MICRO.into_iter().filter(|s| !overridden(s, arguments)).collect();

@@ -8,14 +8,14 @@ use super::recipe;
 use super::recommender::{Recommender, Settings};
 use crate::config::{Config, DataConfig, FinetuneConfig, MaskingUnit};
 use crate::corpus::{Progress, Split, TokenStore};
-use crate::data::{Cursor, Sequences, TrainLoader, ValidLoader};
-use crate::device::{Adapter, require_precision};
+use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
+use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
     EarlyStopping, Faults, Found, Job, Pretrainer, Record, Report, RunDirectory, RunState, Status, WarmupLinear, fit,
-    optimizer,
+    optimizer, shared,
 };
 use crate::objective::Tally;
 use std::path::Path;
@@ -30,7 +30,7 @@ const CANDIDATES: usize = 100;
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
 pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
-    let FinetuneOptions { output, adapter, resume, signal, dashboard, progress } = options;
+    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
     let config = &recipe::resolve(config)?;
     let data = Data::read(config)?;
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
@@ -42,7 +42,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
     let width = recipe::pretraining(config, vocab_size, 1)?.data.sequence_length.saturating_sub(2);
     let store = data.store(width, progress)?;
     let pair = recipe::pretraining(config, vocab_size, store.documents(Split::Train))?;
-    require_precision(&adapter, pair.training.precision)?;
+    adapters.require_precision(pair.training.precision)?;
     let metric = pair.training.keep_best.clone().unwrap_or_default();
 
     let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
@@ -55,25 +55,21 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
 
     let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
     let cursor = Cursor::default();
-    let loaders = loaders(&pair, &data, store, &adapter, &cursor);
-    let device = adapter.device.clone().autodiff();
-    let sequences = loaders.0.clone();
+    let (steps, valid) = loaders(&pair, &data, store, &adapters, &cursor);
     let fitted = fit(Job {
         directory,
         output: &output,
-        adapter: &adapter,
-        model: Pretrainer::new(&pair, &device),
-        device,
+        adapters: &adapters,
+        model: Pretrainer::new(&pair, &adapters.main().recording(&pair.training)),
         optimizer: optimizer(&pair.optimizer),
         schedule: WarmupLinear::new(&pair).at(start).into(),
         found,
         fingerprint: data.fingerprint.clone(),
-        loaders: (Arc::new(loaders.0), Arc::new(loaders.1)),
-        sequences: Arc::new(move |step| sequences.indices(step).into_iter().map(|(index, _)| index).collect()),
+        loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
+        sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
         cursor,
         make_record: Arc::new(Record::new),
         seed: pair.seed,
-        has_dropout: pair.model.has_dropout(),
         max_grad_norm: pair.optimizer.max_grad_norm,
         batch_size: pair.data.batch_size,
         training: &pair.training,
@@ -88,7 +84,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         total_steps: pair.training.steps,
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
-        device: adapter.to_string(),
+        device: adapters.to_string(),
         metric,
         ..FinetuneReport::default()
     };
@@ -119,7 +115,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
             picked: picked(&pair.data),
         };
         let networks = &trained.model.pair;
-        let mut recommender = Recommender::new(data.tokenizer.clone(), networks, settings, &adapter.device);
+        let mut recommender = Recommender::new(data.tokenizer.clone(), networks, settings, &adapters.main().device);
         if config.candidates.is_none() {
             let [alone, refined] = recommender.choose(&data.dev)?;
             let message = format!("dev ndcg@10: {alone:.4} by the generator, {refined:.4} with the discriminator");
@@ -130,21 +126,21 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
     Ok(report)
 }
 
-/// The loaders of both splits; a validation asks for the next item of every session and for nothing else.
+/// The steps of training, and the loader of validations; a validation asks for the next item of every session and for nothing else.
 fn loaders(
     pair: &Config,
     data: &Data,
     store: TokenStore,
-    adapter: &Adapter,
+    adapters: &Adapters,
     cursor: &Cursor,
-) -> (TrainLoader, ValidLoader) {
-    let (store, kinds, device) = (Arc::new(store), data.tokenizer.kinds(), &adapter.device);
+) -> (Arc<TrainSteps>, ValidLoader) {
+    let (store, kinds) = (Arc::new(store), data.tokenizer.kinds());
     let asked = Config { data: DataConfig { masking: MaskingUnit::Last, ..pair.data.clone() }, ..pair.clone() };
     let sequences = |split, config| Sequences::new(store.clone(), split, config, kinds.clone());
     let (train, valid) = (sequences(Split::Train, pair), sequences(Split::Valid, &asked));
     (
-        TrainLoader::new(train, pair, &kinds, device.clone(), cursor.clone()),
-        ValidLoader::new(valid, &asked, &kinds, device.clone(), cursor.clone()),
+        Arc::new(TrainSteps::new(train, pair, &kinds)),
+        ValidLoader::new(valid, &asked, &kinds, adapters.main().device.clone(), cursor.clone()),
     )
 }
 

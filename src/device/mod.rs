@@ -3,7 +3,17 @@
 //! The only module that names backends. `auto` takes the first real GPU among what is compiled in and never a software
 //! adapter, else flex, else ndarray.
 
-use crate::config::Precision;
+mod adapters;
+#[cfg(gpu)]
+mod gpu;
+mod link;
+#[cfg(feature = "remote")]
+pub mod remote;
+
+pub use adapters::Adapters;
+pub use link::Link;
+
+use crate::config::{Precision, TrainingConfig};
 use crate::error::{Error, Result};
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType, FloatDType};
@@ -23,8 +33,20 @@ pub struct Adapter {
     pub description: String,
     /// Whether it is a GPU rather than the CPU or a software adapter.
     pub is_gpu: bool,
+    /// Its memory in bytes, where the system tells.
+    pub memory: Option<u64>,
     /// The device itself, without autodiff.
     pub device: Device,
+    /// Whether it can still be reached.
+    pub link: Link,
+}
+
+impl Adapter {
+    /// The device as training wants it: recording gradients.
+    pub fn recording(&self, training: &TrainingConfig) -> Device {
+        let device = self.device.clone().autodiff();
+        if training.gradient_checkpointing { device.gradient_checkpointing() } else { device }
+    }
 }
 
 impl std::fmt::Display for Adapter {
@@ -109,6 +131,14 @@ pub fn auto() -> Result<(Adapter, &'static str)> {
     })
 }
 
+/// Where the kernels of GPUs, and what was tuned about them, are kept between runs; absent in a build without GPUs.
+pub fn kernel_cache() -> Option<std::path::PathBuf> {
+    #[cfg(gpu)]
+    return Some(gpu::kernels());
+    #[cfg(not(gpu))]
+    None
+}
+
 /// Whether a device is the flex backend, with gradients or without.
 pub fn is_flex(device: &Device) -> bool {
     match device.clone().inner().as_dispatch() {
@@ -190,6 +220,10 @@ fn device_type(name: &str) -> Option<DeviceType> {
 
 fn backend_adapters(backend: &str) -> Vec<Adapter> {
     let Some(device_type) = device_type(backend) else { return Vec::new() };
+    #[cfg(gpu)]
+    if !CPU_BACKENDS.contains(&backend) {
+        gpu::keep_kernels();
+    }
     let devices = Device::enumerate(device_type).into_iter();
     match backend {
         "flex" | "ndarray" => devices
@@ -198,38 +232,21 @@ fn backend_adapters(backend: &str) -> Vec<Adapter> {
                 name: backend.into(),
                 description: format!("CPU, {} threads", std::thread::available_parallelism().map_or(1, |n| n.get())),
                 is_gpu: false,
+                memory: host_memory(),
                 device,
+                link: Link::default(),
             })
             .collect(),
-        _ => devices.enumerate().map(|(index, device)| gpu_adapter(backend, index, device)).collect(),
+        #[cfg(gpu)]
+        _ => devices.enumerate().map(|(index, device)| gpu::adapter(backend, index, device)).collect(),
+        #[cfg(not(gpu))]
+        _ => Vec::new(),
     }
 }
 
-#[cfg(any(
-    feature = "wgpu",
-    feature = "vulkan",
-    feature = "metal",
-    feature = "webgpu",
-    feature = "cuda",
-    feature = "rocm"
-))]
-fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
-    let identity = device.identity();
-    // A device that is no card is the CPU or a software rasteriser.
-    let is_gpu = identity.as_ref().is_some_and(|i| i.physical.is_some());
-    let description = identity.map_or_else(|| "unnamed".into(), |i| i.name);
-    let description = if is_gpu { description } else { format!("{description} (software adapter)") };
-    Adapter { name: format!("{backend}:{index}"), description, is_gpu, device }
-}
-
-#[cfg(not(any(
-    feature = "wgpu",
-    feature = "vulkan",
-    feature = "metal",
-    feature = "webgpu",
-    feature = "cuda",
-    feature = "rocm"
-)))]
-fn gpu_adapter(backend: &str, index: usize, device: Device) -> Adapter {
-    Adapter { name: format!("{backend}:{index}"), description: String::new(), is_gpu: false, device }
+/// Bytes of memory of this host, where the system tells.
+fn host_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }

@@ -1,0 +1,102 @@
+//! The first half of a step, forwards and back, on one device or shared by several (Burn's `MultiDevicesTrainStep`: a
+//! thread for each device, which fetches the weights, computes its share of the step, and hands its gradients back).
+
+use super::observation::Observation;
+use super::trainee::Trainee;
+use crate::data::StepBatch;
+use crate::device::Adapters;
+use burn::data::dataloader::{DataLoaderIterator, Progress};
+use burn::optim::GradientsAccumulator;
+use burn::tensor::Device;
+use burn::train::train::{MultiDeviceStepError, MultiDevicesTrainStep, WorkerFailure};
+use burn::train::{Learner, TrainLoader, TrainOutput};
+
+/// The devices of a run, each with autodiff and the loader of its share. The weights and the optimizer live on the first.
+pub(super) struct Shares<M: Trainee> {
+    pub devices: Vec<(Device, TrainLoader<M>)>,
+    /// The same, as messages call them.
+    pub adapters: Adapters,
+}
+
+/// Burn's threads, where there are several devices.
+pub(super) struct Threads<M: Trainee>(Option<MultiDevicesTrainStep<M>>);
+
+/// Gradients of a step with what it leaves for the metrics.
+type Output<M> = TrainOutput<Observation<<M as Trainee>::Statistics>>;
+
+/// What goes through a window.
+pub(super) struct Pass<'a, M: Trainee> {
+    shares: &'a Shares<M>,
+    threads: &'a Threads<M>,
+    loaders: Vec<Box<dyn DataLoaderIterator<StepBatch<M::Batch>> + 'a>>,
+}
+
+impl<M: Trainee> Shares<M> {
+    /// Starts what the steps need.
+    pub fn threads(&self) -> Threads<M> {
+        let devices: Vec<_> = self.devices.iter().map(|(device, _)| device.clone()).collect();
+        Threads((devices.len() > 1).then(|| MultiDevicesTrainStep::new(&devices)))
+    }
+
+    /// The steps of the window that the loaders serve.
+    pub fn pass<'a>(&'a self, threads: &'a Threads<M>) -> Pass<'a, M> {
+        let loaders = self.devices.iter().map(|(_, loader)| loader.iter()).collect();
+        Pass { shares: self, threads, loaders }
+    }
+
+    /// Where the weights are.
+    pub fn main(&self) -> &Device {
+        &self.devices[0].0
+    }
+
+    /// Steps of the window.
+    pub fn steps(&self) -> usize {
+        self.devices[0].1.num_items()
+    }
+
+    /// Adds up the shares of a step, in the order of the devices whichever was first, so that a sum does not depend on
+    /// that.
+    fn merged(&self, model: &M, mut outputs: Vec<Output<M>>) -> Option<Output<M>> {
+        let main = self.main().clone().inner();
+        outputs.sort_by_key(|output| output.item.rank);
+        let mut outputs = outputs.into_iter();
+        let TrainOutput { grads, mut item } = outputs.next()?;
+        let mut sum = GradientsAccumulator::new();
+        sum.accumulate(model, grads);
+        for output in outputs {
+            sum.accumulate(model, output.grads.to_device(&main, model));
+            item.add_share(output.item, &main);
+        }
+        Some(TrainOutput { grads: sum.grads(), item })
+    }
+}
+
+impl<M: Trainee> Pass<'_, M> {
+    /// The next step; absent behind the last.
+    pub fn next(&mut self, learner: &Learner<M>) -> Option<Result<Output<M>, String>> {
+        if let Some(reason) = self.shares.adapters.broken() {
+            return Some(Err(reason));
+        }
+        let Some(threads) = &self.threads.0 else {
+            let input = self.loaders[0].next()?;
+            return Some(input.map(|input| learner.train_step(input)).map_err(|error| error.to_string()));
+        };
+        let model = learner.model();
+        match threads.step(&mut self.loaders, &model) {
+            Ok((outputs, _)) => {
+                self.shares.merged(&model, outputs.into_iter().map(|output| output.output).collect()).map(Ok)
+            }
+            Err(MultiDeviceStepError::Dataset(error)) => Some(Err(error.to_string())),
+            Err(MultiDeviceStepError::Workers(failures)) => {
+                let name = |rank: usize| self.shares.adapters.iter().nth(rank).map_or("", |adapter| &adapter.name);
+                let tell = |failure: &WorkerFailure| format!("{}: {}", name(failure.device_id), failure.message);
+                Some(Err(failures.iter().map(tell).collect::<Vec<_>>().join("; ")))
+            }
+        }
+    }
+
+    /// How far the window is.
+    pub fn progress(&self) -> Progress {
+        self.loaders[0].progress()
+    }
+}
