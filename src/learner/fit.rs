@@ -4,7 +4,7 @@ use super::checkpoint::{Always, Checkpoints, Found};
 use super::directory::RunDirectory;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
-use super::panics::{advice, caught};
+use super::panics::{advice, caught_on, lost};
 use super::parallel::Shares;
 use super::record::{self, Failure, RecordLog, read_records};
 use super::renderer::Lines;
@@ -178,23 +178,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let (train, valid) = job.loaders;
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
     let shares = Shares { devices: adapters.iter().zip(&train).map(of).collect(), adapters: adapters.clone() };
-    let make = job.make_record;
-    let mut supervised = SupervisedTraining::new(output, train[0].clone(), valid)
-        .num_epochs(windows.len())
-        .renderer(renderer)
-        .with_interrupter(interrupter)
-        .with_metric_logger(log)
-        .with_application_logger(None)
-        .with_custom_checkpointers(model_part, optimizer_part, scheduler_part)
-        .with_checkpointing_strategy(Always)
-        .metric_train(Summary::train(training.log_every, training.steps, interval, make.clone()))
-        .metric_valid(Summary::valid(training.steps, make));
-    for number in TallyOf::<M>::numbers() {
-        supervised = supervised.metric_train_numeric(Plot::new(number)).metric_valid_numeric(Plot::new(number));
-    }
-    for number in &training_numbers() {
-        supervised = supervised.metric_train_numeric(Plot::new(number));
-    }
+    let (make, schedule, epochs) = (job.make_record, job.schedule, windows.len());
+    let (log_every, steps, place, train) = (training.log_every, training.steps, output.to_owned(), train[0].clone());
     let strategy = Windows {
         shares,
         windows,
@@ -213,10 +198,30 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         ending: ending.clone(),
     };
     let started = Instant::now();
-    let learner = Learner::new(model, optimizer, job.schedule);
-    let supervised = supervised.with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
-    let caught = caught(|| supervised.launch(learner));
-    let advise = |message: &str| match adapters.broken() {
+    let caught = caught_on(adapters, move || {
+        let mut supervised = SupervisedTraining::new(place, train, valid)
+            .num_epochs(epochs)
+            .renderer(renderer)
+            .with_interrupter(interrupter)
+            .with_metric_logger(log)
+            .with_application_logger(None)
+            .with_custom_checkpointers(model_part, optimizer_part, scheduler_part)
+            .with_checkpointing_strategy(Always)
+            .metric_train(Summary::train(log_every, steps, interval, make.clone()))
+            .metric_valid(Summary::valid(steps, make));
+        for number in TallyOf::<M>::numbers() {
+            supervised = supervised.metric_train_numeric(Plot::new(number)).metric_valid_numeric(Plot::new(number));
+        }
+        for number in &training_numbers() {
+            supervised = supervised.metric_train_numeric(Plot::new(number));
+        }
+        let strategy = TrainingStrategy::Custom(Arc::new(strategy));
+        let result = supervised.with_training_strategy(strategy).launch(Learner::new(model, optimizer, schedule));
+        // Closes the dashboard, so that what follows is printed on the usual screen.
+        drop(result.renderer);
+        result.model
+    });
+    let advise = |message: &str| match lost(adapters) {
         Some(reason) => format!(
             "{reason}; the last checkpoint is whole: --resume goes on from it, with --device for those that are left"
         ),
@@ -225,10 +230,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     if let Some(panic) = caught.panic {
         return Err(Error::Training(advise(&panic)));
     }
-    let Some(result) = caught.value else { return Err(Error::Training("it ended without a reason".into())) };
+    let Some(model) = caught.value else { return Err(Error::Training("it ended without a reason".into())) };
     let elapsed = started.elapsed();
-    // Closes the dashboard, so that what follows is printed on the usual screen.
-    drop(result.renderer);
     drop(directory);
 
     if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -239,7 +242,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         return Err(Error::Training(advise(&error)));
     }
     Ok(Fitted {
-        model: result.model,
+        model,
         records: read_records(&metrics_path)?,
         steps: ending.steps,
         elapsed: Some(elapsed),

@@ -1,7 +1,11 @@
 //! A panic inside a backend or on one of Burn's threads ends the run with its message, not the process with a trace.
 
+use crate::device::Adapters;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::Duration;
 
 /// The first panic of any thread while `work` runs, if that panicked or `work` did not tell of it.
 pub(super) struct Caught<T> {
@@ -24,6 +28,55 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Caught<T> {
     let panic = first.lock().unwrap_or_else(PoisonError::into_inner).take();
     Caught { value, panic }
 }
+
+/// [`caught`], for work on `adapters`. Burn waits for ever for the answer of a worker that has gone away; where that
+/// happens the thread that waits is left behind, and the reason stands in the place of a panic.
+pub(super) fn caught_on<T: Send + 'static>(
+    adapters: &Adapters,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Caught<T> {
+    if !adapters.iter().any(|adapter| adapter.link.is_remote()) {
+        return caught(work);
+    }
+    let (sender, result) = channel();
+    let training =
+        Builder::new().name("training".into()).stack_size(STACK).spawn(move || _ = sender.send(caught(work)));
+    if let Err(error) = training {
+        return Caught { value: None, panic: Some(error.to_string()) };
+    }
+    let mut patience = PATIENCE;
+    loop {
+        match result.recv_timeout(LOOK) {
+            Ok(caught) => return caught,
+            Err(RecvTimeoutError::Disconnected) => return Caught { value: None, panic: adapters.broken() },
+            Err(RecvTimeoutError::Timeout) => match adapters.broken() {
+                Some(reason) if patience.is_zero() => return Caught { value: None, panic: Some(reason) },
+                Some(_) => patience = patience.saturating_sub(LOOK),
+                None => {}
+            },
+        }
+    }
+}
+
+/// Why a device of `adapters` can no longer be reached. A broken connection shows itself as some failure of the training
+/// before it is known as what it is, so this waits a moment.
+pub(super) fn lost(adapters: &Adapters) -> Option<String> {
+    let looks = if adapters.iter().any(|adapter| adapter.link.is_remote()) { 25 } else { 0 };
+    for _ in 0..looks {
+        if adapters.broken().is_some() {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    adapters.broken()
+}
+
+/// The main thread's stack on most systems.
+const STACK: usize = 8 << 20;
+
+/// How often a broken link is looked for, and how long training may go on behind it.
+const LOOK: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 fn describe(info: &PanicHookInfo) -> String {
     let payload = info.payload();

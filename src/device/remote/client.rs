@@ -26,12 +26,12 @@ pub fn connect(address: &Address, token: &Token) -> Result<Vec<Adapter>> {
     let failed = |reason: &dyn std::fmt::Display| Error::Device(format!("{address}: {reason}"));
     let (host, description, link) = match address.transport {
         Transport::WebSocket => {
-            (RemoteHost::websocket(&address.url()), "a worker, over plain text".to_owned(), Link::default())
+            (RemoteHost::websocket(&address.url()), "a worker, over plain text".to_owned(), Link::remote())
         }
         Transport::Iroh => {
             let (endpoint, peer, connection, greeting) =
                 RUNTIME.block_on(reach(address, token)).map_err(|error| failed(&error))?;
-            let (link, name) = (Link::default(), address.to_string());
+            let (link, name) = (Link::remote(), address.to_string());
             let broken = link.clone();
             RUNTIME.spawn(async move {
                 let reason = connection.closed().await;
