@@ -108,6 +108,7 @@ fn a_worker_that_goes_away_ends_the_run() {
     let at = directory.path();
     let mut set = vec!["training.steps=1000000", "training.validate_every=1000000", "training.checkpoint_every=10"];
     set.extend(NO_DROPOUT);
+    set.push("schedule.warmup_steps=5");
     for lost in [0, 1] {
         let mut workers = [Worker::start(at, &[]), Worker::start(at, &[])];
         let device = workers.each_ref().map(|worker| worker.name.as_str()).join(",");
@@ -143,13 +144,13 @@ fn only_the_token_is_let_in() {
     let at = directory.path();
     let others = common::program::directory();
     std::fs::write(others.path().join("token"), "x".repeat(40)).unwrap();
-    for more in [&[][..], &["--websocket"]] {
+    for (output, more) in [("encrypted", &[][..]), ("plain", &["--websocket"])] {
         let worker = Worker::start(at, more);
         refused(&pretrain(others.path(), &worker.name, "run", &[]).output().unwrap(), &[&worker.name, "token"]);
         assert!(!others.path().join("run").exists(), "nothing is written");
         let without = electra(at, &["pretrain", "--device", &worker.name]);
         refused(&without, &[&worker.name, "expected --token-file"]);
-        succeeds(&pretrain(at, &worker.name, more.first().unwrap_or(&"run"), &["training.steps=1"]).output().unwrap());
+        succeeds(&pretrain(at, &worker.name, output, &["training.steps=1"]).output().unwrap());
     }
     std::fs::write(at.join("token"), "short").unwrap();
     refused(&electra(at, &["worker", "--listen", "127.0.0.1:1", "--token-file", "token"]), &["token", "32 characters"]);

@@ -2,7 +2,7 @@
 
 use electra_burn::bench::{first_losses, largest_differences};
 use electra_burn::config::{self, Config, Source};
-use electra_burn::device::{Adapter, absent, adapters, auto, compiled, kernel_cache, precisions};
+use electra_burn::device::{Adapter, absent, adapters, auto, compiled, kernel_cache, precisions, select};
 use electra_burn::{Error, Result};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -11,8 +11,12 @@ use std::time::Instant;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   electra devices
-  electra devices --check")]
+  electra devices --check
+  electra devices --check wgpu:1 ndarray")]
 pub struct Arguments {
+    /// What to check, names of devices [default: all]
+    #[arg(value_name = "NAME", requires = "check")]
+    names: Vec<String>,
     /// Train ten steps of the preset tiny on each device and compare the losses with those of flex
     #[arg(long)]
     check: bool,
@@ -48,18 +52,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(path) = kernel_cache() {
         say!("  kernels and what was tuned about them are kept in {}", path.display());
     }
-    if arguments.check { check(&all) } else { Ok(ExitCode::SUCCESS) }
+    if !arguments.check {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match arguments.names.as_slice() {
+        [] => check(&all),
+        names => check(&names.iter().map(|name| select(name)).collect::<Result<Vec<_>>>()?),
+    }
 }
 
 fn check(adapters: &[Adapter]) -> Result<ExitCode> {
     let set = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=2"];
     let source = Source { preset: Some("tiny".into()), set: set.map(String::from).into(), ..Source::default() };
     let config = config::load(&source)?;
-    let Some(flex) = adapters.iter().find(|adapter| adapter.name == "flex") else {
-        return Err(Error::Device(
-            "--check compares with flex, which is not compiled in: add `--features flex`".into(),
-        ));
-    };
+    let flex = &select("flex")?;
     say!("\n{STEPS} steps of the preset tiny, generator and discriminator loss of the last one");
     let (expected, line) = timed(&config, flex)?;
     say!("{line}");
