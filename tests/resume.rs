@@ -20,10 +20,11 @@ const SET: [&str; 7] = [
     "seed=3",
 ];
 
+/// `device` is what stands behind `--device`.
 fn command(at: &Path, device: &str, arguments: &[&str], set: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
     command.current_dir(at).env("ELECTRA_CACHE", at.join(".cache")).env("RAYON_NUM_THREADS", "1");
-    command.args(["pretrain", "--device", device]).args(arguments);
+    command.args(["pretrain", "--device"]).args(device.split(' ')).args(arguments);
     if !arguments.contains(&"--resume") {
         command.arg("--set").args(MICRO.iter().filter(|s| !overridden(s, set))).args(set);
     }
@@ -101,7 +102,7 @@ fn killed(device: &str, kills: usize) {
 on_every_cpu_backend!(killed_runs_go_on_bit_for_bit);
 
 fn killed_runs_go_on_bit_for_bit(backend: &Backend) {
-    killed(backend.name, 10);
+    killed(backend.arguments, 10);
 }
 
 /// SIGTERM saves the step that it comes in: nothing is done twice.
@@ -156,7 +157,7 @@ fn a_run_moves_to(backend: &Backend) {
     run(CPU, &["--output", "alone"], &set);
     run(CPU, &["--output", "moved"], &set);
     run(CPU, &["--resume", "alone", "--set", "training.steps=60"], &[]);
-    run(backend.name, &["--resume", "moved", "--set", "training.steps=60"], &[]);
+    run(backend.arguments, &["--resume", "moved", "--set", "training.steps=60"], &[]);
     let (alone, moved) = (trace(&at.join("alone")).0, trace(&at.join("moved")).0);
     assert_eq!(alone.len(), moved.len());
     for (one, other) in alone.iter().zip(&moved) {
@@ -376,8 +377,7 @@ fn a_resumed_run_agrees(backend: &Backend) {
     let dropout = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=2"];
     let run = |arguments: &[&str], steps: &str| {
         let set = [&[steps, "training.log_every=2", "training.checkpoint_every=5"], &dropout[..]].concat();
-        let portable: &[&str] = if backend.portable { &["--portable"] } else { &[] };
-        succeeds(&command(at, backend.name, &[portable, arguments].concat(), &set).output().unwrap());
+        succeeds(&command(at, backend.arguments, arguments, &set).output().unwrap());
     };
     run(&["--output", "whole"], "training.steps=12");
     run(&["--output", "parts"], "training.steps=12");

@@ -62,7 +62,7 @@ impl Breakdown {
             let input = stream.step(step, device);
             times[0].push(clock.lap());
             let model = learner.model();
-            begin_dropout(device, input.key);
+            begin_dropout(input.key);
             let [given, drawn] = generator(&model, &input.batches[0], config, &mut clock);
             let batches = input.batches.len() as f64;
             times[2].push((drawn - given).max(0.0) * batches);

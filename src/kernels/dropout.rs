@@ -17,23 +17,21 @@ thread_local! {
     static STREAM: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// Begins this thread's stream of masks anew: what is drawn from here on depends on `key` alone. Devices that draw for
-/// themselves are seeded with it too.
-pub fn begin_dropout(device: &Device, key: u64) {
-    begin(key);
-    if !computes_on_host(device) {
-        device.seed(key);
-    }
+/// Begins this thread's stream of masks anew: what is drawn from here on depends on `key` alone.
+pub fn begin_dropout(key: u64) {
+    STREAM.set((key, 0));
 }
 
-fn begin(key: u64) {
-    STREAM.set((key, 0));
+/// The key of the stream, and the number of the next mask in it.
+fn next_mask() -> (u64, u64) {
+    let (key, number) = STREAM.get();
+    STREAM.set((key, number + 1));
+    (key, number)
 }
 
 /// The key of the next mask.
 fn next_key() -> u64 {
-    let (key, number) = STREAM.get();
-    STREAM.set((key, number + 1));
+    let (key, number) = next_mask();
     Rng::mixed(key, number)
 }
 
@@ -59,6 +57,10 @@ impl Dropout {
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let device = x.device();
         if self.probability > 0.0 && device.is_autodiff() && !computes_on_host(&device) {
+            // The device draws, and is seeded by the first mask of a stream: with none there is nothing to seed.
+            if let (key, 0) = next_mask() {
+                device.seed(key);
+            }
             let kept = 1.0 - self.probability;
             let mask = x.random_like(Distribution::Bernoulli(kept));
             return x * mask * (1.0 / kept);
@@ -192,10 +194,10 @@ mod tests {
         let mut inside = vec![1.0; 100];
         mask.scale(&mut inside, CHUNK - 50);
         assert_eq!(inside, long[CHUNK - 50..CHUNK + 50]);
-        begin(5);
+        begin_dropout(5);
         let first = [next_key(), next_key()];
         assert_ne!(first[0], first[1]);
-        begin(5);
+        begin_dropout(5);
         assert_eq!([next_key(), next_key()], first);
     }
 }

@@ -108,7 +108,7 @@ fn agree(work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
 }
 
 fn dropout(probability: f64) -> Dropout {
-    begin_dropout(&Device::flex(), 17);
+    begin_dropout(17);
     Dropout::new(probability)
 }
 

@@ -148,19 +148,17 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let parameters = readable_count(model.num_params());
     progress(Progress::Stage(&format!("training {parameters} parameters on {adapters}")));
 
-    let on_host = computes_on_host(&adapters.main().device);
-    if let Some(kernels) = kernel_cache().filter(|_| !on_host) {
-        let path = kernels.display();
+    // A worker compiles and tunes for itself.
+    let compiles = |adapter: &Adapter| !computes_on_host(&adapter.device) && !adapter.link.is_remote();
+    let kernels = kernel_cache().filter(|_| adapters.iter().any(compiles));
+    if let Some(path) = &kernels {
+        let path = path.display();
         progress(Progress::Stage(&format!(
             "its kernels are compiled and tuned first, and kept in {path} for later runs"
         )));
     }
-    // On the dashboard there is no place for lines, nor need of them where nothing is compiled.
-    let startup = Startup::begin(move |line| {
-        if !on_host && !job.dashboard {
-            eprintln!("{line}");
-        }
-    });
+    // On the dashboard there is no place for lines.
+    let startup = kernels.filter(|_| !job.dashboard).map(|_| Startup::begin(|line| eprintln!("{line}")));
 
     let interrupter = Interrupter::new();
     let failure = Failure::default();
@@ -186,7 +184,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         cursor: job.cursor,
         max_grad_norm: job.max_grad_norm,
         max_bad_steps: training.max_bad_steps,
-        read_every: if on_host { 1 } else { training.log_every },
+        read_every: if computes_on_host(&adapters.main().device) { 1 } else { training.log_every },
         start,
         checkpoints,
         early_stopping: job.early_stopping,

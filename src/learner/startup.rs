@@ -5,7 +5,10 @@ use std::thread::spawn;
 use std::time::{Duration, Instant};
 
 /// Says every ten seconds that the first steps are under way, until it is dropped.
-pub(super) struct Startup(Option<Sender<()>>);
+pub(super) struct Startup {
+    /// The thread that speaks ends with it.
+    _dropped: Sender<()>,
+}
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -19,11 +22,6 @@ impl Startup {
                 say(&format!("compiling and tuning kernels for {} s", begun.elapsed().as_secs()));
             }
         });
-        Self(Some(sender))
-    }
-
-    /// Ends it, once the first steps are done.
-    pub fn end(&mut self) {
-        self.0 = None;
+        Self { _dropped: sender }
     }
 }

@@ -95,9 +95,7 @@ pub fn train_step<M: Trainee>(
     done: &mut dyn FnMut(Part),
 ) -> TrainOutput<Observation<M::Statistics>> {
     let mut seen = Observation::new(input.step, input.rank);
-    if let Some(device) = model.devices().first() {
-        begin_dropout(device, input.key);
-    }
+    begin_dropout(input.key);
     let mut accumulator = GradientsAccumulator::new();
     let scale = model.loss_scale();
     for batch in &input.batches {

@@ -100,7 +100,7 @@ pub(super) struct Windows<M: Trainee> {
     pub start: usize,
     pub checkpoints: Checkpoints<TallyOf<M>>,
     /// What is said until the first results are there.
-    pub startup: Mutex<Startup>,
+    pub startup: Mutex<Option<Startup>>,
     /// Set to the number of a signal by its handler.
     pub signal: Arc<AtomicUsize>,
     pub ending: Arc<Mutex<Ending>>,
@@ -233,7 +233,7 @@ impl<M: Trainee> Windows<M> {
     ) -> Result<(), String> {
         let (mut observations, items): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
-        self.startup.lock().unwrap_or_else(PoisonError::into_inner).end();
+        self.startup.lock().unwrap_or_else(PoisonError::into_inner).take();
         for (observation, item) in observations.into_iter().zip(items) {
             let seen = observation.seen().clone();
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);

@@ -16,8 +16,8 @@ pub struct Backend {
     pub name: &'static str,
     /// Without autodiff.
     pub device: Device,
-    /// Whether its kernels are the portable ones; the program takes `--portable` for it.
-    pub portable: bool,
+    /// What the program takes behind `--device`, with spaces between: the name, and `--portable` for portable kernels.
+    pub arguments: &'static str,
     /// How far it may be from a reference.
     pub tolerance: Tolerance,
 }
@@ -39,17 +39,17 @@ pub struct Tolerance {
 const ON_CPU: Tolerance = Tolerance { outputs: 2e-5, loss: 1e-5, gradients: 1e-4, trajectory: 1e-4 };
 const ON_GPU: Tolerance = Tolerance { outputs: 1e-3, loss: 1e-3, gradients: 1e-3, trajectory: 1e-3 };
 
-/// By the name of the test; the second is what `--device` takes, the third whether the kernels are the portable ones.
-const TABLE: [(&str, &str, bool, Tolerance); 9] = [
-    ("flex", "flex", false, ON_CPU),
-    ("flex_with_portable_kernels", "flex", true, ON_CPU),
-    ("ndarray", "ndarray", false, ON_CPU),
-    ("wgpu", "wgpu", false, ON_GPU),
-    ("vulkan", "vulkan", false, ON_GPU),
-    ("metal", "metal", false, ON_GPU),
-    ("webgpu", "webgpu", false, ON_GPU),
-    ("cuda", "cuda", false, ON_GPU),
-    ("rocm", "rocm", false, ON_GPU),
+/// By the name of the test; the second is [`Backend::arguments`].
+const TABLE: [(&str, &str, Tolerance); 9] = [
+    ("flex", "flex", ON_CPU),
+    ("flex_with_portable_kernels", "flex --portable", ON_CPU),
+    ("ndarray", "ndarray", ON_CPU),
+    ("wgpu", "wgpu", ON_GPU),
+    ("vulkan", "vulkan", ON_GPU),
+    ("metal", "metal", ON_GPU),
+    ("webgpu", "webgpu", ON_GPU),
+    ("cuda", "cuda", ON_GPU),
+    ("rocm", "rocm", ON_GPU),
 ];
 
 /// Backends, with commas between them, whose absence fails a test instead of skipping it.
@@ -69,9 +69,10 @@ impl Drop for Portable {
 
 /// The device `name` stands for, or a skip that is seen where the machine has none.
 pub fn backend(name: &str) -> Option<Backend> {
-    let (_, name, portable, tolerance) = *TABLE.iter().find(|row| row.0 == name).expect("the table has the backend");
+    let (_, arguments, tolerance) = *TABLE.iter().find(|row| row.0 == name).expect("the table has the backend");
+    let name = arguments.split(' ').next().expect("the first word is the name");
     match select(name) {
-        Ok(adapter) => Some(Backend { name, device: adapter.device, portable, tolerance }),
+        Ok(adapter) => Some(Backend { name, arguments, device: adapter.device, tolerance }),
         Err(error) => {
             let required = std::env::var(REQUIRED).unwrap_or_default();
             assert!(!required.split(',').any(|other| other == name), "{REQUIRED} asks for {name}: {error}");
@@ -85,7 +86,7 @@ pub fn backend(name: &str) -> Option<Backend> {
 /// Runs `test` on the backend `name`.
 pub fn run(name: &str, test: fn(&Backend)) {
     let Some(backend) = backend(name) else { return };
-    if backend.portable {
+    if backend.arguments.contains("--portable") {
         let _alone = FORM.write().unwrap_or_else(PoisonError::into_inner);
         let _back = Portable;
         set_portable(true);
