@@ -7,7 +7,7 @@ use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
 use burn::optim::{AdamWState, Optimizer};
 use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
 use proptest::prelude::*;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Largest difference, in units of the largest number of the tensor. Both forms round in single precision, in different
 /// orders.
@@ -76,12 +76,15 @@ fn of_norm(gradients: &Gradients, layer: &LayerNorm) -> [Vec<f32>; 2] {
     [gradient(gradients, &layer.gamma.val()), gradient(gradients, &layer.beta.as_ref().unwrap().val())]
 }
 
-/// The switch belongs to the process, so one comparison at a time uses it.
-static SWITCH: Mutex<()> = Mutex::new(());
+/// The switch belongs to the process: what turns it, and what needs the fused form, runs alone.
+fn alone() -> MutexGuard<'static, ()> {
+    static SWITCH: Mutex<()> = Mutex::new(());
+    SWITCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `work` in both forms and holds the results against each other.
 fn agree(work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
-    let _guard = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let fused = work();
     set_portable(true);
     let portable = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&work));
@@ -255,6 +258,7 @@ proptest! {
 /// Leaving padding out gives what masking it gives.
 #[test]
 fn sequences_laid_end_to_end_are_those_that_are_padded() {
+    let _alone = alone();
     let (heads, width) = (2, 8);
     let lengths = [5usize, 130, 1, 64];
     let total: usize = lengths.iter().sum();
@@ -267,12 +271,12 @@ fn sequences_laid_end_to_end_are_those_that_are_padded() {
     let mut first = 0;
     for length in lengths {
         let part = |x: &Tensor<3>| x.clone().narrow(1, first, length);
-        let alone = attention(part(&query), part(&key), part(&value), heads, &AttentionMask::Full, &none);
+        let apart = attention(part(&query), part(&key), part(&value), heads, &AttentionMask::Full, &none);
         // The weights of the sum are those of the packed output.
         let weights = Numbers::new(99).tensor([1, total, heads * width]).detach();
-        let gradients = (alone.clone() * part(&weights)).sum().backward();
+        let gradients = (apart.clone() * part(&weights)).sum().backward();
         let expected = [
-            values(alone),
+            values(apart),
             values(part(&query.grad(&gradients).map(Tensor::from_inner).unwrap())),
             values(part(&key.grad(&gradients).map(Tensor::from_inner).unwrap())),
             values(part(&value.grad(&gradients).map(Tensor::from_inner).unwrap())),
@@ -290,6 +294,7 @@ fn sequences_laid_end_to_end_are_those_that_are_padded() {
 /// Samples of the fused form are the quantiles of its own distribution.
 #[test]
 fn samples_follow_their_quantiles() {
+    let _alone = alone();
     let words = 1000;
     let device = device();
     // Logits that are their bias: word `i` has weight `i + 1`.
@@ -317,6 +322,7 @@ fn samples_follow_their_quantiles() {
 /// A number that is no number stays visible: a step with it must be recognised as bad.
 #[test]
 fn nan_is_not_lost() {
+    let _alone = alone();
     let device = device();
     let with_nan = |shape: [usize; 3]| {
         let mut values = vec![0.5; shape.iter().product()];
@@ -335,7 +341,7 @@ fn nan_is_not_lost() {
 /// An update whose condition does not hold leaves everything as it was, whatever the gradient.
 #[test]
 fn updates_on_a_condition() {
-    let _guard = SWITCH.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     set_portable(true);
     let adamw = AdamW::new(0.9, 0.999, 1e-6, 0.1);
     let mut numbers = Numbers::new(5);
@@ -361,6 +367,7 @@ fn updates_on_a_condition() {
 /// gradients arrive in single precision.
 #[test]
 fn products_in_half_precision() {
+    let _alone = alone();
     use crate::config::Precision;
     let work = || {
         let mut numbers = Numbers::new(8);
