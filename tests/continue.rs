@@ -7,7 +7,8 @@ use common::program::{directory, electra, pretrain, read, refused, succeeds, tex
 use std::path::{Path, PathBuf};
 
 fn fixture(model: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/forward").join(model);
+    let path =
+        std::path::absolute(Path::new("tests/fixtures/parity/forward").join(model)).expect("a working directory");
     path.to_str().expect("the path is UTF-8").to_owned()
 }
 

@@ -14,7 +14,7 @@ use safetensors::{SafeTensors, serialize};
 use std::path::{Path, PathBuf};
 
 fn fixture(model: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/forward").join(model)
+    std::path::absolute(Path::new("tests/fixtures/parity/forward").join(model)).expect("a working directory")
 }
 
 /// Name, type, shape and bytes of every tensor in a file.

@@ -22,13 +22,13 @@ use electra_burn::model::{
 };
 use electra_burn::objective::Tally;
 use safetensors::SafeTensors;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 on_every_backend!(computes_what_hugging_face_computes, follows_the_reference_trajectory);
 
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(name)
+    Path::new("tests/fixtures/parity").join(name)
 }
 
 /// The tensors of a file.
