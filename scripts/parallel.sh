@@ -28,7 +28,7 @@ run() { # NAME DEVICE
     before=$(loopback)
     "$electra" $portable pretrain --preset "$preset" --corpus "$corpus" --device "$2" --token-file token --output "$1" --set \
         training.steps="$steps" training.log_every=1 training.validate_every="$steps" data.validation_sequences=1 \
-        model.hidden_dropout_prob=0 model.attention_probs_dropout_prob=0 schedule.warmup_steps="$steps" "${@:3}" >"$1.log"
+        model.hidden_dropout_prob=0 model.attention_probs_dropout_prob=0 schedule.warmup_steps=10 "${@:3}" >"$1.log"
     echo $(($(loopback) - before)) >"$1.bytes"
 }
 

@@ -45,7 +45,7 @@ fn shares_come_to_what_one_device_does() {
         ("data.batch_size=1", "training.accumulation=2", "flex,flex"),
         ("data.batch_size=3", "training.accumulation=1", "flex,ndarray"),
     ] {
-        let mut set = vec![batch, accumulation, "data.packing=documents", "training.steps=20", "training.log_every=1"];
+        let mut set = vec![batch, accumulation, "data.packing=documents", "training.steps=50", "training.log_every=1"];
         set.extend(NO_DROPOUT);
         let (whole, shared) = (format!("{batch}-whole"), format!("{batch}-{devices}"));
         run(at, "flex", &whole, &set);

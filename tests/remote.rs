@@ -86,7 +86,7 @@ fn two_workers_come_to_what_one_device_does() {
     let directory = directory();
     let at = directory.path();
     let workers = [Worker::start(at, &[]), Worker::start(at, &[])];
-    let mut set = vec!["training.steps=20", "training.log_every=1", "data.packing=documents"];
+    let mut set = vec!["training.steps=50", "training.log_every=1", "data.packing=documents"];
     set.extend(NO_DROPOUT);
     let device = workers.each_ref().map(|worker| worker.name.as_str()).join(",");
     succeeds(&pretrain(at, CPU, "whole", &set).output().unwrap());
