@@ -1,5 +1,6 @@
 //! `electra bench`
 
+use super::progress::Working;
 use electra_burn::bench::{BenchOptions, Measured, bench};
 use electra_burn::config::{self, Source};
 use electra_burn::{Error, Result, device, kernels};
@@ -8,6 +9,9 @@ use std::process::ExitCode;
 
 /// Time training steps on random tokens, and see where their time goes.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra bench --preset small --batch 16
+  electra bench --preset tiny --device wgpu --padding 0.3 --json")]
 pub struct Arguments {
     /// Configuration file (TOML)
     config: Option<PathBuf>,
@@ -64,7 +68,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let adapter = device::select(&arguments.device)?;
     let options = BenchOptions { steps: arguments.steps, warmup: arguments.warmup, padding: arguments.padding };
+    let working = Working::on("timing steps");
     let measured = bench(&config, &adapter, &options)?;
+    drop(working);
     if arguments.json {
         say!("{}", serde_json::to_string(&measured).unwrap_or_default());
     } else {

@@ -20,6 +20,8 @@ pub enum Command {
 
 /// Tokenize a corpus into a store. An interrupted build is taken up again by the same command.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra corpus build --corpus books.txt news/*.jsonl.gz --tokenizer tokenizer --output store")]
 pub struct Build {
     /// Files, folders, globs, or - for standard input
     #[arg(long, num_args = 1.., required = true, value_name = "PATH")]
@@ -42,6 +44,8 @@ pub struct Build {
 
 /// Verify a store and show what is in it.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra corpus inspect store --top 50")]
 pub struct Inspect {
     /// The store
     store: PathBuf,

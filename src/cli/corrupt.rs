@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 /// Corrupt a text with a generator and show the discriminator's verdict beside the truth.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra corrupt runs/demo-1 'The river runs through the old town.' --seed 7")]
 pub struct Arguments {
     /// A run, or another directory with discriminator/ and generator/ in it
     run: PathBuf,

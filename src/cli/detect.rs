@@ -2,12 +2,15 @@
 
 use electra_burn::predict::{Detector, Verdict};
 use electra_burn::{Error, Result, device};
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Say for every token of a text how likely it is that it was replaced.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra detect --model runs/demo-1/discriminator 'The river sings through the old town.'
+  electra detect --model runs/demo-1/discriminator --json < letter.txt")]
 pub struct Arguments {
     /// Directory of a discriminator, for example runs/demo-1/discriminator
     #[arg(long, value_name = "DIR")]
@@ -40,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let tokens: Vec<_> = verdicts.iter().map(token).collect();
         say!("{}", serde_json::json!({"text": text, "tokens": tokens}));
     } else {
-        let coloured = std::io::stdout().is_terminal();
+        let coloured = super::is_coloured();
         verdicts.iter().for_each(|verdict| say!("{}", row(verdict, coloured)));
     }
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,8 @@
 //! `electra evaluate`
 
+use super::progress::Working;
 use electra_burn::tasks::read::{Loaded, Need, read_sessions};
-use electra_burn::tasks::{Metrics, Predictor, Recommender, Table};
+use electra_burn::tasks::{Input, Metrics, Predictor, Recommender, Table};
 use electra_burn::{Result, device};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,9 @@ pub struct Arguments {
     device: String,
 }
 
+/// Examples that are sorted by length together.
+const CHUNK: usize = 2048;
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
@@ -39,7 +43,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let predictor = Predictor::open(&arguments.model, &device)?;
     let data = predictor.task.read(&arguments.data, Need::Required, arguments.skip_bad_rows)?;
-    let (metrics, predictions) = predictor.evaluate(&data.rows)?;
+    let working = Working::through(data.rows.len(), "examples");
+    let mut predictions = Vec::with_capacity(data.rows.len());
+    for chunk in data.rows.chunks(CHUNK) {
+        let inputs: Vec<Input> = chunk.iter().map(|example| example.input.clone()).collect();
+        predictions.extend(predictor.predict(&inputs)?);
+        working.add(chunk.len());
+    }
+    drop(working);
+    let metrics = predictor.task.metrics(&data.rows, &predictions);
     let tables = predictor.task.tables(&data.rows, &predictions);
     Ok(show(arguments.json, "examples", &data, metrics, &tables))
 }

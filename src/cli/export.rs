@@ -1,11 +1,15 @@
 //! `electra export`
 
+use super::progress::Working;
 use electra_burn::{Result, device, hub, learner};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Export both networks of a checkpoint in Hugging Face's layout.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra export runs/mine
+  electra export runs/mine --checkpoint 20000 --output encoder")]
 pub struct Arguments {
     /// A run
     run: PathBuf,
@@ -20,10 +24,12 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select("auto")?.device;
+    let working = Working::on("exporting");
     let (config, report) = learner::restore(&arguments.run, arguments.checkpoint, &device)?;
     let default = || arguments.run.join(format!("export-{:07}", report.steps));
     let output = arguments.output.clone().unwrap_or_else(default);
     hub::export(&output, &config, &report)?;
+    drop(working);
     say!("step {} -> {}", report.steps, output.display());
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 /// Fill every [MASK] in a text with the likeliest tokens.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra fill --model runs/demo-1/generator 'The [MASK] runs through the old [MASK].' --top-k 3")]
 pub struct Arguments {
     /// Directory of a generator, for example runs/demo-1/generator
     #[arg(long, value_name = "DIR")]

@@ -1,5 +1,6 @@
 //! `electra import`
 
+use super::progress::Working;
 use electra_burn::learner::readable_count;
 use electra_burn::{Result, device, hub};
 use std::collections::BTreeSet;
@@ -8,6 +9,9 @@ use std::process::ExitCode;
 
 /// Rewrite a Hugging Face checkpoint, ELECTRA or BERT, in the layout that the other commands read.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra import google-electra-small --output encoder
+  electra import bert/pytorch_model.bin --output encoder")]
 pub struct Arguments {
     /// A directory, or a weights file with its config.json beside it
     source: PathBuf,
@@ -22,7 +26,9 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select("auto")?.device;
+    let working = Working::on("importing");
     let imported = hub::import(&arguments.source, &arguments.output, arguments.seed, &device)?;
+    drop(working);
     say!("{}, {} parameters", imported.class, readable_count(imported.parameters));
     say!("loaded: {} tensors", imported.tensors.loaded.len());
     list("missing, drawn afresh", &imported.tensors.missing);

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 /// Show what a model directory holds.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra inspect runs/mine/discriminator")]
 pub struct Arguments {
     /// A directory in Hugging Face's layout
     directory: PathBuf,

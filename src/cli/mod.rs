@@ -9,6 +9,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod completions;
 mod corpus;
 mod corrupt;
 mod detect;
@@ -23,6 +24,7 @@ mod import;
 mod inspect;
 mod predict;
 mod pretrain;
+mod progress;
 mod reading;
 mod runs;
 mod signals;
@@ -33,11 +35,18 @@ mod worker;
 
 use clap::{Parser, Subcommand};
 use electra_burn::{Result, kernels};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// Pretrain ELECTRA text encoders by replaced token detection, on any GPU or CPU.
 #[derive(Parser)]
 #[command(name = "electra", version, about)]
+#[command(after_help = "Examples:
+  electra pretrain --preset small --corpus books.txt --output runs/mine
+  electra finetune --task classification --model runs/mine/discriminator --train train.tsv --dev dev.tsv --output runs/intent
+  echo 'Where is my card?' | electra predict --model runs/intent/model
+
+electra COMMAND --help has more of them.")]
 struct Arguments {
     /// Compute with Burn's operations alone, without the fused kernels for the CPU
     #[arg(long, global = true)]
@@ -82,9 +91,16 @@ enum Command {
     Bench(bench::Arguments),
     /// List the devices that can be trained on, and check them
     Devices(devices::Arguments),
+    /// Print the completions of a shell
+    Completions(completions::Arguments),
     /// Serve the devices of this host to runs on other hosts
     #[cfg(feature = "remote")]
     Worker(worker::Arguments),
+}
+
+/// Whether output may be coloured: on a terminal, unless `NO_COLOR` says no (no-color.org).
+fn is_coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Parses the command line and runs the command. Wrong usage ends the program with exit code 2.
@@ -108,7 +124,50 @@ pub fn run() -> Result<ExitCode> {
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Worker(arguments) => worker::run(arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Every command has examples, and every example that it gives parses.
+    #[test]
+    fn every_command_has_examples_that_parse() {
+        fn check(command: &clap::Command, examples: &mut usize) {
+            if command.has_subcommands() {
+                command
+                    .get_subcommands()
+                    .filter(|command| command.get_name() != "help")
+                    .for_each(|c| check(c, examples));
+                return;
+            }
+            let name = command.get_name();
+            let help = command.get_after_help().unwrap_or_else(|| panic!("{name} has no examples")).to_string();
+            for line in help.lines().filter_map(|line| line.split_once("electra ").map(|(_, rest)| rest)) {
+                // As a shell: quotes hold together, redirections end the arguments.
+                let (mut words, mut word, mut quoted) = (vec!["electra".to_owned()], String::new(), false);
+                for character in line.split(['>', '<']).next().unwrap_or_default().chars().chain([' ']) {
+                    match character {
+                        '\'' => quoted = !quoted,
+                        ' ' if !quoted => {
+                            words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
+                        }
+                        other => word.push(other),
+                    }
+                }
+                if let Err(error) = Arguments::try_parse_from(&words) {
+                    panic!("{name}: `electra {line}`: {error}");
+                }
+                *examples += 1;
+            }
+        }
+        let mut examples = 0;
+        check(&Arguments::command(), &mut examples);
+        assert!(examples > 25, "only {examples} examples");
     }
 }

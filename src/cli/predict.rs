@@ -1,12 +1,13 @@
 //! `electra predict`
 
+use super::progress::Working;
 use burn::tensor::Device;
 use electra_burn::tasks::read::Need;
 use electra_burn::tasks::{Input, Kind, Predictor, Recommender};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,6 +53,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
+    // Lines on a terminal are their own progress.
+    let hidden = arguments.output.is_some() || !std::io::stdout().is_terminal();
+    let working = hidden.then(|| Working::counting("answers"));
     let mut answer = |inputs: &[Input]| -> Result<bool> {
         for json in model.answer(inputs, arguments.top_k)? {
             let line = if arguments.json { json.to_string() } else { fields(&json) };
@@ -59,6 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
                 return closed(error, arguments);
             }
         }
+        working.iter().for_each(|working| working.add(inputs.len()));
         out.flush().map_or_else(|error| closed(error, arguments), |()| Ok(true))
     };
     if let Model::Task(predictor) = &model

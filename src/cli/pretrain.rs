@@ -14,6 +14,11 @@ use std::process::ExitCode;
 ///
 /// Without arguments: a small demonstration on the corpus that is compiled in, a few minutes on two CPU cores.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra pretrain
+  electra pretrain --preset small --corpus books.txt news/*.jsonl.gz --output runs/mine
+  electra pretrain mine.toml --device wgpu:0,wgpu:1 --set training.steps=100000
+  electra pretrain --resume runs/mine")]
 pub struct Arguments {
     /// Configuration file (TOML); its keys override the preset's
     config: Option<PathBuf>,

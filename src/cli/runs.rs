@@ -7,6 +7,9 @@ use std::process::ExitCode;
 
 /// List runs: what they are at, their last validation, their size.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra runs
+  electra runs runs/mine --json")]
 pub struct Arguments {
     /// A directory of runs, or a run
     #[arg(default_value = "runs")]

@@ -23,6 +23,8 @@ pub enum Command {
 
 /// Train a WordPiece vocabulary on a corpus. The same corpus gives the same bytes, whatever the number of threads.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra tokenizer train --corpus books.txt --vocab-size 30522 --output tokenizer")]
 pub struct Train {
     /// Files, folders, globs, or - for standard input
     #[arg(long, num_args = 1.., required = true, value_name = "PATH")]
@@ -75,6 +77,8 @@ impl Splitting {
 
 /// Take over a tokenizer of Hugging Face, or a vocab.txt with BERT's way of splitting text.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra tokenizer import vocab.txt --output tokenizer")]
 pub struct Import {
     /// A directory with tokenizer.json or vocab.txt, or a vocab.txt
     source: PathBuf,
@@ -87,6 +91,8 @@ pub struct Import {
 
 /// Tokenize a text.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  electra tokenizer encode --tokenizer tokenizer 'The river runs.'")]
 pub struct Encode {
     /// Directory of the tokenizer
     #[arg(long, value_name = "DIR")]
