@@ -25,6 +25,8 @@ mod predict;
 mod pretrain;
 mod reading;
 mod runs;
+#[cfg(feature = "web")]
+mod serve;
 mod signals;
 mod tokenizer;
 mod training;
@@ -82,6 +84,9 @@ enum Command {
     Bench(bench::Arguments),
     /// List the devices that can be trained on, and check them
     Devices(devices::Arguments),
+    /// Answer over HTTP with a fine-tuned model
+    #[cfg(feature = "web")]
+    Serve(serve::Arguments),
     /// Serve the devices of this host to runs on other hosts
     #[cfg(feature = "remote")]
     Worker(worker::Arguments),
@@ -108,6 +113,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Runs(arguments) => runs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::Serve(arguments) => serve::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Worker(arguments) => worker::run(arguments),
     }
