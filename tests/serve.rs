@@ -32,7 +32,7 @@ fn models() -> &'static Path {
         let at = directory.path();
         succeeds(&pretrain(at, &["--output", "encoder", "--set", "training.steps=2"]));
         let mut labels = "text,label\n".to_owned();
-        let mut relevance = "query,document,relevance\n".to_owned();
+        let mut relevance = "query,document,label\n".to_owned();
         for number in 0..64 {
             let (one, other) = (sentence(number), sentence(number + 500));
             writeln!(labels, "{one},{}", if one.contains("stone") { "yes" } else { "no" }).unwrap();

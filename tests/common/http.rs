@@ -42,6 +42,8 @@ impl Drop for Served {
 pub struct Client {
     address: String,
     stream: BufReader<TcpStream>,
+    /// The server has said that its last answer was the last on this connection.
+    closed: bool,
 }
 
 /// What a server says.
@@ -63,11 +65,14 @@ impl Client {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(120))).expect("a timeout");
         stream.set_nodelay(true).expect("an option");
-        Self { address: address.to_owned(), stream: BufReader::new(stream) }
+        Self { address: address.to_owned(), stream: BufReader::new(stream), closed: false }
     }
 
-    /// Sends bytes as they are; whether the server still took them.
+    /// Sends bytes as they are, on a new connection where the old one is closed; whether the server took them.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
+        if self.closed {
+            *self = Self::new(&self.address);
+        }
         self.stream.get_mut().write_all(bytes).is_ok()
     }
 
@@ -120,9 +125,7 @@ impl Client {
         let closes = field("connection").is_some_and(|value| value == "close");
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).ok()?;
-        if closes {
-            *self = Self::new(&self.address);
-        }
+        self.closed = closes;
         Some(Answer { status, head, body })
     }
 }
