@@ -14,6 +14,8 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod files;
+#[cfg(feature = "web")]
+pub mod http;
 pub mod hub;
 pub mod kernels;
 pub mod learner;
@@ -21,6 +23,8 @@ pub mod metrics;
 pub mod model;
 pub mod objective;
 pub mod predict;
+#[cfg(feature = "web")]
+pub mod serve;
 pub mod tasks;
 pub mod tokenizer;
 

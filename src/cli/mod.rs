@@ -27,6 +27,8 @@ mod pretrain;
 mod progress;
 mod reading;
 mod runs;
+#[cfg(feature = "web")]
+mod serve;
 mod signals;
 mod tokenizer;
 mod training;
@@ -93,6 +95,9 @@ enum Command {
     Devices(devices::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
+    /// Answer over HTTP with a fine-tuned model
+    #[cfg(feature = "web")]
+    Serve(serve::Arguments),
     /// Serve the devices of this host to runs on other hosts
     #[cfg(feature = "remote")]
     Worker(worker::Arguments),
@@ -125,6 +130,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::Serve(arguments) => serve::run(&arguments),
         #[cfg(feature = "remote")]
         Command::Worker(arguments) => worker::run(arguments),
     }

@@ -1,9 +1,8 @@
 //! `electra predict`
 
 use super::progress::Working;
-use burn::tensor::Device;
 use electra_burn::tasks::read::Need;
-use electra_burn::tasks::{Input, Kind, Predictor, Recommender};
+use electra_burn::tasks::{Input, Kind, Model};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
 use std::fs::File;
@@ -80,48 +79,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         by_line(&arguments.input, model.kind(), &mut answer)?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What answers.
-enum Model {
-    Task(Box<Predictor>),
-    Recommender(Box<Recommender>),
-}
-
-impl Model {
-    fn open(directory: &Path, device: &Device) -> Result<Self> {
-        Ok(match Recommender::is_at(directory) {
-            true => Self::Recommender(Box::new(Recommender::open(directory, device)?)),
-            false => Self::Task(Box::new(Predictor::open(directory, device)?)),
-        })
-    }
-
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Task(predictor) => predictor.task.kind(),
-            Self::Recommender(_) => Kind::Recommendation,
-        }
-    }
-
-    /// The answers to `inputs`, in their order.
-    fn answer(&self, inputs: &[Input], top_k: Option<usize>) -> Result<Vec<Value>> {
-        match self {
-            Self::Task(predictor) => {
-                let predictions = predictor.predict(inputs)?;
-                let json = |(input, prediction)| predictor.task.to_json(input, prediction, top_k.unwrap_or(1));
-                Ok(inputs.iter().zip(&predictions).map(json).collect())
-            }
-            Self::Recommender(recommender) => {
-                let words = |input: &Input| match input {
-                    Input::Words(words) => words.clone(),
-                    _ => Vec::new(),
-                };
-                let sessions: Vec<Vec<String>> = inputs.iter().map(words).collect();
-                let suggested = recommender.suggest(&sessions, top_k.unwrap_or(10))?;
-                Ok(suggested.into_iter().map(|top| serde_json::json!({"top": top})).collect())
-            }
-        }
-    }
 }
 
 /// A reader that has gone away (`| head`) is no error; a disk that is full is.

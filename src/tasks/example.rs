@@ -1,6 +1,8 @@
 //! What goes into a task and what comes out, in one form for all tasks.
 
+use super::task::Kind;
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What a model is asked about.
@@ -19,6 +21,58 @@ pub enum Input {
         /// Where the answer stands, if anywhere.
         context: Arc<str>,
     },
+}
+
+impl Input {
+    /// What a task is asked about, as JSON: a text; two of them in an array; words in an array, or a text whose words are
+    /// between spaces; an object with `question` and `context`.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn from_json(value: &Value, kind: Kind) -> Result<Self, String> {
+        let texts = || value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+        let pair = || <[String; 2]>::try_from(Option::<Vec<String>>::unwrap_or_default(texts())).ok();
+        let found = match kind {
+            Kind::Classification | Kind::Regression => match value {
+                Value::String(text) => Some(Self::Text(text.clone())),
+                _ => pair().map(|[first, second]| Self::Pair(first, second)),
+            },
+            Kind::Ranking => pair().map(|[query, document]| Self::Pair(query, document)),
+            Kind::TokenClassification | Kind::Recommendation => match value {
+                Value::String(text) => Some(Self::Words(text.split_whitespace().map(str::to_owned).collect())),
+                _ => texts().map(Self::Words),
+            },
+            Kind::QuestionAnswering => {
+                let field = |name: &str| value.get(name)?.as_str();
+                match (value.as_object().is_some_and(|object| object.len() == 2), field("question"), field("context")) {
+                    (true, Some(question), Some(context)) => {
+                        Some(Self::Question { question: question.to_owned(), context: context.into() })
+                    }
+                    _ => None,
+                }
+            }
+        };
+        found.ok_or_else(|| {
+            let expected = match kind {
+                Kind::Classification | Kind::Regression => "a text, or an array of two texts",
+                Kind::Ranking => "an array of a query and a document",
+                Kind::TokenClassification => "an array of words, or a text whose words are between spaces",
+                Kind::Recommendation => "an array of items, or a text whose items are between spaces",
+                Kind::QuestionAnswering => "an object with the texts \"question\" and \"context\", and nothing else",
+            };
+            format!("expected {expected}")
+        })
+    }
+
+    /// Its texts.
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => vec![text],
+            Self::Pair(first, second) => vec![first, second],
+            Self::Words(words) => words.iter().map(String::as_str).collect(),
+            Self::Question { question, context } => vec![question, context],
+        }
+    }
 }
 
 /// What is right.

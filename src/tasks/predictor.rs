@@ -124,6 +124,38 @@ impl Predictor {
         Ok(decode_all(&self.task, &inputs, &features, &logits))
     }
 
+    /// A vector of `hidden_size` numbers for each of `texts`: the mean of its last hidden states, special tokens among
+    /// them; a text is cut to the length that the model was fine-tuned for.
+    ///
+    /// # Errors
+    /// The tokenizer's and the device's.
+    pub fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        let of =
+            |(number, text): (usize, &String)| Feature::of_texts(&self.tokenizer, text, None, self.max_length, number);
+        let features: Vec<Feature> = texts.par_iter().enumerate().map(of).collect::<Result<_>>()?;
+        let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
+        let mut embeddings = vec![Vec::new(); texts.len()];
+        for numbers in batches_by_length(&lengths, BATCH) {
+            let batch = HostBatch::new(&features, &numbers, self.tokenizer.special().pad).to_device(&self.device);
+            let mask = batch.inputs.attention_mask.clone();
+            let hidden = self.network.electra().forward(batch.inputs);
+            let [rows, seq, width] = hidden.dims();
+            let means = match mask {
+                None => hidden.mean_dim(1),
+                Some(mask) => {
+                    let mask = mask.reshape([rows, seq, 1]);
+                    (hidden * mask.clone()).sum_dim(1) / mask.sum_dim(1)
+                }
+            };
+            let read = means.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+            let mut values = read.iter::<f32>();
+            for (text, _) in batch.rows {
+                embeddings[text] = values.by_ref().take(width).collect();
+            }
+        }
+        Ok(embeddings)
+    }
+
     /// The metrics of the model on `examples`, and its predictions.
     ///
     /// # Errors

@@ -1,0 +1,72 @@
+//! `electra serve`
+
+use electra_burn::http::Server;
+use electra_burn::serve::{Limits, serve};
+use electra_burn::tasks::Model;
+use electra_burn::{Error, Result, device};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Answer over HTTP with a fine-tuned model.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  electra serve --model runs/intent/model --port 8080
+  curl -H 'content-type: application/json' -d '{\"inputs\": [\"Where is my card?\"]}' http://127.0.0.1:8080/predict
+  curl http://127.0.0.1:8080/openapi.json")]
+pub struct Arguments {
+    /// Directory of the model, for example runs/intent/model
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Port; 0 takes any free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Address to listen on. There is no encryption and no login: beyond loopback a proxy belongs in front
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    host: IpAddr,
+    /// auto, or a name that `electra devices` lists
+    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
+    device: String,
+    /// Most inputs that are computed together; 1 switches batching off
+    #[arg(long, value_name = "N", default_value_t = Limits::default().batch)]
+    max_batch: usize,
+    /// Most inputs of a request
+    #[arg(long, value_name = "N", default_value_t = Limits::default().inputs)]
+    max_inputs: usize,
+    /// Longest text in characters
+    #[arg(long, value_name = "N", default_value_t = Limits::default().characters)]
+    max_characters: usize,
+    /// Largest body in bytes
+    #[arg(long, value_name = "N", default_value_t = Limits::default().body_bytes)]
+    max_body: usize,
+    /// Requests that are worked on at a time; more get status 503
+    #[arg(long, value_name = "N", default_value_t = Limits::default().requests)]
+    max_requests: usize,
+    /// Seconds for a body to arrive, and then for its answer
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().time.as_secs())]
+    timeout: u64,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let limits = Limits {
+        body_bytes: arguments.max_body,
+        inputs: arguments.max_inputs,
+        characters: arguments.max_characters,
+        requests: arguments.max_requests,
+        batch: arguments.max_batch,
+        time: Duration::from_secs(arguments.timeout),
+    };
+    let counts = [limits.body_bytes, limits.inputs, limits.characters, limits.requests, limits.batch];
+    if counts.contains(&0) || limits.time.is_zero() {
+        return Err(Error::Usage("a limit is 0; expected 1 or more".into()));
+    }
+    let signal = super::signals::signals()?;
+    let adapter = device::select(&arguments.device)?;
+    let model = Model::open(&arguments.model, &adapter.device)?;
+    let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
+    say!("{} on http://{} ({}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
+    serve(server, model, limits, &signal)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,132 @@
+//! An HTTP server on one address, with bounds on what a client can take, that a signal stops.
+
+use crate::error::{Error, Result};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// What clients can take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Connections that are served at a time; others wait to be accepted.
+    pub connections: usize,
+    /// Longest time that the head of a request may take to arrive.
+    pub head: Duration,
+    /// How long answers under way may take once the server is asked to stop.
+    pub grace: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { connections: 1024, head: Duration::from_secs(10), grace: Duration::from_secs(10) }
+    }
+}
+
+/// A bound address. Connections wait from now on, until [`serve`](Self::serve) takes them.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// How often the signal is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Server {
+    /// Listens on `address`; port 0 stands for any free one.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where that cannot be done.
+    pub fn bind(address: SocketAddr) -> Result<Self> {
+        let unusable = |error: std::io::Error| Error::Usage(format!("cannot listen on {address}: {error}"));
+        let listener = TcpListener::bind(address).map_err(unusable)?;
+        listener.set_nonblocking(true).map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers with `app` until `signal` is set, then finishes the answers that are under way.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the system gives no threads.
+    pub fn serve(self, app: Router, bounds: Bounds, signal: &AtomicUsize) -> Result<()> {
+        let unusable = |error: std::io::Error| Error::Usage(format!("the server cannot start: {error}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(unusable)?;
+        let done = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(self.listener)?;
+            accept(listener, app, bounds, signal).await;
+            Ok(())
+        });
+        // What still computes for a client that is gone is not waited for.
+        runtime.shutdown_background();
+        done.map_err(unusable)
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, app: Router, bounds: Bounds, signal: &AtomicUsize) {
+    let (stop, stopped) = watch::channel(());
+    let places = Arc::new(Semaphore::new(bounds.connections));
+    let mut open = JoinSet::new();
+    loop {
+        let next = async {
+            let place = places.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        tokio::select! {
+            (place, accepted) = next => match (place, accepted) {
+                (Ok(place), Ok((stream, _))) => {
+                    open.spawn(connection(stream, app.clone(), bounds.head, stopped.clone(), place));
+                }
+                // No file descriptors are left, say: some become free.
+                _ => tokio::time::sleep(LOOK).await,
+            },
+            Some(_) = open.join_next() => {}
+            () = asked(signal) => break,
+        }
+    }
+    drop((listener, stop));
+    let all = async { while open.join_next().await.is_some() {} };
+    // Behind the grace period connections are closed with the set.
+    _ = tokio::time::timeout(bounds.grace, all).await;
+}
+
+async fn asked(signal: &AtomicUsize) {
+    while signal.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Serves one connection; its errors are the client's affair.
+async fn connection(
+    stream: TcpStream,
+    app: Router,
+    head: Duration,
+    mut stopped: watch::Receiver<()>,
+    _place: OwnedSemaphorePermit,
+) {
+    // Small answers must not wait for more to send.
+    _ = stream.set_nodelay(true);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(head);
+    let mut serving = pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)));
+    tokio::select! {
+        _ = serving.as_mut() => return,
+        // Fails as soon as the sender is gone, which is what is waited for.
+        _ = stopped.changed() => serving.as_mut().graceful_shutdown(),
+    }
+    _ = serving.await;
+}

@@ -1,0 +1,53 @@
+//! A fine-tuned model behind HTTP: requests that arrive together are computed together.
+//!
+//! One thread computes; while it does, requests wait in a queue, and all that wait become the next batch. Every route
+//! answers JSON, errors too: `{"error": ".."}`.
+
+mod figures;
+mod queue;
+mod request;
+mod routes;
+
+use crate::error::Result;
+use crate::http::{Bounds, Server};
+use crate::tasks::Model;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+/// What one request, and all of them together, may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest body in bytes.
+    pub body_bytes: usize,
+    /// Most inputs of a request.
+    pub inputs: usize,
+    /// Longest text in characters. What is longer than the model reads is cut, as everywhere.
+    pub characters: usize,
+    /// Requests that are worked on at a time; more are turned away.
+    pub requests: usize,
+    /// Most inputs that are computed together; 1 computes each request for itself.
+    pub batch: usize,
+    /// Longest time for a body to arrive, and then for the answer.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 1 << 20,
+            inputs: 256,
+            characters: 100_000,
+            requests: 256,
+            batch: 64,
+            time: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Answers on `server` with `model` until `signal` is set, then finishes the answers that are under way.
+///
+/// # Errors
+/// Those of [`Server::serve`].
+pub fn serve(server: Server, model: Model, limits: Limits, signal: &AtomicUsize) -> Result<()> {
+    server.serve(routes::router(model, limits), Bounds::default(), signal)
+}

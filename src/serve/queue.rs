@@ -1,0 +1,124 @@
+//! The thread that computes, and the queue in front of it.
+
+use super::figures::Figures;
+use crate::tasks::{Input, Model};
+use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use tokio::sync::{mpsc, oneshot};
+
+/// What is asked of the model.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// Its predictions.
+    Predict { inputs: Vec<Input>, top_k: Option<usize> },
+    /// Vectors of texts.
+    Embed(Vec<String>),
+}
+
+impl Question {
+    fn len(&self) -> usize {
+        match self {
+            Self::Predict { inputs, .. } => inputs.len(),
+            Self::Embed(texts) => texts.len(),
+        }
+    }
+}
+
+/// A question that several requests share, with how many of its inputs are whose.
+type Group = (Question, Vec<(usize, oneshot::Sender<Answer>)>);
+
+/// One answer an input, or what went wrong inside.
+pub(super) type Answer = Result<Vec<Value>, String>;
+
+struct Job {
+    question: Question,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The way to the thread that computes; it ends with the last of these.
+#[derive(Clone)]
+pub(super) struct Queue(mpsc::UnboundedSender<Job>);
+
+impl Queue {
+    /// Begins a thread that computes with `model`, at most `most` inputs together.
+    pub fn new(model: Model, most: usize, figures: Arc<Figures>) -> Self {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Job>();
+        thread::spawn(move || {
+            let mut next = None;
+            while let Some(first) = next.take().or_else(|| receiver.blocking_recv()) {
+                let mut inputs = first.question.len();
+                let mut jobs = vec![first];
+                while let Ok(job) = receiver.try_recv() {
+                    inputs += job.question.len();
+                    if inputs > most {
+                        next = Some(job);
+                        break;
+                    }
+                    jobs.push(job);
+                }
+                // Whoever has gone away needs no answer.
+                jobs.retain(|job| !job.answer.is_closed());
+                compute(&model, jobs, &figures);
+            }
+        });
+        Self(sender)
+    }
+
+    /// Asks, and waits.
+    pub async fn ask(&self, question: Question) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let gone = || "the model is gone".to_owned();
+        self.0.send(Job { question, answer }).map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// Answers `jobs`, those that are alike together.
+fn compute(model: &Model, jobs: Vec<Job>, figures: &Figures) {
+    let mut groups: Vec<Group> = Vec::new();
+    for Job { question, answer } in jobs {
+        let of_job = (question.len(), answer);
+        let alike = groups.iter_mut().find(|(other, _)| match (other, &question) {
+            (Question::Predict { top_k: one, .. }, Question::Predict { top_k: other, .. }) => one == other,
+            (Question::Embed(_), Question::Embed(_)) => true,
+            _ => false,
+        });
+        match alike {
+            None => groups.push((question, vec![of_job])),
+            Some((group, of_jobs)) => {
+                match (group, question) {
+                    (Question::Predict { inputs, .. }, Question::Predict { inputs: more, .. }) => inputs.extend(more),
+                    (Question::Embed(texts), Question::Embed(more)) => texts.extend(more),
+                    _ => unreachable!("they are alike"),
+                }
+                of_jobs.push(of_job);
+            }
+        }
+    }
+    for (question, of_jobs) in groups {
+        figures.batch(question.len());
+        let mut answers = answer(model, &question).map(Vec::into_iter);
+        for (count, sender) in of_jobs {
+            let answer = answers.as_mut().map(|answers| answers.take(count).collect()).map_err(|error| error.clone());
+            // Its client may have gone away meanwhile.
+            _ = sender.send(answer);
+        }
+    }
+}
+
+/// A panic of the backend is an answer too, and the thread goes on.
+fn answer(model: &Model, question: &Question) -> Answer {
+    let answered = catch_unwind(AssertUnwindSafe(|| match (question, model) {
+        (Question::Predict { inputs, top_k }, model) => model.answer(inputs, *top_k),
+        (Question::Embed(texts), Model::Task(predictor)) => {
+            predictor.embed(texts).map(|vectors| vectors.into_iter().map(|vector| json!(vector)).collect())
+        }
+        (Question::Embed(_), Model::Recommender(_)) => Ok(Vec::new()),
+    }));
+    match answered {
+        Ok(answered) => answered.map_err(|error| error.to_string()),
+        Err(_) => Err("the device failed".into()),
+    }
+}

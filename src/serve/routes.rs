@@ -1,0 +1,141 @@
+//! The routes and what they answer.
+
+use super::Limits;
+use super::figures::Figures;
+use super::queue::{Question, Queue};
+use super::request::{Embed, Predict, Refusal, Rerank, body, count, inputs, readable};
+use crate::tasks::{Input, Kind, Model};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+
+/// What all requests share.
+#[derive(Clone)]
+struct App {
+    queue: Queue,
+    kind: Kind,
+    limits: Limits,
+    places: Arc<Semaphore>,
+    figures: Arc<Figures>,
+}
+
+type Answered = Result<Json<Value>, Refusal>;
+
+/// The server's routes, answered by `model`.
+pub(super) fn router(model: Model, limits: Limits) -> Router {
+    let figures = Arc::new(Figures::default());
+    let app = App {
+        kind: model.kind(),
+        queue: Queue::new(model, limits.batch, figures.clone()),
+        limits,
+        places: Arc::new(Semaphore::new(limits.requests)),
+        figures,
+    };
+    let work = Router::new()
+        .route("/predict", post(predict))
+        .route("/rerank", post(rerank))
+        .route("/embed", post(embed))
+        .route_layer(from_fn_with_state(app.clone(), bounded));
+    let rest = Router::new()
+        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
+        .route("/metrics", get(metrics))
+        .route("/openapi.json", get(description));
+    work.merge(rest)
+        .method_not_allowed_fallback(async || {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route has another method")
+        })
+        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route; /openapi.json lists them"))
+        .with_state(app)
+}
+
+/// Turns requests away that there is no room or time for, and counts all.
+async fn bounded(State(app): State<App>, route: MatchedPath, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let busy = |message: &str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response();
+    let response = match app.places.try_acquire() {
+        Err(_) => busy("too many requests are being worked on"),
+        // The body has its own time, and then the answer.
+        Ok(_place) => match tokio::time::timeout(app.limits.time * 2, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => busy("the answer took too long"),
+        },
+    };
+    app.figures.request(route.as_str(), response.status().as_u16(), begun.elapsed());
+    response
+}
+
+impl App {
+    async fn ask(&self, question: Question) -> Result<Vec<Value>, Refusal> {
+        let failed = |message| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message);
+        self.queue.ask(question).await.map_err(failed)
+    }
+
+    /// The model's task must be one of `kinds`.
+    fn expect(&self, kinds: &[Kind], route: &str) -> Result<(), Refusal> {
+        if kinds.contains(&self.kind) {
+            return Ok(());
+        }
+        let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+        let message = format!("{route} is for {}; this model's task is {}", names.join(" and "), self.kind.name());
+        Err(Refusal::new(StatusCode::NOT_FOUND, message))
+    }
+}
+
+async fn predict(State(app): State<App>, request: Request) -> Answered {
+    let Predict { inputs: values, top_k } = body(request, &app.limits).await?;
+    let inputs = inputs(&values, app.kind, &app.limits)?;
+    if top_k == Some(0) {
+        return Err(Refusal::unprocessable("top_k: 0; expected 1 or more"));
+    }
+    let predictions = app.ask(Question::Predict { inputs, top_k }).await?;
+    Ok(Json(json!({"predictions": predictions})))
+}
+
+async fn rerank(State(app): State<App>, request: Request) -> Answered {
+    app.expect(&[Kind::Ranking, Kind::Regression], "/rerank")?;
+    let Rerank { query, documents, top_k } = body(request, &app.limits).await?;
+    count(documents.len(), "documents", &app.limits)?;
+    readable(&query, "query", &app.limits)?;
+    for (at, document) in documents.iter().enumerate() {
+        readable(document, &format!("documents[{at}]"), &app.limits)?;
+    }
+    let inputs = documents.into_iter().map(|document| Input::Pair(query.clone(), document)).collect();
+    let predictions = app.ask(Question::Predict { inputs, top_k: None }).await?;
+    let mut scores: Vec<(usize, f64)> =
+        predictions.iter().map(|prediction| prediction["score"].as_f64().unwrap_or(f64::NAN)).enumerate().collect();
+    // Of equal ones the first comes first.
+    scores.sort_by(|one, other| other.1.total_cmp(&one.1));
+    scores.truncate(top_k.unwrap_or(usize::MAX));
+    let results: Vec<_> = scores.into_iter().map(|(index, score)| json!({"index": index, "score": score})).collect();
+    Ok(Json(json!({"results": results})))
+}
+
+async fn embed(State(app): State<App>, request: Request) -> Answered {
+    if app.kind == Kind::Recommendation {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "/embed is for encoders; this model recommends"));
+    }
+    let Embed { inputs } = body(request, &app.limits).await?;
+    count(inputs.len(), "inputs", &app.limits)?;
+    for (at, text) in inputs.iter().enumerate() {
+        readable(text, &format!("inputs[{at}]"), &app.limits)?;
+    }
+    let embeddings = app.ask(Question::Embed(inputs)).await?;
+    Ok(Json(json!({"embeddings": embeddings})))
+}
+
+async fn metrics(State(app): State<App>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.figures.to_text())
+}
+
+/// The description as it stands in `openapi.json`, of this version.
+async fn description() -> impl IntoResponse {
+    let text = include_str!("openapi.json").replace("VERSION", env!("CARGO_PKG_VERSION"));
+    ([(header::CONTENT_TYPE, "application/json")], text)
+}

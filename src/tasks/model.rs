@@ -1,0 +1,62 @@
+//! Whatever answers: a fine-tuned encoder, or a pair that recommends.
+
+use super::example::Input;
+use super::predictor::Predictor;
+use super::recommendation::Recommender;
+use super::task::Kind;
+use crate::error::Result;
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A loaded model of any task.
+pub enum Model {
+    /// An encoder with a head.
+    Task(Box<Predictor>),
+    /// A pair.
+    Recommender(Box<Recommender>),
+}
+
+impl Model {
+    /// Opens a directory that fine-tuning or recommendation has written.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::open`] and [`Recommender::open`].
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Ok(match Recommender::is_at(directory) {
+            true => Self::Recommender(Box::new(Recommender::open(directory, device)?)),
+            false => Self::Task(Box::new(Predictor::open(directory, device)?)),
+        })
+    }
+
+    /// Its task.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Task(predictor) => predictor.task.kind(),
+            Self::Recommender(_) => Kind::Recommendation,
+        }
+    }
+
+    /// The answers to `inputs` as JSON objects, in their order; `top_k` labels or items, by default 1 label or 10 items.
+    ///
+    /// # Errors
+    /// The tokenizer's and the device's.
+    pub fn answer(&self, inputs: &[Input], top_k: Option<usize>) -> Result<Vec<Value>> {
+        match self {
+            Self::Task(predictor) => {
+                let predictions = predictor.predict(inputs)?;
+                let json = |(input, prediction)| predictor.task.to_json(input, prediction, top_k.unwrap_or(1));
+                Ok(inputs.iter().zip(&predictions).map(json).collect())
+            }
+            Self::Recommender(recommender) => {
+                let words = |input: &Input| match input {
+                    Input::Words(words) => words.clone(),
+                    _ => Vec::new(),
+                };
+                let sessions: Vec<Vec<String>> = inputs.iter().map(words).collect();
+                let suggested = recommender.suggest(&sessions, top_k.unwrap_or(10))?;
+                Ok(suggested.into_iter().map(|top| json!({"top": top})).collect())
+            }
+        }
+    }
+}
