@@ -4,6 +4,8 @@
 
 pub mod backends;
 pub mod program;
+#[cfg(unix)]
+pub mod tmux;
 
 use burn::tensor::Device;
 use electra_burn::Config;
