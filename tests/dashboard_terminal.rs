@@ -15,22 +15,19 @@ const LONG: [&str; 4] =
     ["training.steps=1000000", "training.validate_every=50", "training.checkpoint_every=100", "training.log_every=10"];
 
 /// The line that starts a run, which prints its exit code behind it.
-fn line(before: &str, command: &str, set: &[&str]) -> String {
+fn line(device: &str, before: &str, set: &[&str]) -> String {
     let micro = MICRO.iter().filter(|s| !overridden(s, set));
     let set: Vec<&str> = micro.chain(set).copied().collect();
     let program = env!("CARGO_BIN_EXE_electra");
-    format!(
-        "{before} {program} pretrain --device {CPU} {command} --set {} & echo $! > pid; fg; echo code $?",
-        set.join(" ")
-    )
+    let run = format!("{program} pretrain --device {device} --output run --set {}", set.join(" "));
+    format!("{before} sh -c 'echo $$ > pid; exec {run}'; echo code $?")
 }
 
 /// A shell that has written down how its terminal is set, and started a run.
 fn started(at: &Path, before: &str, set: &[&str]) -> Option<Terminal> {
     let terminal = Terminal::open(at, (120, 40))?;
-    // With jobs, so that the number of the process can be known.
-    terminal.enters("set -m; stty -a > before");
-    terminal.enters(&line(before, "--output run", set));
+    terminal.enters("stty -a > before");
+    terminal.enters(&line(CPU, before, set));
     Some(terminal)
 }
 
@@ -99,7 +96,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     let step = |screen: &str| screen.split(['/', ' ']).nth(1).map(str::to_owned);
     terminal.waits_until("progress", |screen| step(screen) != step(&small));
     terminal.resizes((9, 3));
-    terminal.waits_until("the smallest layout", |screen| screen.starts_with("step "));
+    terminal.waits_until("the smallest layout", |screen| screen.starts_with("step ") && screen.len() < 40);
     terminal.resizes((120, 40));
     terminal.waits_for("tokens seen");
 
@@ -121,14 +118,16 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
 
 #[test]
 fn signals_save_and_restore_the_terminal() {
-    let directory = directory();
-    let at = directory.path();
-    let Some(terminal) = started(at, "", &LONG) else { return };
-    terminal.waits_for("checkpoint of step");
-    kill("-TERM", &process(at));
-    let screen = is_restored(&terminal, at, 130);
-    assert!(screen.contains("(SIGTERM); the checkpoint and both models were saved"), "{screen}");
-    assert_eq!(checkpoints(at).last(), Some(&stopped_at(&screen)));
+    for (signal, name) in [("-TERM", "SIGTERM"), ("-HUP", "SIGHUP")] {
+        let directory = directory();
+        let at = directory.path();
+        let Some(terminal) = started(at, "", &LONG) else { return };
+        terminal.waits_for("checkpoint of step");
+        kill(signal, &process(at));
+        let screen = is_restored(&terminal, at, 130);
+        assert!(screen.contains(&format!("({name}); the checkpoint and both models were saved")), "{screen}");
+        assert_eq!(checkpoints(at).last(), Some(&stopped_at(&screen)));
+    }
 }
 
 /// A second signal ends the process at once, and the terminal is restored all the same. The step is one that does not end
@@ -137,7 +136,7 @@ fn signals_save_and_restore_the_terminal() {
 fn a_second_signal_restores_the_terminal_too() {
     let directory = directory();
     let at = directory.path();
-    let set = ["training.accumulation=1000000", LONG[0]];
+    let set = ["training.accumulation=50000", LONG[0]];
     let Some(terminal) = started(at, "", &set) else { return };
     terminal.waits_for("no checkpoint yet");
     kill("-TERM", &process(at));
@@ -175,4 +174,21 @@ fn a_run_that_ends_by_itself_leaves_its_closing_lines() {
     let Some(terminal) = started(at, "", &[]) else { return };
     let screen = is_restored(&terminal, at, 0);
     assert!(screen.contains("held-out documents, step 0 -> 20:"), "{screen}");
+}
+
+/// The thread that trains waits for ever for a worker that has gone, and is left behind: the terminal is not.
+#[test]
+#[cfg(feature = "remote")]
+fn a_lost_worker_restores_the_terminal() {
+    let directory = directory();
+    let at = directory.path();
+    let mut worker = common::worker::Worker::start(at, &[]);
+    let Some(terminal) = Terminal::open(at, (120, 40)) else { return };
+    terminal.enters("stty -a > before");
+    let device = format!("{} --token-file token", worker.name);
+    terminal.enters(&line(&device, "", &LONG));
+    terminal.waits_for("checkpoint of step");
+    worker.process.kill().unwrap();
+    let screen = is_restored(&terminal, at, 1);
+    assert!(screen.contains("has gone away") && screen.contains("--resume"), "{screen}");
 }

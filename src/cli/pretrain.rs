@@ -139,6 +139,7 @@ fn print(output: &Path, report: &Report) {
         ("discriminator/", "the encoder, for Hugging Face"),
         ("generator/", "the masked language model, for Hugging Face"),
         ("metrics.jsonl", "every figure above, by step"),
+        ("samples.jsonl", "held-out text as the generator changed it, with the discriminator's verdicts"),
         ("config.toml", "the complete configuration"),
     ] {
         say!("  {name:<15} {what}");

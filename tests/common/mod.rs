@@ -6,6 +6,8 @@ pub mod backends;
 pub mod program;
 #[cfg(unix)]
 pub mod tmux;
+#[cfg(feature = "remote")]
+pub mod worker;
 
 use burn::tensor::Device;
 use electra_burn::Config;

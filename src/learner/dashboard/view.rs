@@ -37,7 +37,7 @@ fn large(frame: &mut Frame, area: Rect, state: &State, stopping: bool) {
     let shown = state.sample.as_ref().map(|shown| sample(shown, width)).unwrap_or_default();
     // The sentence gets what it needs, but a third of the screen at most, and the lines what is left of that.
     let third = area.height / 3;
-    let sentence = if shown.is_empty() { 0 } else { (shown.len() as u16 + 3).min(third.max(4)) };
+    let sentence = if shown.is_empty() { 0 } else { (shown.len() as u16 + 2).min(third.max(4)) };
     let news = third.saturating_sub(sentence).max(4);
     let constraints = [
         Constraint::Length(1),
@@ -77,10 +77,16 @@ fn compact(frame: &mut Frame, area: Rect, state: &State, stopping: bool) {
         Constraint::Length(1),
     ];
     let [progress, bar, time, middle, last] = Layout::vertical(constraints).areas(area);
-    frame.render_widget(Line::raw(share(state)), progress);
-    frame.render_widget(Line::from(phase(state, stopping)).right_aligned(), progress);
+    let (share, phase) = (Line::raw(share(state)), Line::from(phase(state, stopping)));
+    let both = share.width() + phase.width() < usize::from(area.width);
+    frame.render_widget(share, progress);
     gauge(frame, bar, state);
-    frame.render_widget(Line::raw(figures_of(state)), time);
+    if both {
+        frame.render_widget(Line::raw(figures_of(state)), time);
+        frame.render_widget(phase.right_aligned(), progress);
+    } else {
+        frame.render_widget(phase, time);
+    }
     if middle.width >= PLOT.0 && middle.height >= PLOT.1 {
         one_plot(frame, middle, state);
     } else {

@@ -124,7 +124,7 @@ fn a_small_terminal_shows_progress_and_a_plot() {
     shows(&state, (40, 8), &["step 300/600", "MLM loss", "0.8765"]);
     state.warn("the disk is full");
     shows(&state, (40, 10), &["step 300: the disk is full"]);
-    shows(&state, (10, 3), &["step 300/"]);
+    shows(&state, (10, 3), &["step 300/", "training"]);
 }
 
 #[test]
