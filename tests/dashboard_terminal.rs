@@ -96,7 +96,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     let step = |screen: &str| screen.split(['/', ' ']).nth(1).map(str::to_owned);
     terminal.waits_until("progress", |screen| step(screen) != step(&small));
     terminal.resizes((9, 3));
-    terminal.waits_until("the smallest layout", |screen| screen.starts_with("step ") && screen.len() < 40);
+    terminal.waits_until("the smallest layout", |screen| screen.starts_with("step ") && screen.chars().count() < 40);
     terminal.resizes((120, 40));
     terminal.waits_for("tokens seen");
 

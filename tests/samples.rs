@@ -51,9 +51,10 @@ fn every_validation_leaves_a_sample() {
         assert_eq!(sample.as_object().unwrap().len(), 2, "{sample}");
         let tokens = sample["tokens"].as_array().unwrap();
         longest = longest.max(tokens.len());
+        // The generator may propose one, the text has none.
+        assert!(!original(sample).iter().any(|token| ["[PAD]", "[CLS]", "[SEP]"].contains(token)), "{sample}");
         for token in tokens {
             assert!((0.0..=1.0).contains(&token["probability"].as_f64().unwrap()), "{token}");
-            assert!(!["[PAD]", "[CLS]", "[SEP]"].contains(&token["token"].as_str().unwrap()), "{sample}");
             let differs = token["original"].is_string();
             assert_eq!(token.as_object().unwrap().len(), if differs { 3 } else { 2 }, "{token}");
             assert!(!differs || token["original"] != token["token"], "{token}");

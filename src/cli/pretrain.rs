@@ -142,6 +142,9 @@ fn print(output: &Path, report: &Report) {
         ("samples.jsonl", "held-out text as the generator changed it, with the discriminator's verdicts"),
         ("config.toml", "the complete configuration"),
     ] {
-        say!("  {name:<15} {what}");
+        // An objective without a discriminator has no samples.
+        if output.join(name).exists() {
+            say!("  {name:<15} {what}");
+        }
     }
 }

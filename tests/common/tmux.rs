@@ -65,9 +65,9 @@ impl Terminal {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// What is on the screen.
+    /// What is on the screen, lines that were too long for it in one piece.
     pub fn screen(&self) -> String {
-        String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned()
+        String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p", "-J"]).stdout).into_owned()
     }
 
     /// Waits until `part` is on the screen, and returns what is there then.
