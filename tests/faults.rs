@@ -46,7 +46,7 @@ fn run_on(
         initial: None,
         resume,
         signal: Arc::default(),
-        faults: Faults { poisoned_steps: poisoned_steps.to_vec() },
+        faults: Faults { poisoned_steps: poisoned_steps.to_vec(), ..Faults::default() },
         dashboard: false,
         progress: &mut |_| (),
     };

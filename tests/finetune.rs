@@ -131,6 +131,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     let model = |path: &Path| std::fs::read(path.join("run/model/model.safetensors")).unwrap();
     let expected = (model(path), results(path));
     assert_eq!(expected.1["best_step"], expected.1["steps"]);
+    assert!(!path.join("run/samples.jsonl").exists(), "samples are of pretraining");
 
     // As if the process had died behind an early checkpoint.
     let run = path.join("run");

@@ -5,55 +5,23 @@ mod common;
 
 use common::backends::CPU;
 use common::program::{MICRO, directory, electra, overridden, read, refused, succeeds, text};
+use common::worker::Worker;
 use iroh::endpoint::presets;
 use iroh::{Endpoint, EndpointAddr, RelayMode, SecretKey};
 use sha2::{Digest, Sha256};
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const NO_DROPOUT: [&str; 2] = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"];
 
-/// A worker on loopback that serves flex; it is killed at the end.
-struct Worker {
-    process: Child,
-    address: SocketAddr,
-    /// What `--device` takes.
-    name: String,
-}
-
-impl Worker {
-    /// With the token in `at`, over the encrypted transport or a WebSocket.
-    fn start(at: &Path, more: &[&str]) -> Self {
-        let address = match more.contains(&"--websocket") {
-            true => TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
-            false => UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
-        };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
-        command.current_dir(at).args(["worker", "--device", CPU, "--token-file", "token"]);
-        command.args(["--listen", &address.to_string()]).args(more).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let line = lines.find(|line| line.starts_with("train on it")).expect("the worker serves");
-        let name = line.split_whitespace().find(|word| word.starts_with("remote:")).unwrap().to_owned();
-        Self { process, address, name }
-    }
-
-    /// The key that it must have, and where it is: from the file, as a client without our code would find them.
-    fn peer(&self, at: &Path) -> EndpointAddr {
-        let token = read(at.join("token"));
-        let hash = Sha256::digest(format!("electra worker\0{}\0{}", token.trim(), self.address));
-        EndpointAddr::new(SecretKey::from_bytes(&hash.into()).public()).with_ip_addr(self.address)
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        _ = self.process.kill();
-        _ = self.process.wait();
-    }
+/// The key that it must have, and where it is: from the file, as a client without our code would find them.
+fn peer(worker: &Worker, at: &Path) -> EndpointAddr {
+    let token = read(at.join("token"));
+    let hash = Sha256::digest(format!("electra worker\0{}\0{}", token.trim(), worker.address));
+    EndpointAddr::new(SecretKey::from_bytes(&hash.into()).public()).with_ip_addr(worker.address)
 }
 
 fn pretrain(at: &Path, device: &str, output: &str, set: &[&str]) -> Command {
@@ -173,17 +141,17 @@ fn garbage_and_other_protocols_are_refused() {
         let endpoint = builder.bind_addr("127.0.0.1:0").unwrap().bind().await.unwrap();
         // Protocols that there are no more, or never were.
         for protocol in [b"burn/remote/0".as_slice(), b"electra/greeting/0", b"h3"] {
-            assert!(endpoint.connect(worker.peer(at), protocol).await.is_err(), "{protocol:?}");
+            assert!(endpoint.connect(peer(&worker, at), protocol).await.is_err(), "{protocol:?}");
         }
         // The right protocol with an old version in its first frame: [0, "Session"] in MessagePack.
-        let connection = endpoint.connect(worker.peer(at), b"burn/remote/1").await.unwrap();
+        let connection = endpoint.connect(peer(&worker, at), b"burn/remote/1").await.unwrap();
         let (mut send, mut receive) = connection.open_bi().await.unwrap();
         let header = b"\x92\x00\xa7Session";
         send.write_all(&(header.len() as u64).to_le_bytes()).await.unwrap();
         send.write_all(header).await.unwrap();
         assert!(receive.read_to_end(1024).await.is_err(), "a session of an old version was opened");
         // And a length beyond all measure.
-        let connection = endpoint.connect(worker.peer(at), b"burn/remote/1").await.unwrap();
+        let connection = endpoint.connect(peer(&worker, at), b"burn/remote/1").await.unwrap();
         let (mut send, mut receive) = connection.open_bi().await.unwrap();
         send.write_all(&u64::MAX.to_le_bytes()).await.unwrap();
         assert!(receive.read_to_end(1024).await.is_err(), "a frame of {} bytes was awaited", u64::MAX);

@@ -5,7 +5,7 @@ use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::corpus::Progress;
 use electra_burn::learner::{self, Faults, Report, RunOptions};
-use electra_burn::{Result, hub};
+use electra_burn::{Error, Result, hub};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -85,8 +85,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         adapters,
         initial,
         resume: arguments.resume.is_some(),
-        signal: super::signals::signals()?,
-        faults: Faults::default(),
+        signal: super::signals::signals(dashboard)?,
+        faults: faults()?,
         dashboard,
         progress: &mut progress,
     };
@@ -97,6 +97,15 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     print(&output, &report);
     Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// What goes wrong on purpose, for tests of the program: `ELECTRA_FAULT=panic@STEP`.
+fn faults() -> Result<Faults> {
+    let Ok(fault) = std::env::var("ELECTRA_FAULT") else { return Ok(Faults::default()) };
+    match fault.strip_prefix("panic@").and_then(|step| step.parse().ok()) {
+        Some(step) => Ok(Faults { panic_at: Some(step), ..Faults::default() }),
+        None => Err(Error::Usage(format!("ELECTRA_FAULT is \"{fault}\"; expected panic@STEP"))),
+    }
 }
 
 /// What the run is called: the configuration file or the preset.
@@ -135,8 +144,12 @@ fn print(output: &Path, report: &Report) {
         ("discriminator/", "the encoder, for Hugging Face"),
         ("generator/", "the masked language model, for Hugging Face"),
         ("metrics.jsonl", "every figure above, by step"),
+        ("samples.jsonl", "held-out text as the generator changed it, with the discriminator's verdicts"),
         ("config.toml", "the complete configuration"),
     ] {
-        say!("  {name:<15} {what}");
+        // An objective without a discriminator has no samples.
+        if output.join(name).exists() {
+            say!("  {name:<15} {what}");
+        }
     }
 }

@@ -1,20 +1,38 @@
 //! Signals that stop a run.
 
+use electra_burn::learner::ends_with_dashboard;
 use electra_burn::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::low_level::{emulate_default_handler, register};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Holds the number of the first SIGINT or SIGTERM; a second one ends the program at once, as usual.
-pub fn signals() -> Result<Arc<AtomicUsize>> {
+/// Holds the number of the first SIGINT or SIGTERM; a second one ends the program at once, as usual. With a dashboard
+/// that of SIGHUP too, which tells that its terminal is gone; without one it means what it always does, so that `nohup`
+/// works.
+pub fn signals(dashboard: bool) -> Result<Arc<AtomicUsize>> {
     let signal = Arc::new(AtomicUsize::new(0));
-    let again = Arc::new(AtomicBool::new(false));
-    for number in [SIGINT, SIGTERM] {
-        let registered = flag::register_conditional_default(number, again.clone())
-            .and_then(|_| flag::register(number, again.clone()))
-            .and_then(|_| flag::register_usize(number, signal.clone(), usize::try_from(number).unwrap_or(1)));
+    let numbers = [SIGINT, SIGTERM].into_iter().chain(hangup().filter(|_| dashboard));
+    for number in numbers {
+        let first = signal.clone();
+        let handle = move || {
+            let value = usize::try_from(number).unwrap_or(usize::MAX);
+            let is_first = first.compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+            if !is_first && !ends_with_dashboard(number) {
+                _ = emulate_default_handler(number);
+            }
+        };
+        // SAFETY: a handler may do nothing that another thread could be in the middle of. This one loads and stores
+        // atomic numbers, and what ends the process is made for handlers.
+        let registered = unsafe { register(number, handle) };
         registered.map_err(|error| Error::Usage(format!("signals cannot be handled: {error}")))?;
     }
     Ok(signal)
+}
+
+fn hangup() -> Option<i32> {
+    #[cfg(unix)]
+    return Some(signal_hook::consts::SIGHUP);
+    #[cfg(not(unix))]
+    None
 }

@@ -60,12 +60,13 @@ impl Training {
         resume: bool,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<FinetuneOptions<'a>> {
+        let dashboard = !self.no_tui && std::io::stdout().is_terminal();
         Ok(FinetuneOptions {
             output: output.to_owned(),
             adapters: self.devices.open()?,
             resume,
-            signal: signals()?,
-            dashboard: !self.no_tui && std::io::stdout().is_terminal(),
+            signal: signals(dashboard)?,
+            dashboard,
             progress,
         })
     }

@@ -38,7 +38,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
-    let signal = signals()?;
+    let signal = signals(false)?;
     let adapters = Adapters::select(&arguments.device, None)?;
     let (token, made) = Token::read_or_create(&arguments.token_file)?;
     let path = arguments.token_file.display();

@@ -118,6 +118,11 @@ impl ValidLoader {
         Self { source: Source::new(sequences, config, kinds), device, cursor, batches }
     }
 
+    /// Its first batch, as every validation sees it.
+    pub fn first(&self) -> HostBatch {
+        self.host_batch(0)
+    }
+
     fn host_batch(&self, index: usize) -> HostBatch {
         let source = &self.source;
         let first = index * source.batch_size;

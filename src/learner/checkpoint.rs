@@ -4,6 +4,7 @@
 //! Burn writes the three parts on three threads. Each goes into a hidden neighbour of the final directory; whoever
 //! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
+use super::dashboard::Watch;
 use super::interval::{Interval, SharedInterval, locked};
 use super::record::read_records;
 use super::trainee::Tally;
@@ -131,6 +132,7 @@ pub(super) struct Checkpoints<T> {
     ended: Arc<(Mutex<usize>, Condvar)>,
     /// The interval as it was when the step's checkpoint was begun.
     intervals: Arc<Mutex<BTreeMap<usize, Interval<T>>>>,
+    watch: Watch,
 }
 
 impl<T: Tally> Checkpoints<T> {
@@ -144,9 +146,15 @@ impl<T: Tally> Checkpoints<T> {
         interval: SharedInterval<T>,
     ) -> Result<Self> {
         let (written, ended, intervals) = Default::default();
-        let new = Self { directory, seed, store, interval, keep, written, ended, intervals };
+        let watch = Watch::default();
+        let new = Self { directory, seed, store, interval, keep, written, ended, intervals, watch };
         new.clean(step).map_err(Error::io(&new.directory))?;
         Ok(new)
+    }
+
+    /// The same; `watch` is told of writes that fail.
+    pub fn told_to(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     fn clean(&self, step: usize) -> std::io::Result<()> {
@@ -198,6 +206,18 @@ impl<T: Tally> Checkpoints<T> {
         self.directory.join(format!(".step-{step:07}.partial"))
     }
 
+    /// Writes a part of the checkpoint of `step`; tries again after one, two and four seconds.
+    fn retry(&self, step: usize, mut work: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
+        for pause in [1, 2, 4] {
+            let Err(error) = work() else { return Ok(()) };
+            let path = self.path(step);
+            let warning = format!("{} cannot be written ({error}); trying again in {pause} s", path.display());
+            self.watch.tell(|state| state.warn(&warning));
+            std::thread::sleep(Duration::from_secs(pause));
+        }
+        work()
+    }
+
     /// Counts a part; the last one makes the checkpoint whole.
     fn part_written(&self, step: usize) -> std::io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -208,7 +228,7 @@ impl<T: Tally> Checkpoints<T> {
         }
         written.remove(&step);
         let interval = self.intervals.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
-        retry(|| self.complete(step, interval.as_ref()))
+        self.retry(step, || self.complete(step, interval.as_ref()))
     }
 
     /// Adds what is missing beside the parts, and gives the checkpoint its name.
@@ -279,17 +299,6 @@ pub(crate) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> boo
     best.map(|(step, _)| step)
 }
 
-/// Tries again after one, two and four seconds.
-fn retry(mut work: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
-    for pause in [1, 2, 4] {
-        match work() {
-            Ok(()) => return Ok(()),
-            Err(_) => std::thread::sleep(Duration::from_secs(pause)),
-        }
-    }
-    work()
-}
-
 /// Flushes the entries of `directory`, so that a rename survives a power cut; a no-op where that cannot be asked for.
 fn sync_directory(directory: &Path) -> std::io::Result<()> {
     if cfg!(unix) { std::fs::File::open(directory)?.sync_all() } else { Ok(()) }
@@ -311,7 +320,7 @@ impl<R: Checkpoint, T: Tally> Checkpointer<R> for Part<T> {
             std::fs::create_dir_all(&partial)?;
             std::fs::write(partial.join(format!("{}.bpk", self.name)), &bytes[..])
         };
-        let result = retry(write).and_then(|()| self.checkpoints.part_written(step));
+        let result = self.checkpoints.retry(step, write).and_then(|()| self.checkpoints.part_written(step));
         // A panic or error in Burn's thread would be told without the path.
         result.map_err(|error| {
             let path = self.checkpoints.path(step);

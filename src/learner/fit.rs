@@ -1,15 +1,17 @@
 //! A run of the Learner, whatever it trains: from a model and its loaders to a trained model and its records.
 
 use super::checkpoint::{Always, Checkpoints, Found};
+use super::dashboard::{Dashboard, Opening};
 use super::directory::RunDirectory;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};
 use super::parallel::Shares;
 use super::record::{self, Failure, RecordLog, read_records};
-use super::renderer::Lines;
+use super::renderer::Renderer;
 use super::run::readable_count;
 use super::runs::{RunState, Status};
+use super::samples::{MakeSample, SAMPLES, SampleLog};
 use super::startup::Startup;
 use super::strategy::{EarlyStopping, Ending, Windows, windows};
 use super::trainee::{Tally, TallyOf, Trainee};
@@ -21,8 +23,6 @@ use crate::error::{Error, Result};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
-use burn::train::renderer::MetricsRenderer;
-use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainLoader, TrainingStrategy, ValidLoader};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
@@ -34,6 +34,8 @@ use std::time::{Duration, Instant};
 pub struct Faults {
     /// Steps, from 1, whose gradients become NaN.
     pub poisoned_steps: Vec<usize>,
+    /// The step, from 1, behind which the thread that trains panics.
+    pub panic_at: Option<usize>,
 }
 
 type RecordOf<M> = <TallyOf<M> as Tally>::Record;
@@ -58,6 +60,8 @@ pub(crate) struct Job<'a, M: Trainee> {
     /// The window that the loaders serve.
     pub cursor: Cursor,
     pub make_record: MakeRecord<TallyOf<M>>,
+    /// What makes a sample at every validation, where there shall be some.
+    pub make_sample: Option<MakeSample<M>>,
     pub seed: u64,
     pub max_grad_norm: f64,
     pub batch_size: usize,
@@ -106,6 +110,12 @@ pub(crate) fn with_status<T>(
     result
 }
 
+/// An adapter with its memory, where that is known.
+fn with_memory(adapter: &Adapter) -> String {
+    let memory = adapter.memory.map(|bytes| format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
+    format!("{adapter}{}", memory.unwrap_or_default())
+}
+
 /// A loader of `steps` for each of `adapters`.
 pub(crate) fn shared<M, S>(steps: &Arc<S>, adapters: &Adapters, cursor: &Cursor) -> Vec<TrainLoader<M>>
 where
@@ -126,7 +136,9 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let Job { directory, output, adapters, mut model, mut optimizer, training, progress, .. } = job;
     let interval = SharedInterval::default();
     let start = job.found.as_ref().map_or(0, |found| found.state.step);
+    let mut written = None;
     if let Some(found) = job.found {
+        written = std::fs::metadata(found.path.join("model.bpk")).and_then(|file| file.modified()).ok();
         progress(Progress::Stage(&format!("going on behind step {start}, from {}", found.path.display())));
         let model_path = found.path.join("model.bpk");
         let damaged = |error: &dyn std::fmt::Display| Error::input(&found.path, error.to_string());
@@ -137,7 +149,9 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         *locked(&interval) = found.interval;
     }
     let metrics_path = output.join("metrics.jsonl");
-    record::cut(&metrics_path, (start > 0).then_some(start))?;
+    for path in [&metrics_path, &output.join(SAMPLES)] {
+        record::cut(path, (start > 0).then_some(start))?;
+    }
     let enough = start > 0 && job.early_stopping.as_ref().is_some_and(|stopping| stopping.is_met(&metrics_path));
     let windows = if enough { Vec::new() } else { windows(training, start) };
     if windows.is_empty() {
@@ -157,21 +171,36 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
             "its kernels are compiled and tuned first, and kept in {path} for later runs"
         )));
     }
-    // On the dashboard there is no place for lines.
-    let startup = kernels.filter(|_| !job.dashboard).map(|_| Startup::begin(|line| eprintln!("{line}")));
+    let opening = Opening {
+        run: output.display().to_string(),
+        devices: adapters.iter().map(with_memory).collect(),
+        start,
+        steps: training.steps,
+        compiles: kernels.is_some(),
+        checkpoint: written,
+    };
+    // Held here, outside of the threads that train: however they end, the terminal is given back.
+    let mut dashboard = match job.dashboard.then(|| Dashboard::open(opening, job.signal.clone())).transpose() {
+        Ok(dashboard) => dashboard,
+        Err(error) => {
+            progress(Progress::Stage(&format!("there is no dashboard, since the terminal cannot be used: {error}")));
+            None
+        }
+    };
+    let watch = dashboard.as_ref().map(Dashboard::watch).unwrap_or_default();
+    // The dashboard says so itself.
+    let startup = kernels.filter(|_| dashboard.is_none()).map(|_| Startup::begin(|line| eprintln!("{line}")));
 
     let interrupter = Interrupter::new();
     let failure = Failure::default();
     let log = RecordLog::create(&metrics_path, SUMMARY, interrupter.clone(), failure.clone())
         .map_err(Error::io(&metrics_path))?;
-    let renderer: Box<dyn MetricsRenderer> = if job.dashboard {
-        Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), None))
-    } else {
-        Box::new(Lines::new(std::io::stdout()))
-    };
+    let renderer = Box::new(Renderer::new(std::io::stdout(), watch.clone()));
+    let samples = job.make_sample.map(|make| SampleLog::create(output, make)).transpose()?;
     let ending = Arc::new(Mutex::new(Ending::default()));
     let kept = (job.seed, training.clone());
-    let checkpoints = Checkpoints::new(output.join("checkpoints"), start, kept, job.fingerprint, interval.clone())?;
+    let checkpoints = Checkpoints::new(output.join("checkpoints"), start, kept, job.fingerprint, interval.clone())?
+        .told_to(watch.clone());
     let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
     let (train, valid) = job.loaders;
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
@@ -189,6 +218,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         checkpoints,
         early_stopping: job.early_stopping,
         startup: Mutex::new(startup),
+        watch,
+        samples,
         signal: job.signal,
         faults: job.faults,
         output: output.to_owned(),
@@ -214,11 +245,13 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
             supervised = supervised.metric_train_numeric(Plot::new(number));
         }
         let strategy = TrainingStrategy::Custom(Arc::new(strategy));
-        let result = supervised.with_training_strategy(strategy).launch(Learner::new(model, optimizer, schedule));
-        // Closes the dashboard, so that what follows is printed on the usual screen.
-        drop(result.renderer);
-        result.model
+        supervised.with_training_strategy(strategy).launch(Learner::new(model, optimizer, schedule)).model
     });
+    // What follows is printed on the usual screen.
+    if let Some(mut dashboard) = dashboard.take() {
+        dashboard.close();
+        dashboard.told().iter().for_each(|told| progress(Progress::Stage(told)));
+    }
     let advise = |message: &str| match lost(adapters) {
         Some(reason) => format!(
             "{reason}; the last checkpoint is whole: --resume goes on from it, with --device for those that are left"

@@ -1,6 +1,7 @@
 //! Burn's Learner, driven by optimizer steps: what it trains, how a run is set up, and what a run leaves behind.
 
 mod checkpoint;
+mod dashboard;
 mod directory;
 mod fit;
 mod gradients;
@@ -18,12 +19,14 @@ mod restore;
 mod resume;
 mod run;
 mod runs;
+mod samples;
 mod startup;
 mod step;
 mod strategy;
 mod trainee;
 
 pub(crate) use checkpoint::{Found, best_step, name as checkpoint_name, newest};
+pub use dashboard::ends_with_dashboard;
 pub(crate) use directory::RunDirectory;
 pub use fit::Faults;
 pub(crate) use fit::{Job, fit, shared, with_status};
@@ -36,6 +39,7 @@ pub use resume::{has_checkpoint, resumed_config};
 pub use run::{Report, RunOptions, pretrain, readable_count};
 pub(crate) use runs::Status;
 pub use runs::{RunState, RunSummary, runs};
+pub use samples::{Sample, SampleToken};
 pub use step::{Pretrainer, apply, inference_step, train_step, update};
 pub(crate) use strategy::EarlyStopping;
 pub use trainee::{Number, Statistics, Tally, Trainee};

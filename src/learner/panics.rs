@@ -1,5 +1,6 @@
 //! A panic inside a backend or on one of Burn's threads ends the run with its message, not the process with a trace.
 
+use super::dashboard;
 use crate::device::Adapters;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -21,6 +22,10 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Caught<T> {
     let keep = first.clone();
     let before = take_hook();
     set_hook(Box::new(move |info| {
+        // The run goes on without a dashboard that fails.
+        if std::thread::current().name() == Some(dashboard::THREAD) {
+            return;
+        }
         keep.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| describe(info));
     }));
     let value = catch_unwind(AssertUnwindSafe(work)).ok();

@@ -7,6 +7,7 @@ use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
 use super::record::Record;
 use super::runs::{RunState, Status};
+use super::samples::sampler;
 use super::step::Pretrainer;
 use crate::config::Config;
 use crate::corpus::{Progress, Split};
@@ -124,6 +125,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         Some(pair) => Pretrainer::from_pair(pair.train(), config),
         None => Pretrainer::new(config, &adapters.main().recording(&config.training)),
     };
+    let make_sample = sampler(config, &tokenizer, &valid, &adapters.main().device);
     let job = Job {
         directory,
         output: &output,
@@ -137,6 +139,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
         cursor,
         make_record: Arc::new(Record::new),
+        make_sample,
         seed: config.seed,
         max_grad_norm: config.optimizer.max_grad_norm,
         batch_size: config.data.batch_size,

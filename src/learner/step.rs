@@ -4,11 +4,12 @@ use super::gradients::clip;
 use super::observation::{Observation, read_all};
 use super::trainee::Trainee;
 use crate::config::{Config, ObjectiveConfig, Precision};
-use crate::data::{Batch, StepBatch};
+use crate::data::{Batch, HostBatch, StepBatch};
 use crate::device::computes_on_host;
+use crate::error;
 use crate::kernels::{begin_dropout, conditionally, with_precision};
 use crate::model::ElectraPair;
-use crate::objective::{self, Part};
+use crate::objective::{self, Judged, Part};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
@@ -51,6 +52,14 @@ impl Pretrainer {
             (outcome.loss, outcome.statistics)
         };
         train_step(self, input, forward, done)
+    }
+
+    /// What both networks make of `batch`, on `device`.
+    ///
+    /// # Errors
+    /// Those of [`objective::judge`].
+    pub fn judge(&self, batch: &HostBatch, device: &Device) -> error::Result<Judged> {
+        with_precision(self.precision, || objective::judge(&self.pair, batch, device, &self.objective))
     }
 }
 

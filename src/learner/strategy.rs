@@ -2,14 +2,16 @@
 //! ends.
 
 use super::checkpoint::{Checkpoints, best_step};
+use super::dashboard::{QUIT, State, Watch};
 use super::fit::Faults;
 use super::gradients::poison;
 use super::observation::{Observation, read_all};
 use super::parallel::{Shares, Threads};
 use super::record::read_records;
+use super::samples::SampleLog;
 use super::startup::Startup;
 use super::step::apply;
-use super::trainee::{TallyOf, Trainee};
+use super::trainee::{Tally, TallyOf, Trainee};
 use crate::config::TrainingConfig;
 use crate::data::Cursor;
 use crate::files;
@@ -69,7 +71,7 @@ impl EarlyStopping {
     }
 }
 
-/// How a run ended; kept here since Burn's TUI clears the interrupter before the result is read.
+/// How a run ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
     /// Steps done.
@@ -101,6 +103,10 @@ pub(super) struct Windows<M: Trainee> {
     pub checkpoints: Checkpoints<TallyOf<M>>,
     /// What is said until the first results are there.
     pub startup: Mutex<Option<Startup>>,
+    /// Who is told what happens.
+    pub watch: Watch,
+    /// Samples of validations, where there are some.
+    pub samples: Option<SampleLog<M>>,
     /// Set to the number of a signal by its handler.
     pub signal: Arc<AtomicUsize>,
     pub ending: Arc<Mutex<Ending>>,
@@ -156,9 +162,13 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 && let Some(checkpointer) = &mut checkpointer
             {
                 interrupter.fail_on_error(event_processor.flush());
+                self.watch.tell(State::save);
                 self.checkpoints.begin(done);
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
                 self.checkpoints.wait();
+                if interrupter.error().is_none() {
+                    self.watch.tell(|state| state.saved(done));
+                }
             }
             if enough {
                 break;
@@ -207,6 +217,7 @@ impl<M: Trainee> Windows<M> {
             let observation =
                 apply(learner, output, self.max_grad_norm).map_err(|error| format!("the device: {error}"))?;
             done += 1;
+            assert!(self.faults.panic_at != Some(done), "a panic behind step {done}, on purpose");
             let rate = learner.lr_current();
             waiting.push((observation, TrainingItem::new((), steps.progress(), Some(done), Some(rate))));
             if done.is_multiple_of(self.read_every) {
@@ -236,6 +247,7 @@ impl<M: Trainee> Windows<M> {
         self.startup.lock().unwrap_or_else(PoisonError::into_inner).take();
         for (observation, item) in observations.into_iter().zip(items) {
             let seen = observation.seen().clone();
+            self.watch.tell(|state| state.step(seen.step, seen.tally.tokens()));
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);
             state.interrupter.fail_on_error(state.events.process_train(LearnerEvent::ProcessedItem(item)));
             *state.bad_steps = if seen.bad.is_some() { *state.bad_steps + 1 } else { 0 };
@@ -305,6 +317,10 @@ impl<M: Trainee> Windows<M> {
             let item = TrainingItem::new(observation, progress, None, None);
             interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
         }
+        if let Some(samples) = self.samples.as_ref().filter(|_| interrupter.error().is_none()) {
+            let sample = samples.add(&model, self.cursor.get().end).map_err(|error| error.to_string())?;
+            self.watch.sample(sample);
+        }
         interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(number)));
         Ok(())
     }
@@ -314,6 +330,8 @@ impl<M: Trainee> Windows<M> {
 fn signal_name(number: usize) -> Option<&'static str> {
     match number {
         0 => None,
+        QUIT => Some("on the dashboard"),
+        1 => Some("SIGHUP"),
         2 => Some("SIGINT"),
         15 => Some("SIGTERM"),
         _ => Some("a signal"),

@@ -4,8 +4,10 @@
 //! compares with it are in `ablations`.
 
 mod ablations;
+mod judge;
 mod tally;
 
+pub use judge::{Judged, judge};
 pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
 use crate::config::{ObjectiveConfig, ObjectiveKind};

@@ -73,9 +73,23 @@ impl Statistics {
     ///
     /// # Errors
     /// The device's error.
-    pub fn read(mut self) -> Result<Tally, ExecutionError> {
+    pub fn read(self) -> Result<Tally, ExecutionError> {
+        self.read_scores().map(|(_, tally)| tally)
+    }
+
+    /// Reads everything in one transfer; with it the discriminator's logits at all positions, padding too.
+    ///
+    /// # Errors
+    /// The device's error.
+    pub fn read_scores(mut self) -> Result<(Vec<f32>, Tally), ExecutionError> {
         let values: Vec<f32> = Tensor::cat(self.take(), 0).try_into_data()?.iter().collect();
-        Ok(self.tally(&values))
+        let (mut scores, mut rest) = (Vec::new(), values.as_slice());
+        for part in &self.batches {
+            let (batch, after) = rest.split_at(part.len());
+            scores.extend_from_slice(&batch[SUMS..SUMS + part.positions]);
+            rest = after;
+        }
+        Ok((scores, self.tally(&values)))
     }
 }
 

@@ -1,13 +1,12 @@
 //! Replaced token detection on one text: what the generator makes of it, and what the discriminator says of that.
 
 use crate::config::{Config, ObjectiveConfig};
-use crate::data::{HostBatch, HostRows, Masking, Purpose, Rng};
+use crate::data::{HostBatch, Masking, Purpose, Rng};
 use crate::error::{Error, Result};
-use crate::model::{ElectraPair, Inputs};
-use crate::objective::{Tally, forward};
+use crate::model::ElectraPair;
+use crate::objective::{Judged, Tally, judge};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::tensor::Device;
-use burn::tensor::activation::sigmoid;
 
 /// A generator and a discriminator with their tokenizer.
 pub struct Game {
@@ -60,18 +59,13 @@ impl Game {
         if host.counts.picked == 0 {
             return Err(Error::Usage("the text holds nothing but special tokens; there is nothing to corrupt".into()));
         }
-        let outcome = forward(&self.pair, &host.to_device(&self.device), host.counts, &self.objective);
-        let seen: Vec<u32> = outcome.corrupted_ids.clone().into_data().iter::<i64>().map(|id| id as u32).collect();
-        let scores = self.pair.discriminate(Inputs::new(outcome.corrupted_ids, None));
-        let verdicts: Vec<f32> = sigmoid(scores).into_data().iter().collect();
-        let tally =
-            outcome.statistics.read().map_err(|error| Error::Training(format!("reading the scores: {error}")))?;
+        let Judged { seen, replaced, tally } = judge(&self.pair, &host, &self.device, &self.objective)?;
         // Place 0 is [CLS].
         let tokens = (1..).zip(pieces).map(|(at, original)| Corrupted {
             token: self.tokenizer.token(seen[at]).unwrap_or_default(),
             picked: host.picked.contains(&(at as i32)),
             replaced: seen[at] != original.id,
-            verdict: f64::from(verdicts[at]),
+            verdict: replaced[at],
             original,
         });
         Ok((tokens.collect(), tally))

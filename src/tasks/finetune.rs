@@ -135,6 +135,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         sequences: Arc::new(move |step| steps.numbers(step).concat()),
         cursor,
         make_record: make_record(data.clone(), dev),
+        make_sample: None,
         seed: config.seed,
         max_grad_norm: config.optimizer.max_grad_norm,
         batch_size: config.data.batch_size,

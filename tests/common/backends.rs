@@ -52,8 +52,8 @@ const TABLE: [(&str, &str, Tolerance); 9] = [
     ("rocm", "rocm", ON_GPU),
 ];
 
-/// Backends, with commas between them, whose absence fails a test instead of skipping it.
-const REQUIRED: &str = "ELECTRA_TEST_REQUIRE";
+/// Backends and programs, with commas between them, whose absence fails a test instead of skipping it.
+pub const REQUIRED: &str = "ELECTRA_TEST_REQUIRE";
 
 /// The switch between the two forms of the kernels belongs to the process.
 static FORM: RwLock<()> = RwLock::new(());

@@ -5,6 +5,10 @@
 pub mod backends;
 pub mod http;
 pub mod program;
+#[cfg(unix)]
+pub mod tmux;
+#[cfg(feature = "remote")]
+pub mod worker;
 
 use burn::tensor::Device;
 use electra_burn::Config;

@@ -69,6 +69,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
         cursor,
         make_record: Arc::new(Record::new),
+        make_sample: None,
         seed: pair.seed,
         max_grad_norm: pair.optimizer.max_grad_norm,
         batch_size: pair.data.batch_size,

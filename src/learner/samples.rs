@@ -1,0 +1,121 @@
+//! A held-out text with the generator's replacements and the discriminator's verdicts, for people: `samples.jsonl`. It
+//! takes nothing from the random numbers of training.
+
+use super::step::Pretrainer;
+use crate::config::Config;
+use crate::data::{HostBatch, HostRows, ValidLoader};
+use crate::device::computes_on_host;
+use crate::error::{Error, Result};
+use crate::objective::Judged;
+use crate::tokenizer::Tokenizer;
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Name of the file in the run directory.
+pub(super) const SAMPLES: &str = "samples.jsonl";
+
+/// Held-out sequences that take turns.
+const SEQUENCES: usize = 4;
+
+/// Most tokens of a sample.
+const TOKENS: usize = 64;
+
+/// A line of `samples.jsonl`. The names are an interface: other programs read them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Steps done.
+    pub step: usize,
+    /// The tokens without special ones, as many as a sample has room for.
+    pub tokens: Vec<SampleToken>,
+}
+
+/// A token of a [`Sample`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleToken {
+    /// What the discriminator saw.
+    pub token: String,
+    /// What stood in the text, where that is another token.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original: Option<String>,
+    /// The discriminator's probability that the token was replaced.
+    pub probability: f64,
+}
+
+impl SampleToken {
+    /// Whether the discriminator takes the token for a replaced one.
+    pub fn is_accused(&self) -> bool {
+        self.probability > 0.5
+    }
+}
+
+/// What makes a sample of a model after so many steps.
+pub(crate) type MakeSample<M> = Box<dyn Fn(&M, usize) -> Result<Sample> + Send + Sync>;
+
+/// Samples of a pretraining run with `config`, from the first sequences that `valid` has; none where the objective has no
+/// discriminator.
+pub(super) fn sampler(
+    config: &Config,
+    tokenizer: &Tokenizer,
+    valid: &ValidLoader,
+    device: &Device,
+) -> Option<MakeSample<Pretrainer>> {
+    if config.objective.kind.predicts_words() {
+        return None;
+    }
+    let (batch, tokenizer, device) = (valid.first(), tokenizer.clone(), device.clone());
+    let (rows, every) = (SEQUENCES.min(batch.rows()).max(1), config.training.validate_every);
+    Some(Box::new(move |model, step| {
+        let row = step.div_ceil(every) % rows;
+        // A GPU compiles and tunes for every shape, and knows that of the whole batch.
+        let (part, row) = match computes_on_host(&device) {
+            true => (batch.of_rows(row..row + 1), 0),
+            false => (batch.clone(), row),
+        };
+        let judged = model.judge(&part, &device)?;
+        Ok(Sample { step, tokens: tokens(&part, row, &judged, &tokenizer) })
+    }))
+}
+
+/// Row `row` of `batch`, as it was judged.
+fn tokens(batch: &HostBatch, row: usize, judged: &Judged, tokenizer: &Tokenizer) -> Vec<SampleToken> {
+    let (seq, special) = (batch.shape[1], tokenizer.special());
+    let name = |id: u32| tokenizer.token(id).unwrap_or_default();
+    let is_text = |at: &usize| {
+        let id = batch.input_ids[*at] as u32;
+        ![special.pad, special.cls, special.sep].contains(&id)
+    };
+    let token = |at: usize| {
+        let (original, seen) = (batch.input_ids[at] as u32, judged.seen[at]);
+        let probability = (judged.replaced[at] * 1e4).round() / 1e4;
+        SampleToken { token: name(seen), original: (seen != original).then(|| name(original)), probability }
+    };
+    (row * seq..(row + 1) * seq).filter(is_text).take(TOKENS).map(token).collect()
+}
+
+/// Makes samples and keeps them.
+pub(super) struct SampleLog<M> {
+    path: PathBuf,
+    file: File,
+    make: MakeSample<M>,
+}
+
+impl<M> SampleLog<M> {
+    /// A log at the end of the file in the run directory `output`.
+    pub fn create(output: &Path, make: MakeSample<M>) -> Result<Self> {
+        let path = output.join(SAMPLES);
+        let file = File::options().append(true).create(true).open(&path).map_err(Error::io(&path))?;
+        Ok(Self { path, file, make })
+    }
+
+    /// Makes a sample of `model` behind `step` steps and writes it down.
+    pub fn add(&self, model: &M, step: usize) -> Result<Sample> {
+        let sample = (self.make)(model, step)?;
+        let line = serde_json::to_string(&sample).map_err(|error| Error::Training(error.to_string()))?;
+        // One write a line, so that a reader never sees half of one.
+        (&self.file).write_all(format!("{line}\n").as_bytes()).map_err(Error::io(&self.path))?;
+        Ok(sample)
+    }
+}
