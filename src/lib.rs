@@ -23,6 +23,8 @@ pub mod objective;
 pub mod predict;
 pub mod tasks;
 pub mod tokenizer;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use config::Config;
 pub use error::{Error, Result};
