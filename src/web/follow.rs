@@ -114,12 +114,14 @@ pub struct Follower {
     run: Run,
     /// Absent while it reads in the background.
     reader: Mutex<Option<Reader>>,
+    /// What is shown meanwhile, made once.
+    overview: Mutex<Option<(Table, Position)>>,
 }
 
 impl Follower {
     /// Of the metrics of `run`, which need not be there.
     pub fn new(run: Run) -> Arc<Self> {
-        Arc::new(Self { run, reader: Mutex::new(Some(Reader::default())) })
+        Arc::new(Self { run, reader: Mutex::new(Some(Reader::default())), overview: Mutex::default() })
     }
 
     fn reader(&self) -> MutexGuard<'_, Option<Reader>> {
@@ -143,10 +145,12 @@ impl Follower {
                 return seen;
             }
             self.read_in_background(reader, &mut guard);
+            *self.overview.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         drop(guard);
-        let (table, position) = self.overview().unwrap_or_default();
-        look(&table, position)
+        let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
+        let (table, position) = overview.get_or_insert_with(|| self.overview().unwrap_or_default());
+        look(table, *position)
     }
 
     /// Whether a look would show all of the file.

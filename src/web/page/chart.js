@@ -132,7 +132,7 @@ export class Chart {
     const x = (step) => LEFT + (step - low) / (high - low || 1) * this.width();
     const y = (value) => height - BOTTOM - (on(value) - on(least)) / (on(most) - on(least)) * (height - TOP - BOTTOM);
     this.x = x;
-    this.grid(context, width, height, x, y, log ? logTicks(least, most) : ticks(least, most, 4));
+    this.grid(context, width, height, x, y, log ? logTicks(least, most) : ticks(least, most, 5));
     context.save();
     context.beginPath();
     context.rect(LEFT, TOP - 2, this.width() + RIGHT, height - TOP - BOTTOM + 4);
@@ -185,7 +185,7 @@ export class Chart {
     }
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
-    const steps = ticks(this.low, this.high || 1, Math.max(2, Math.floor(this.width() / 80)));
+    const steps = ticks(this.low, this.high || 1, Math.max(2, Math.floor(this.width() / 60)));
     for (const step of steps) {
       // The last one would reach over the edge.
       const half = context.measureText(short(step)).width / 2;

@@ -66,18 +66,18 @@ function listen() {
   events?.close();
   const since = [digest, ...chosen.map((name) => `${runs.get(name).position}.${runs.get(name).stamp}`)].join(",");
   events = new EventSource(`api/events?${query(chosen, { since })}`);
-  events.onopen = () => live("live");
+  let opened = false;
+  events.onopen = () => { opened = true; live("live"); };
   events.onmessage = (event) => news(events, JSON.parse(event.data));
-  // An answer ends with its news, and the browser comes back for more: only a longer silence is a loss.
+  // An answer ends with its news, and the browser comes back for more; one that never began is a loss.
   events.onerror = ({ target }) => {
-    clearTimeout(live.timer);
-    live.timer = setTimeout(() => live("lost"), 5000);
+    if (!opened) live("lost");
+    opened = false;
     if (target.readyState === EventSource.CLOSED) setTimeout(() => target === events && listen(), 3000);
   };
 }
 
 function live(state) {
-  clearTimeout(live.timer);
   $("live").dataset.state = state;
   $("live").textContent = state === "live" ? "live" : "connection lost, trying again";
 }
@@ -123,7 +123,13 @@ function takeListing(table) {
 
 async function measure() {
   if (document.hidden) return;
-  try { load = await get(`api/load?${query(chosen)}`); } catch { load = null; }
+  try {
+    load = await get(`api/load?${query(chosen)}`);
+    live("live");
+  } catch {
+    load = null;
+    live("lost");
+  }
   showSystem();
 }
 
