@@ -47,7 +47,9 @@ impl Server {
     /// # Errors
     /// [`Error::Usage`] where that cannot be done.
     pub fn bind(address: SocketAddr) -> Result<Self> {
-        let unusable = |error: std::io::Error| Error::Usage(format!("cannot listen on {address}: {error}"));
+        let unusable = |error: std::io::Error| {
+            Error::Usage(format!("cannot listen on {address}: {error}; expected a free port; --port 0 takes any"))
+        };
         let listener = TcpListener::bind(address).map_err(unusable)?;
         listener.set_nonblocking(true).map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?;

@@ -27,6 +27,8 @@ pub mod predict;
 pub mod serve;
 pub mod tasks;
 pub mod tokenizer;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use config::Config;
 pub use error::{Error, Result};

@@ -12,6 +12,8 @@ mod bench;
 mod completions;
 mod corpus;
 mod corrupt;
+#[cfg(feature = "web")]
+mod dashboard;
 mod detect;
 mod device;
 mod devices;
@@ -89,6 +91,9 @@ enum Command {
     Corpus(corpus::Command),
     /// List runs: what they are at, their last validation, their size
     Runs(runs::Arguments),
+    /// Show runs in a browser, as they train
+    #[cfg(feature = "web")]
+    Dashboard(dashboard::Arguments),
     /// Time training steps on random tokens
     Bench(bench::Arguments),
     /// List the devices that can be trained on, and check them
@@ -127,6 +132,8 @@ pub fn run() -> Result<ExitCode> {
         Command::Tokenizer(command) => tokenizer::run(&command),
         Command::Corpus(command) => corpus::run(&command),
         Command::Runs(arguments) => runs::run(&arguments),
+        #[cfg(feature = "web")]
+        Command::Dashboard(arguments) => dashboard::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

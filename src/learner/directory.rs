@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Holds the number of the process that writes; the lock on it is the operating system's, so it ends with the process.
 const LOCK: &str = "lock";
@@ -85,7 +86,14 @@ fn lock(path: &Path) -> Result<File> {
     let unusable =
         |error: std::io::Error| Error::output(path, format!("the output directory cannot be written to: {error}"));
     let mut file = File::options().create(true).truncate(false).write(true).read(true).open(&name).map_err(unusable)?;
-    if file.try_lock().is_err() {
+    // Who only looks whether it is locked holds it for an instant.
+    let mut tries = 0;
+    while file.try_lock().is_err() {
+        tries += 1;
+        if tries < 10 {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        }
         let writer = std::fs::read_to_string(&name).unwrap_or_default();
         let message = format!("process {} is writing to this run; wait for it, or stop it", writer.trim());
         return Err(Error::output(path, message));

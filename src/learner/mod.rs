@@ -39,6 +39,8 @@ pub use resume::{has_checkpoint, resumed_config};
 pub use run::{Report, RunOptions, pretrain, readable_count};
 pub(crate) use runs::Status;
 pub use runs::{RunState, RunSummary, runs};
+#[cfg(feature = "web")]
+pub(crate) use runs::{planned_steps, state};
 pub use samples::{Sample, SampleToken};
 pub use step::{Pretrainer, apply, inference_step, train_step, update};
 pub(crate) use strategy::EarlyStopping;

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod backends;
+pub mod chromium;
 pub mod http;
 pub mod program;
 #[cfg(unix)]

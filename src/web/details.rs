@@ -1,0 +1,187 @@
+//! What a run has beside its curves: configuration, checkpoints, samples of corrupted text, and a log made of its files.
+
+use super::follow::Follower;
+use super::listing::{seconds, status};
+use super::place::Run;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The newest samples that are shown, the bytes of the file that they are looked for in, and their longest text.
+const SAMPLES: usize = 30;
+const SAMPLES_BYTES: u64 = 1 << 18;
+const TOKENS: usize = 512;
+
+/// Everything, for a page.
+pub fn details(run: &Run, follower: &Arc<Follower>) -> Value {
+    let checkpoints = checkpoints(run);
+    let log = log(run, follower, &checkpoints);
+    json!({"config": config(run), "checkpoints": checkpoints, "samples": samples(run), "log": log})
+}
+
+/// Tells whether the files behind [`details`] may have changed.
+pub fn stamp(run: &Run) -> u64 {
+    let file = |name: &str| {
+        let metadata = run.metadata(name)?;
+        let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some((metadata.len(), changed.as_nanos()))
+    };
+    let all = ["config.toml", "status.json", "samples.jsonl", "checkpoints", "bad-step.json"].map(file);
+    xxh3_64(format!("{all:?}").as_bytes())
+}
+
+/// The configuration with dotted keys.
+fn config(run: &Run) -> Map<String, Value> {
+    let mut flat = Map::new();
+    match toml::from_str::<toml::Table>(&run.text("config.toml").unwrap_or_default()) {
+        Ok(table) => flatten("", &table, &mut flat),
+        Err(error) => _ = flat.insert("config.toml".into(), format!("it cannot be read: {}", error.message()).into()),
+    }
+    flat
+}
+
+fn flatten(prefix: &str, table: &toml::Table, flat: &mut Map<String, Value>) {
+    for (key, value) in table {
+        let key = format!("{prefix}{key}");
+        match value {
+            toml::Value::Table(table) => flatten(&format!("{key}."), table, flat),
+            toml::Value::String(text) => _ = flat.insert(key, text.clone().into()),
+            value => _ = flat.insert(key, value.to_string().into()),
+        }
+    }
+}
+
+/// A checkpoint that is whole, or was when it was listed.
+#[derive(Debug, Serialize)]
+struct Checkpoint {
+    step: u64,
+    bytes: u64,
+    /// When it was made, in seconds since 1970.
+    time: Option<u64>,
+}
+
+/// Newest first.
+fn checkpoints(run: &Run) -> Vec<Checkpoint> {
+    let mut all: Vec<Checkpoint> = Vec::new();
+    for (name, metadata) in run.entries("checkpoints") {
+        let step = name.strip_prefix("step-").and_then(|step| step.parse().ok()).filter(|_| metadata.is_dir());
+        let Some(step) = step else { continue };
+        let directory = format!("checkpoints/{name}");
+        let bytes = run.entries(&directory).iter().map(|(_, file)| file.len()).sum();
+        all.push(Checkpoint { step, bytes, time: seconds(run, &format!("{directory}/state.json")) });
+    }
+    all.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.step));
+    all
+}
+
+/// A line of `samples.jsonl`: what the discriminator said of a corrupted text.
+#[derive(Debug, Serialize, Deserialize)]
+struct Sample {
+    step: u64,
+    tokens: Vec<Token>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Token {
+    /// What the discriminator saw.
+    token: String,
+    /// What stood there before, where the generator replaced it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    original: Option<String>,
+    /// That it was replaced, by the discriminator.
+    probability: Option<f64>,
+}
+
+/// Newest first.
+fn samples(run: &Run) -> Vec<Sample> {
+    let mut text = Vec::new();
+    let read = run.open("samples.jsonl").and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(SAMPLES_BYTES)))?;
+        file.take(SAMPLES_BYTES).read_to_end(&mut text)
+    });
+    if read.is_err() {
+        return Vec::new();
+    }
+    let sample = |line: &[u8]| serde_json::from_slice::<Sample>(line).ok();
+    let mut samples: Vec<Sample> = text.rsplit(|byte| *byte == b'\n').filter_map(sample).take(SAMPLES).collect();
+    samples.iter_mut().for_each(|sample| sample.tokens.truncate(TOKENS));
+    samples
+}
+
+/// What happened, as far as files tell: entries have a time, a step, or both, and `bad` where something went wrong.
+fn log(run: &Run, follower: &Arc<Follower>, checkpoints: &[Checkpoint]) -> Vec<Value> {
+    let entry = |time: Option<u64>, step: Option<u64>, bad: bool, text: String| json!({"time": time, "step": step, "bad": bad, "text": text});
+    let mut log = vec![entry(seconds(run, "config.toml"), None, false, "the run was set up".into())];
+    let checkpoint = |it: &Checkpoint| entry(it.time, Some(it.step), false, "checkpoint".into());
+    log.extend(checkpoints.iter().rev().map(checkpoint));
+    let (notes, position, damaged) = follower.look(|table, position| {
+        let notes: Vec<_> = table.notes().map(|note| entry(None, Some(note.step), true, note.text.clone())).collect();
+        (notes, position, table.damaged)
+    });
+    log.extend(notes);
+    log.sort_by_key(|entry| entry["step"].as_u64());
+    if !position.whole {
+        log.push(entry(None, None, false, "metrics.jsonl is still being read; warnings may be missing here".into()));
+    }
+    if damaged > 0 {
+        log.push(entry(None, None, true, format!("{damaged} lines of metrics.jsonl are not records and left out")));
+    }
+    if let Some(time) = seconds(run, "bad-step.json") {
+        log.push(entry(Some(time), None, true, "bad-step.json tells of steps that were not finite".into()));
+    }
+    let (state, reason) = status(run);
+    let state = json!(state).as_str().unwrap_or_default().to_owned();
+    let text = reason.map_or_else(|| state.clone(), |reason| format!("{state}: {reason}"));
+    log.push(entry(seconds(run, "status.json"), None, state == "failed", text));
+    log
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::place::runs;
+    use std::fs::write;
+
+    #[test]
+    fn files_that_are_damaged_or_missing_are_told_of_as_far_as_they_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        write(at.join("config.toml"), "seed = 1\n[training]\nsteps = 10\n[a.b]\nc = [1, \"x\"]\nd = \"<b>\"\n")
+            .unwrap();
+        let run = &runs(at)[0];
+        let follower = Follower::new(run.clone());
+        let first = details(run, &follower);
+        assert_eq!(
+            first["config"],
+            json!({"seed": "1", "training.steps": "10", "a.b.c": "[1, \"x\"]", "a.b.d": "<b>"})
+        );
+        assert_eq!((&first["checkpoints"], &first["samples"]), (&json!([]), &json!([])));
+        let before = stamp(run);
+
+        for step in ["step-0000005", "step-0000010", "step-x", ".partial-7"] {
+            std::fs::create_dir_all(at.join("checkpoints").join(step)).unwrap();
+            write(at.join("checkpoints").join(step).join("state.json"), "12345").unwrap();
+        }
+        let sample = "{\"step\":5,\"tokens\":[{\"token\":\"went\",\"original\":\"sat\",\"probability\":0.93},{\"token\":\"a\",\"probability\":null}]}";
+        write(at.join("samples.jsonl"), format!("broken\n{sample}\n{{\"step\":6,\"tok")).unwrap();
+        write(at.join("metrics.jsonl"), "{\"step\":7,\"split\":\"train\",\"skipped_steps\":2}\n").unwrap();
+        write(at.join("status.json"), "{\"state\":\"failed\",\"reason\":\"the disk is full\"}").unwrap();
+        write(at.join("config.toml"), "seed = ").unwrap();
+        let second = details(run, &follower);
+        assert_eq!(second["checkpoints"][0]["step"], 10);
+        assert_eq!(
+            (&second["checkpoints"][1]["bytes"], second["checkpoints"].as_array().unwrap().len()),
+            (&5.into(), 2)
+        );
+        assert_eq!(second["samples"].as_array().unwrap().len(), 1);
+        assert_eq!(second["samples"][0]["tokens"][0]["original"], "sat");
+        let log = second["log"].to_string();
+        assert!(log.contains("2 steps were skipped") && log.contains("failed: the disk is full"), "{log}");
+        assert!(second["config"]["config.toml"].is_string());
+        assert_ne!(stamp(run), before);
+    }
+}

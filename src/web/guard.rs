@@ -1,0 +1,106 @@
+//! What stands before every page: who may ask, how, and what browsers are told about the answer.
+//!
+//! A page on loopback can be reached by every web site that the user has open. A site cannot read answers from another
+//! origin, but it can give its own name the address 127.0.0.1 (DNS rebinding), and then its origin is ours. The Host
+//! header tells: it still holds the site's name. Ports are free, so that an SSH tunnel may end at any.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+
+/// What a browser may load for our pages: scripts, styles, pictures and data from here, nothing from elsewhere, nothing
+/// written into the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// `router`, for requests by one of `methods` whose Host is this machine: others are answered 405 and 403.
+pub fn guarded(router: Router, methods: &'static [Method]) -> Router {
+    let check = move |request: Request, next: Next| async move {
+        let mut response = match refusal(&request, methods) {
+            Some(response) => response,
+            None => next.run(request).await,
+        };
+        for (name, value) in HEADERS {
+            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        response
+    };
+    router.layer(from_fn(check))
+}
+
+fn refusal(request: &Request, methods: &[Method]) -> Option<Response> {
+    // An absolute URI has a host too.
+    let authority = request.uri().authority().is_none_or(|authority| is_local(authority.as_str()));
+    if !authority || !host(request.headers()).is_some_and(is_local) {
+        let message = "forbidden: this server answers to localhost, 127.0.0.1 and [::1] alone\n";
+        return Some((StatusCode::FORBIDDEN, message).into_response());
+    }
+    if !methods.contains(request.method()) {
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("expected {allowed}\n");
+        return Some((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allowed)], message).into_response());
+    }
+    None
+}
+
+/// The one Host header of a request.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// Whether `host`, with or without a port, is this machine by a name that no one else can have.
+fn is_local(host: &str) -> bool {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, Some(port)),
+        _ => (host, None),
+    };
+    let is_port = port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
+    is_port && (name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_this_machine_are_told_from_others() {
+        for host in ["localhost", "localhost:6007", "LocalHost:1", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:80"]
+        {
+            assert!(is_local(host), "{host}");
+        }
+        let others = [
+            "",
+            ":6007",
+            "evil.example",
+            "localhost.evil.example",
+            "localhost.",
+            "localhost:",
+            "localhost:evil",
+            "localhost:99999",
+            "127.0.0.1.evil.example:6007",
+            "127.0.0.1@evil.example",
+            "evil@localhost:80",
+            "127.0.0.2",
+            "0.0.0.0",
+            "::1",
+            "[::1]x",
+            "[::2]:80",
+            "localhost:80:80",
+        ];
+        for host in others {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Web pages on loopback, served by the program itself: the dashboard of runs, and what any such server needs.
+//!
+//! Everything lies in the binary: pages ask for nothing from elsewhere, and their Content-Security-Policy says so.
+
+mod curve;
+mod dashboard;
+mod details;
+mod events;
+mod follow;
+mod guard;
+mod listing;
+mod load;
+mod overview;
+mod place;
+mod records;
+
+pub use dashboard::dashboard;
+pub use guard::guarded;

@@ -1,0 +1,155 @@
+//! Runs in a folder and their files, and nothing outside of it: no name that comes from a browser becomes a path, and no
+//! link is followed that leads elsewhere.
+
+use std::fs::{File, Metadata};
+use std::io::{Error, ErrorKind, Read, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How deep runs may lie: those of a benchmark's tasks with several seeds lie three folders below.
+const DEPTH: usize = 3;
+
+/// Most runs of a folder.
+const RUNS: usize = 2000;
+
+/// Most bytes of a file that is read as a whole.
+const TEXT: u64 = 1 << 20;
+
+/// The directory of a run.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The folder that is served, without links.
+    root: Arc<Path>,
+    /// Where it lies, without links.
+    pub path: PathBuf,
+    /// Its path below the folder, with slashes.
+    pub name: String,
+}
+
+impl Run {
+    /// The file `name` of this run, where it is one and lies in the folder.
+    ///
+    /// # Errors
+    /// The operating system's; `NotFound` for what lies elsewhere.
+    pub fn open(&self, name: &str) -> Result<File> {
+        let path = inside(&self.root, &self.path.join(name))?;
+        // Whatever else there is may never end, or never begin.
+        if !path.metadata()?.is_file() {
+            return Err(ErrorKind::NotFound.into());
+        }
+        File::open(path)
+    }
+
+    /// The text of the file `name`, up to a mebibyte; none where it cannot be read.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let mut text = Vec::new();
+        self.open(name).ok()?.take(TEXT).read_to_end(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// What the system says of `name`, file or directory.
+    pub fn metadata(&self, name: &str) -> Option<Metadata> {
+        inside(&self.root, &self.path.join(name)).ok()?.metadata().ok()
+    }
+
+    /// The entries of the directory `name` with what the system says of them, links left out.
+    pub fn entries(&self, name: &str) -> Vec<(String, Metadata)> {
+        let Ok(entries) = inside(&self.root, &self.path.join(name)).and_then(std::fs::read_dir) else {
+            return Vec::new();
+        };
+        let entry = |entry: Result<std::fs::DirEntry>| {
+            let entry = entry.ok()?;
+            let metadata = entry.metadata().ok().filter(|metadata| !metadata.is_symlink())?;
+            Some((entry.file_name().to_string_lossy().into_owned(), metadata))
+        };
+        entries.filter_map(entry).collect()
+    }
+}
+
+/// `path` without links, where that lies below `root`.
+fn inside(root: &Path, path: &Path) -> Result<PathBuf> {
+    let path = path.canonicalize()?;
+    if path.starts_with(root) { Ok(path) } else { Err(Error::new(ErrorKind::NotFound, "outside of the folder")) }
+}
+
+/// The runs below `folder`, by name, or `folder` itself where it is one. A folder that has gone has none.
+pub fn runs(folder: &Path) -> Vec<Run> {
+    let Ok(root) = folder.canonicalize() else { return Vec::new() };
+    let root: Arc<Path> = root.into();
+    let mut found = Vec::new();
+    if is_run(&root, &root) {
+        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
+        found.push(Run { path: root.to_path_buf(), root, name });
+    } else {
+        search(&root, &root, "", DEPTH, &mut found);
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    found
+}
+
+fn is_run(root: &Path, path: &Path) -> bool {
+    inside(root, &path.join("config.toml")).is_ok_and(|config| config.is_file())
+}
+
+fn search(root: &Arc<Path>, folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Run>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let Ok(path) = inside(root, &entry.path()) else { continue };
+        if hidden || !path.is_dir() || found.len() >= RUNS {
+            continue;
+        }
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if is_run(root, &path) {
+            found.push(Run { root: root.clone(), path, name });
+        } else if depth > 1 {
+            search(root, &path, &format!("{name}/"), depth - 1, found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(path: &Path) {
+        std::fs::create_dir_all(path).unwrap();
+        std::fs::write(path.join("config.toml"), "").unwrap();
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        runs(folder).into_iter().map(|run| run.name).collect()
+    }
+
+    #[test]
+    fn runs_are_found_below_and_the_folder_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        make(&folder.path().join("b"));
+        make(&folder.path().join("b/not-a-run-of-its-own"));
+        make(&folder.path().join("a/task/seed-1"));
+        make(&folder.path().join("a/b/c/too-deep"));
+        make(&folder.path().join(".hidden"));
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        assert_eq!(names(folder.path()), ["a/task/seed-1", "b"]);
+        assert_eq!(names(&folder.path().join("b")), ["b"]);
+        assert!(names(&folder.path().join("gone")).is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_outside_are_not_followed() {
+        use std::os::unix::fs::symlink;
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        make(&outside.path().join("secret"));
+        make(&folder.path().join("own"));
+        std::fs::write(outside.path().join("metrics.jsonl"), "secret").unwrap();
+        symlink(outside.path().join("secret"), folder.path().join("link")).unwrap();
+        symlink(folder.path().join("own"), folder.path().join("twice")).unwrap();
+        symlink(outside.path().join("metrics.jsonl"), folder.path().join("own/metrics.jsonl")).unwrap();
+        symlink(outside.path(), folder.path().join("own/checkpoints")).unwrap();
+        assert_eq!(names(folder.path()), ["own", "twice"]);
+        let own = &runs(folder.path())[0];
+        assert!(own.open("metrics.jsonl").is_err() && own.metadata("metrics.jsonl").is_none());
+        assert!(own.entries("checkpoints").is_empty());
+        assert!(own.open("config.toml").is_ok());
+    }
+}
