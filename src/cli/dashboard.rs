@@ -28,7 +28,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let signal = signals()?;
+    let signal = signals(false)?;
     let router = dashboard(&arguments.runs, signal.clone())?;
     let server = Server::bind((Ipv4Addr::LOCALHOST, arguments.port).into())?;
     say!("runs in {} at http://{}/", arguments.runs.display(), server.address());

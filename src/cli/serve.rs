@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if counts.contains(&0) || limits.time.is_zero() {
         return Err(Error::Usage("a limit is 0; expected 1 or more".into()));
     }
-    let signal = super::signals::signals()?;
+    let signal = super::signals::signals(false)?;
     let adapter = device::select(&arguments.device)?;
     let model = Model::open(&arguments.model, &adapter.device)?;
     let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
