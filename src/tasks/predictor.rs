@@ -21,6 +21,36 @@ use std::path::Path;
 const BATCH: usize = 64;
 
 /// A network with its task and what is needed to feed it.
+///
+/// ```
+/// use electra_burn::tasks::{Input, Predictor};
+/// use electra_burn::device;
+/// # use std::path::Path;
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let fixture = Path::new("tests/fixtures/parity/forward/sequence_classification");
+/// # std::fs::copy(fixture.join("model.safetensors"), directory.path().join("model.safetensors")).unwrap();
+/// # let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "card", "loan"].map(String::from).into_iter();
+/// # let words: Vec<String> = words.chain((7..512).map(|id| format!("word{id}"))).collect();
+/// # std::fs::write(directory.path().join("words"), words.join("\n")).unwrap();
+/// # let tokenizer = electra_burn::tokenizer::Tokenizer::from_vocabulary(&directory.path().join("words"), &Default::default());
+/// # tokenizer?.save(directory.path(), 64)?;
+/// # let config = std::fs::read(fixture.join("config.json")).unwrap();
+/// # let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+/// # let labels = ["card", "loan", "rate"];
+/// # config["electra_burn_task"] = serde_json::json!({"task": "classification", "labels": labels, "multi_label": false});
+/// # std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
+/// # let directory = directory.path();
+///
+/// // A directory that `electra finetune` has written, runs/intent/model say.
+/// let model = Predictor::open(directory, &device::select("auto")?.device)?;
+/// let inputs = ["Where is my card?", "What does a loan cost?"].map(|text| Input::Text(text.into()));
+/// for prediction in model.predict(&inputs)? {
+///     let class = prediction.class().expect("the model classifies");
+///     println!("{}", model.task.labels()[class]);
+/// }
+/// # assert_eq!(model.predict(&inputs)?.len(), 2);
+/// # Ok::<(), electra_burn::Error>(())
+/// ```
 pub struct Predictor {
     /// The task.
     pub task: Task,
