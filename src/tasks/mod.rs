@@ -37,7 +37,7 @@ pub use glue::{GlueFolder, GlueReport, GlueRow, GlueTask, glue, glue_folders};
 pub use loader::{TaskSteps, TaskValidLoader};
 pub use network::{Finetuner, Head, Loss, Network};
 pub use order::{batches_by_length, training_batches};
-pub use predictor::Predictor;
+pub use predictor::{Predictor, logits_of};
 pub use question_answering::QuestionAnswering;
 pub use ranking::RankingTask;
 pub use recommendation::{Recommender, Suggestion};

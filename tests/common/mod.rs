@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod backends;
+pub mod keyword;
 pub mod program;
 
 use burn::tensor::Device;
