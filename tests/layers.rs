@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "hub",
     "predict",
     "tasks",
+    "explain",
     "serve",
     "web",
 ];

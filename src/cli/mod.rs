@@ -18,11 +18,13 @@ mod detect;
 mod device;
 mod devices;
 mod evaluate;
+mod explain;
 mod export;
 mod fill;
 mod finetune;
 mod glue;
 mod import;
+mod inputs;
 mod inspect;
 mod predict;
 mod pretrain;
@@ -71,6 +73,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Let a fine-tuned model answer
     Predict(predict::Arguments),
+    /// Show which tokens make a model say what it says, and measure how faithful that is
+    Explain(explain::Arguments),
     /// Say for every token of a text how likely it is that it was replaced
     Detect(detect::Arguments),
     /// Fill every [MASK] in a text with the likeliest tokens
@@ -123,6 +127,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Glue(arguments) => glue::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
         Command::Corrupt(arguments) => corrupt::run(&arguments),

@@ -1,13 +1,14 @@
 //! `electra predict`
 
+use super::inputs::{by_line, is_labelled_format, parse};
 use super::progress::Working;
 use electra_burn::tasks::read::Need;
-use electra_burn::tasks::{Input, Kind, Model};
+use electra_burn::tasks::{Input, Model};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Let a fine-tuned model answer.
@@ -76,7 +77,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
         }
     } else {
-        by_line(&arguments.input, model.kind(), &mut answer)?;
+        let kind = model.kind();
+        by_line(&arguments.input, CHUNK, &|line| parse(line, kind), &mut answer)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -86,66 +88,6 @@ fn closed(error: std::io::Error, arguments: &Arguments) -> Result<bool> {
     match &arguments.output {
         Some(path) => Err(Error::io(path)(error)),
         None => Ok(false),
-    }
-}
-
-/// Whether a file is one of those that the task is trained on, rather than plain lines.
-fn is_labelled_format(path: &Path, kind: Kind) -> bool {
-    let extensions: &[&str] = match kind {
-        Kind::QuestionAnswering => &["json"],
-        Kind::TokenClassification => &["conll", "iob", "bio", "jsonl"],
-        _ => &["csv", "tsv", "jsonl", "ndjson"],
-    };
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
-}
-
-/// Reads inputs line by line and hands them on in chunks, until `answer` says that nobody listens.
-fn by_line(path: &Path, kind: Kind, answer: &mut dyn FnMut(&[Input]) -> Result<bool>) -> Result<()> {
-    let reader: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(BufReader::new(std::io::stdin()))
-    } else {
-        Box::new(BufReader::new(File::open(path).map_err(|error| Error::input(path, error.to_string()))?))
-    };
-    let mut chunk = Vec::with_capacity(CHUNK);
-    for (number, line) in (1..).zip(reader.lines()) {
-        let unusable = |message: String| Error::Input { path: path.to_owned(), line: Some(number), message };
-        let line = line.map_err(|error| unusable(error.to_string()))?;
-        chunk.push(input(&line, kind).map_err(unusable)?);
-        if chunk.len() == CHUNK {
-            if !answer(&chunk)? {
-                return Ok(());
-            }
-            chunk.clear();
-        }
-    }
-    answer(&chunk).map(|_| ())
-}
-
-fn input(line: &str, kind: Kind) -> std::result::Result<Input, String> {
-    let pair = line.split_once('\t');
-    let is_json = line.starts_with('{');
-    let object = || serde_json::from_str::<Value>(line).map_err(|error| format!("the object does not parse: {error}"));
-    let field = |object: &Value, name: &str| {
-        object[name].as_str().map(str::to_owned).ok_or_else(|| format!("the object has no text \"{name}\""))
-    };
-    match (kind, pair) {
-        (Kind::QuestionAnswering, _) if is_json => {
-            let object = object()?;
-            Ok(Input::Question { question: field(&object, "question")?, context: field(&object, "context")?.into() })
-        }
-        (Kind::QuestionAnswering, Some((question, context))) => {
-            Ok(Input::Question { question: question.to_owned(), context: context.into() })
-        }
-        (Kind::QuestionAnswering, None) => {
-            Err("expected a question and a context between tabs, or an object with both".into())
-        }
-        (Kind::Ranking, None) => Err("expected a query and a document between tabs".into()),
-        (Kind::TokenClassification | Kind::Recommendation, _) => {
-            Ok(Input::Words(line.split_whitespace().map(str::to_owned).collect()))
-        }
-        (_, Some((first, second))) => Ok(Input::Pair(first.to_owned(), second.to_owned())),
-        (_, None) => Ok(Input::Text(line.to_owned())),
     }
 }
 

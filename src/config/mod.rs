@@ -92,6 +92,11 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// The same architecture without dropout, for a network that computes gradients and is not trained.
+    pub fn without_dropout(&self) -> Self {
+        Self { hidden_dropout_prob: 0.0, attention_probs_dropout_prob: 0.0, ..self.clone() }
+    }
+
     /// Whether training draws masks of dropout.
     pub fn has_dropout(&self) -> bool {
         self.hidden_dropout_prob > 0.0 || self.attention_probs_dropout_prob > 0.0

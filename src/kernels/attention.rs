@@ -36,19 +36,35 @@ pub fn attention(
     if let Some(output) = fused::attention([&query, &key, &value], num_attention_heads, mask, dropout) {
         return output;
     }
-    let [batch, seq, hidden] = query.dims();
-    let width = hidden / num_attention_heads;
-    let heads = |x: Tensor<3>| x.reshape([batch, seq, num_attention_heads, width]).swap_dims(1, 2);
+    let shape = query.shape();
+    let probabilities = dropout.forward(attention_weights(query, key, num_attention_heads, mask));
+    product(probabilities, split(value, num_attention_heads)).swap_dims(1, 2).reshape(shape)
+}
+
+/// What [`attention`] weighs values with, `[batch, heads, seq, seq]`, a row a query; from `query` and `key`
+/// `[batch, seq, hidden]`. The portable form alone: the fused one never has them in one place.
+pub fn attention_weights(
+    query: Tensor<3>,
+    key: Tensor<3>,
+    num_attention_heads: usize,
+    mask: &AttentionMask,
+) -> Tensor<4> {
+    let width = query.dims()[2] / num_attention_heads;
     // Scaling the query touches `width / seq` of the numbers that scaling the scores would.
-    let query = heads(query * (width as f64).powf(-0.5));
-    let scores = product(query, heads(key).transpose());
+    let query = split(query * (width as f64).powf(-0.5), num_attention_heads);
+    let scores = product(query, split(key, num_attention_heads).transpose());
     let scores = match mask {
         AttentionMask::Full => scores,
         AttentionMask::Bias(bias) => scores + bias.clone(),
         AttentionMask::Lengths(_) => unreachable!("sequences are laid end to end only for the fused kernel"),
     };
-    let probabilities = dropout.forward(softmax(scores, 3));
-    product(probabilities, heads(value)).swap_dims(1, 2).reshape([batch, seq, hidden])
+    softmax(scores, 3)
+}
+
+/// `[batch, seq, hidden]` -> `[batch, heads, seq, hidden / heads]`.
+fn split(x: Tensor<3>, num_attention_heads: usize) -> Tensor<4> {
+    let [batch, seq, hidden] = x.dims();
+    x.reshape([batch, seq, num_attention_heads, hidden / num_attention_heads]).swap_dims(1, 2)
 }
 
 #[cfg(feature = "flex")]

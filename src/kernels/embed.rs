@@ -47,6 +47,17 @@ pub fn embed(
         }
         None => words,
     };
+    embed_words(tables, dropout, words, token_type_ids)
+}
+
+/// [`embed`] with rows of the word table, or what lies between such rows, in place of ids: `words` `[batch, seq, width]`.
+pub fn embed_words(
+    tables: Tables,
+    dropout: &Dropout,
+    words: Tensor<3>,
+    token_type_ids: Option<&Tensor<2, Int>>,
+) -> Tensor<3> {
+    let [_, seq, _] = words.dims();
     // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
     let positions = tables.positions.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
     let token_types = match token_type_ids {

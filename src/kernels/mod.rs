@@ -43,9 +43,9 @@ mod square_sum;
 mod tests;
 
 pub use adamw::{AdamW, conditionally};
-pub use attention::{AttentionMask, attention};
+pub use attention::{AttentionMask, attention, attention_weights};
 pub use dropout::{Dropout, begin_dropout};
-pub use embed::{Tables, embed};
+pub use embed::{Tables, embed, embed_words};
 pub use feed_forward::feed_forward;
 pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};

@@ -2,7 +2,7 @@
 
 use super::Init;
 use crate::config::ModelConfig;
-use crate::kernels::{AttentionMask, Dropout, attention, linear, residual_norm};
+use crate::kernels::{AttentionMask, Dropout, attention, attention_weights, linear, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -54,6 +54,12 @@ impl Attention {
         let context = attention(query, key, value, self.num_attention_heads, mask, &self.attention_dropout);
         let output = linear(&self.dense, pick(context, rows));
         residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, pick(x, rows))
+    }
+
+    /// What [`forward`](Self::forward) weighs the values of `x` with, `[batch, heads, seq, seq]`, a row a query.
+    pub fn weights(&self, x: &Tensor<3>, mask: &AttentionMask) -> Tensor<4> {
+        let (query, key) = (linear(&self.query, x.clone()), linear(&self.key, x.clone()));
+        attention_weights(query, key, self.num_attention_heads, mask)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Init, Inputs};
 use crate::config::ModelConfig;
-use crate::kernels::{Dropout, Tables, embed};
+use crate::kernels::{Dropout, Tables, embed, embed_words};
 use burn::module::Module;
 use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::Tensor;
@@ -47,8 +47,11 @@ impl Embeddings {
             layer_norm: &self.layer_norm,
             layer_norm_eps: self.layer_norm_eps,
         };
-        let Inputs { input_ids, token_type_ids, attention_mask, .. } = inputs;
-        embed(tables, &self.dropout, input_ids, token_type_ids.as_ref(), attention_mask.as_ref())
+        let Inputs { input_ids, token_type_ids, attention_mask, words, .. } = inputs;
+        match words {
+            Some(words) => embed_words(tables, &self.dropout, words.clone(), token_type_ids.as_ref()),
+            None => embed(tables, &self.dropout, input_ids, token_type_ids.as_ref(), attention_mask.as_ref()),
+        }
     }
 
     /// The word table, `[vocab_size, embedding_size]`: the generator's output layer is tied to it.

@@ -95,13 +95,30 @@ impl Encoder {
         hidden.swap_dims(0, 1)
     }
 
+    /// The attention weights of every layer, `[batch, heads, seq, seq]`, a row a query: computed beside the layers, which
+    /// keep none.
+    pub fn attentions(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>) -> Vec<Tensor<4>> {
+        let mask = bias(attention_mask);
+        let mut x = self.project(embeddings);
+        let mut weights = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            weights.push(layer.attention.weights(&x, &mask));
+            x = layer.forward(x, &mask, None);
+        }
+        weights
+    }
+
     fn layers(&self, embeddings: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
-        let x = match &self.embeddings_project {
-            Some(project) => linear(project, embeddings),
-            None => embeddings,
-        };
+        let x = self.project(embeddings);
         let Some((last, others)) = self.layers.split_last() else { return pick(x, rows) };
         last.forward(others.iter().fold(x, |x, layer| layer.forward(x, mask, None)), mask, rows)
+    }
+
+    fn project(&self, embeddings: Tensor<3>) -> Tensor<3> {
+        match &self.embeddings_project {
+            Some(project) => linear(project, embeddings),
+            None => embeddings,
+        }
     }
 }
 

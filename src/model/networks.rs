@@ -28,12 +28,15 @@ pub struct Inputs {
     pub attention_mask: Option<Tensor<2>>,
     /// Of the hidden states at padding.
     pub padding: Padding,
+    /// Word embeddings in place of those of `input_ids`, `[batch, seq, embedding_size]`, for whoever asks for their
+    /// gradients; absent in training.
+    pub words: Option<Tensor<3>>,
 }
 
 impl Inputs {
     /// Ids of token type 0, without what networks compute at padding.
     pub fn new(input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Self {
-        Self { input_ids, token_type_ids: None, attention_mask, padding: Padding::Skip }
+        Self { input_ids, token_type_ids: None, attention_mask, padding: Padding::Skip, words: None }
     }
 }
 
@@ -62,6 +65,12 @@ impl Electra {
     pub fn forward_first(&self, inputs: Inputs) -> Tensor<3> {
         let embeddings = self.embeddings.forward(&inputs);
         self.encoder.forward_first(embeddings, inputs.attention_mask, inputs.padding)
+    }
+
+    /// The attention weights of every layer, `[batch, heads, seq, seq]`, a row a query.
+    pub fn attentions(&self, inputs: Inputs) -> Vec<Tensor<4>> {
+        let embeddings = self.embeddings.forward(&inputs);
+        self.encoder.attentions(embeddings, inputs.attention_mask)
     }
 }
 

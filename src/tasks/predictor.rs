@@ -1,6 +1,6 @@
 //! A fine-tuned model that answers: a directory in, typed answers out.
 
-use super::batch::HostBatch;
+use super::batch::{HostBatch, TaskBatch};
 use super::example::{Example, Input, Prediction};
 use super::feature::Feature;
 use super::network::Network;
@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::files::replace_whole;
 use crate::hub;
 use crate::tokenizer::Tokenizer;
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use serde_json::json;
@@ -54,12 +55,14 @@ const BATCH: usize = 64;
 pub struct Predictor {
     /// The task.
     pub task: Task,
-    pub(super) network: Network,
+    /// What answers.
+    pub network: Network,
     pub(super) config: ModelConfig,
     /// Splits texts.
     pub tokenizer: Tokenizer,
     pub(super) max_length: usize,
-    pub(super) device: Device,
+    /// Where the network computes.
+    pub device: Device,
 }
 
 /// Name of the task in `config.json`.
@@ -68,7 +71,16 @@ const TASK: &str = "electra_burn_task";
 const MAX_LENGTH: &str = "electra_burn_max_length";
 
 impl Predictor {
-    /// Opens a directory in Hugging Face's layout that holds a fine-tuned model.
+    /// Whether `directory` holds a model that was fine-tuned for a task.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a `config.json` that is missing or damaged.
+    pub fn is_at(directory: &Path) -> Result<bool> {
+        Ok(hub::read_json(directory)?.get(TASK).is_some())
+    }
+
+    /// Opens a directory in Hugging Face's layout that holds a fine-tuned model. It is not trained any further: it has no
+    /// dropout, and its weights ask for no gradients on a device that records them.
     ///
     /// # Errors
     /// [`Error::Input`] for a file that is missing or damaged, and for a model that was fine-tuned by another program, or
@@ -86,12 +98,12 @@ impl Predictor {
         let longest = json[MAX_LENGTH].as_u64().map_or(usize::MAX, |length| length as usize);
         let max_length = longest.min(config.max_position_embeddings);
         let tokenizer = Tokenizer::load(directory)?;
-        let mut network = Network::blank(task.head(), &config, device);
+        let mut network = Network::blank(task.head(), &config.without_dropout(), device);
         if let Some(missing) = network.load(directory)?.first() {
             let message = format!("the weights lack {missing}; expected those of an {}", network.class());
             return Err(Error::input(directory, message));
         }
-        Ok(Self { task, network, config, tokenizer, max_length, device: device.clone() })
+        Ok(Self { task, network: network.no_grad(), config, tokenizer, max_length, device: device.clone() })
     }
 
     /// Writes the model to `directory` in Hugging Face's layout, in the place of an older one; `card` is its `README.md`.
@@ -137,18 +149,8 @@ impl Predictor {
     /// The tokenizer's and the device's.
     pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Prediction>> {
         let features = self.features(inputs)?;
-        let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
-        let mut logits: Vec<Vec<f32>> = vec![Vec::new(); features.len()];
-        for numbers in batches_by_length(&lengths, BATCH) {
-            let batch = HostBatch::new(&features, &numbers, self.tokenizer.special().pad).to_device(&self.device);
-            let of_batch: Tensor<2> = self.network.logits(&batch);
-            let width = of_batch.dims()[1];
-            let read = of_batch.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
-            let mut values = read.iter::<f32>();
-            for (feature, lines) in batch.rows {
-                logits[feature] = values.by_ref().take(lines * width).collect();
-            }
-        }
+        let pad = self.tokenizer.special().pad;
+        let logits = logits_of(&features, pad, &self.device, |batch| self.network.logits(batch))?;
         let logits: Vec<&[f32]> = logits.iter().map(Vec::as_slice).collect();
         let inputs: Vec<&Input> = inputs.iter().collect();
         Ok(decode_all(&self.task, &inputs, &features, &logits))
@@ -196,13 +198,43 @@ impl Predictor {
         Ok((self.task.metrics(examples, &predictions), predictions))
     }
 
-    fn features(&self, inputs: &[Input]) -> Result<Vec<Feature>> {
+    /// What the network reads of each of `inputs`, in their order: one feature or several.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn features(&self, inputs: &[Input]) -> Result<Vec<Feature>> {
         let how = Encoding { tokenizer: &self.tokenizer, max_length: self.max_length };
         let task = &self.task;
         let of = |(number, input)| task.features(input, None, number, how);
         let features: Vec<Vec<Feature>> = inputs.par_iter().enumerate().map(of).collect::<Result<_>>()?;
         Ok(features.into_iter().flatten().collect())
     }
+}
+
+/// The logits of each of `features`, in their order, by a network that gives `[lines, width]` for a batch; rows are padded
+/// with `pad`, so that what a network says about every position is as long as the longest row of its batch.
+///
+/// # Errors
+/// The device's.
+pub fn logits_of(
+    features: &[Feature],
+    pad: u32,
+    device: &Device,
+    network: impl Fn(&TaskBatch) -> Tensor<2>,
+) -> Result<Vec<Vec<f32>>> {
+    let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
+    let mut logits: Vec<Vec<f32>> = vec![Vec::new(); features.len()];
+    for numbers in batches_by_length(&lengths, BATCH) {
+        let batch = HostBatch::new(features, &numbers, pad).to_device(device);
+        let of_batch = network(&batch);
+        let width = of_batch.dims()[1];
+        let read = of_batch.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+        let mut values = read.iter::<f32>();
+        for (feature, lines) in batch.rows {
+            logits[feature] = values.by_ref().take(lines * width).collect();
+        }
+    }
+    Ok(logits)
 }
 
 /// What the network says about each of `inputs`, whose features lie in their order, with their logits.

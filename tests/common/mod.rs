@@ -5,6 +5,7 @@
 pub mod backends;
 pub mod chromium;
 pub mod http;
+pub mod keyword;
 pub mod program;
 #[cfg(unix)]
 pub mod tmux;
