@@ -22,6 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Most runs that a page may follow at a time.
 const FOLLOWED: usize = 32;
 
+/// Runs whose curves are kept in memory, a mebibyte each at most.
+const KEPT: usize = 128;
+
 /// What all requests share.
 pub struct App {
     pub listing: Listing,
@@ -36,6 +39,10 @@ impl App {
     /// Who reads the metrics of `run`.
     pub fn follower(&self, run: &Run) -> Arc<Follower> {
         let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        if followers.len() >= KEPT && !followers.contains_key(&run.path) {
+            // Those that nobody is looking at this instant; they would be read anew.
+            followers.retain(|_, follower| Arc::strong_count(follower) > 1);
+        }
         followers.entry(run.path.clone()).or_insert_with(|| Follower::new(run.clone())).clone()
     }
 }

@@ -180,9 +180,9 @@ pub fn appended(text: &[u8]) -> (Vec<Value>, bool) {
     (records, notable)
 }
 
-/// Six digits, which is more than a chart shows.
+/// Seven digits, which is more than a chart shows.
 fn rounded(value: f64) -> f64 {
-    format!("{value:.5e}").parse().unwrap_or(value)
+    format!("{value:.6e}").parse().unwrap_or(value)
 }
 
 /// Reads a line into the record without keeping anything of it.
@@ -357,7 +357,7 @@ mod tests {
         assert_eq!((table.lines, table.damaged), (2, 8));
         let expected = json!({
             "train": {"loss": {"steps": [1], "values": [2.5]}},
-            "valid": {"f1": {"steps": [2], "values": [0.123457]}, "loss": {"steps": [2], "values": [-1.0]}},
+            "valid": {"f1": {"steps": [2], "values": [0.1234568]}, "loss": {"steps": [2], "values": [-1.0]}},
         });
         assert_eq!(table.curves(), expected);
     }

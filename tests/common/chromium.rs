@@ -41,8 +41,9 @@ impl Page {
         let browser = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("chromium starts");
         let (port, path) = port(profile.path());
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("chromium listens");
-        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a socket takes a timeout");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
         let (socket, _) = tungstenite::client(format!("ws://127.0.0.1:{port}{path}"), stream).expect("a WebSocket");
+        socket.get_ref().set_read_timeout(Some(Duration::from_millis(200))).expect("a socket takes a timeout");
         let mut page = Self { browser, _profile: profile, socket, session: None, calls: 0, events: Vec::new() };
         let target = page.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
@@ -120,12 +121,6 @@ impl Page {
     pub fn requests(&self) -> Vec<&str> {
         let requests = self.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
         requests.filter_map(|event| event["params"]["request"]["url"].as_str()).collect()
-    }
-
-    /// A picture of what is seen, for people.
-    #[allow(dead_code)]
-    pub fn screenshot(&mut self) -> String {
-        self.call("Page.captureScreenshot", json!({}))["data"].as_str().unwrap_or_default().to_owned()
     }
 }
 

@@ -50,7 +50,7 @@ function smooth(values, weight) {
 function ticks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const size = [1, 2, 5, 10].find((factor) => factor * power >= rough) * power;
+  const size = [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough) * power;
   const all = [];
   for (let n = Math.ceil(low / size); n * size <= high * (1 + 1e-12); n++) all.push(+(n * size).toPrecision(10));
   return all;
@@ -91,7 +91,9 @@ export class Chart {
     this.series = [];
     this.plot.addEventListener("pointermove", (event) => {
       const share = (event.clientX - this.plot.getBoundingClientRect().left - LEFT) / this.width();
-      hover(Math.round(this.low + Math.min(Math.max(share, 0), 1) * (this.high - this.low)));
+      const step = Math.round(this.low + Math.min(Math.max(share, 0), 1) * (this.high - this.low));
+      const { steps = [] } = this.series.reduce((a, b) => (a.steps?.length >= b.steps.length ? a : b), {});
+      hover(steps[nearest(steps, step)] ?? null);
     });
     this.plot.addEventListener("pointerleave", () => hover(null));
     this.plot.addEventListener("blur", () => hover(null));
@@ -185,7 +187,7 @@ export class Chart {
     }
     context.textAlign = "center";
     context.textBaseline = "alphabetic";
-    const steps = ticks(this.low, this.high || 1, Math.max(2, Math.floor(this.width() / 60)));
+    const steps = ticks(this.low, this.high || 1, Math.max(2, Math.floor(this.width() / 60))).filter(Number.isInteger);
     for (const step of steps) {
       // The last one would reach over the edge.
       const half = context.measureText(short(step)).width / 2;
