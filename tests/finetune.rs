@@ -3,7 +3,7 @@
 mod common;
 
 use common::backends::CPU;
-use common::keyword::{encoder, finetune, has_stone, keyword_table, sentences, with_stone, write};
+use common::keyword::{encoder, finetune, has_stone, keyword_table, with_stone, write};
 use common::program::{directory, electra, refused, succeeds, text};
 use serde_json::Value;
 use std::fmt::Write;

@@ -216,7 +216,7 @@ fn a_hundred_thousand_mangled_bodies_leave_it_serving() {
                             _ => body.extend_from_within(at..),
                         }
                     }
-                    let path = ["/predict", "/predict", "/embed", "/rerank"][rng.below(4)];
+                    let path = ["/predict", "/embed", "/rerank", "/explain"][[0, 0, 0, 0, 1, 1, 2, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 3][rng.below(20)]];
                     let answer = connection.post(path, &body);
                     let status = answer.status;
                     assert!(status == 200 || (400..500).contains(&status), "{body:?}: {answer:?}");
@@ -262,6 +262,26 @@ fn documents_are_ranked_and_texts_become_vectors() {
     assert!(!alike(&together[0], &together[1]));
 }
 
+/// `/explain` says what `electra explain` says.
+#[test]
+fn reasons_are_those_of_explain() {
+    let server = serve("classification", &[]);
+    let mut client = server.client();
+    let texts = ["the water and the stone", "of wood"];
+    let asked = json!({"inputs": texts, "label": "yes"});
+    let found = client.post("/explain", asked.to_string().as_bytes()).json()["explanations"].clone();
+    for (number, said) in texts.into_iter().enumerate() {
+        let fixed = ["explain", "--device", CPU, "--model", "classification/model", "--json", "--label", "yes", said];
+        let output = electra(models(), &fixed);
+        succeeds(&output);
+        let expected: Value = serde_json::from_slice(&output.stdout).expect("one object");
+        assert!(alike(&found[number], &expected["explanations"]), "{found} and {expected}");
+    }
+    let unknown = client.post("/explain", br#"{"inputs": ["the water"], "label": "perhaps"}"#);
+    assert_eq!(unknown.status, 422, "{unknown:?}");
+    assert_eq!(client.post("/explain", json!({"inputs": vec!["a"; 17]}).to_string().as_bytes()).status, 413);
+}
+
 #[test]
 fn it_describes_itself() {
     let server = serve("ranking", &[]);
@@ -270,7 +290,7 @@ fn it_describes_itself() {
     assert_eq!(described["info"]["version"], env!("CARGO_PKG_VERSION"));
     // Every route that is described is there, with the method that is described.
     let paths = described["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 6);
+    assert_eq!(paths.len(), 7);
     for (path, methods) in paths {
         let status = match methods.get("get") {
             Some(_) => client.get(path).status,

@@ -5,7 +5,6 @@ use electra_burn::explain::{Baseline, Curve, Explainer, Explanation, Faithfulnes
 use electra_burn::tasks::Input;
 use electra_burn::{Error, Result, device};
 use serde_json::json;
-use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -111,7 +110,7 @@ fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> R
         };
         say!("{}", json!({"model": model, "baseline": baseline, "explanations": explanations}));
     } else {
-        let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+        let coloured = super::is_coloured();
         explanations.iter().for_each(|explanation| show(explanation, coloured));
     }
     Ok(ExitCode::SUCCESS)

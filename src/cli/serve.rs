@@ -1,8 +1,7 @@
 //! `electra serve`
 
 use electra_burn::http::Server;
-use electra_burn::serve::{Limits, serve};
-use electra_burn::tasks::Model;
+use electra_burn::serve::{Limits, Served};
 use electra_burn::{Error, Result, device};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -64,9 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let signal = super::signals::signals(false)?;
     let adapter = device::select(&arguments.device)?;
-    let model = Model::open(&arguments.model, &adapter.device)?;
+    let model = Served::open(&arguments.model, &adapter.device)?;
     let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
     say!("{} on http://{} ({}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
-    serve(server, model, limits, &signal)?;
+    model.serve(server, limits, &signal)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,8 +9,12 @@ mod request;
 mod routes;
 
 use crate::error::Result;
+use crate::explain::Explainer;
 use crate::http::{Bounds, Server};
-use crate::tasks::Model;
+use crate::tasks::{Kind, Model};
+use burn::tensor::Device;
+use queue::Models;
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
@@ -44,10 +48,33 @@ impl Default for Limits {
     }
 }
 
-/// Answers on `server` with `model` until `signal` is set, then finishes the answers that are under way.
-///
-/// # Errors
-/// Those of [`Server::serve`].
-pub fn serve(server: Server, model: Model, limits: Limits, signal: &AtomicUsize) -> Result<()> {
-    server.serve(routes::router(model, limits), Bounds::default(), signal)
+/// A model that can be served.
+pub struct Served(Models);
+
+impl Served {
+    /// Opens a directory that fine-tuning or recommendation has written.
+    ///
+    /// # Errors
+    /// Those of [`Model::open`].
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let model = Model::open(directory, device)?;
+        let explainer = match model {
+            Model::Task(_) => Some(Explainer::open(directory, device)?),
+            Model::Recommender(_) => None,
+        };
+        Ok(Self(Models { model, explainer }))
+    }
+
+    /// Its task.
+    pub fn kind(&self) -> Kind {
+        self.0.model.kind()
+    }
+
+    /// Answers on `server` until `signal` is set, then finishes the answers that are under way.
+    ///
+    /// # Errors
+    /// Those of [`Server::serve`].
+    pub fn serve(self, server: Server, limits: Limits, signal: &AtomicUsize) -> Result<()> {
+        server.serve(routes::router(self.0, limits), Bounds::default(), signal)
+    }
 }

@@ -1,6 +1,8 @@
 //! The thread that computes, and the queue in front of it.
 
 use super::figures::Figures;
+use crate::error::Error;
+use crate::explain::{Explainer, Options};
 use crate::tasks::{Input, Model};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,12 +17,14 @@ pub(super) enum Question {
     Predict { inputs: Vec<Input>, top_k: Option<usize> },
     /// Vectors of texts.
     Embed(Vec<String>),
+    /// Reasons.
+    Explain { inputs: Vec<Input>, options: Options },
 }
 
 impl Question {
     fn len(&self) -> usize {
         match self {
-            Self::Predict { inputs, .. } => inputs.len(),
+            Self::Predict { inputs, .. } | Self::Explain { inputs, .. } => inputs.len(),
             Self::Embed(texts) => texts.len(),
         }
     }
@@ -29,12 +33,37 @@ impl Question {
 /// A question that several requests share, with how many of its inputs are whose.
 type Group = (Question, Vec<(usize, oneshot::Sender<Answer>)>);
 
-/// One answer an input, or what went wrong inside.
-pub(super) type Answer = Result<Vec<Value>, String>;
+/// Why there is no answer.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The question cannot be answered.
+    Question(String),
+    /// Something went wrong inside.
+    Inside(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Usage(message) => Self::Question(message),
+            error => Self::Inside(error.to_string()),
+        }
+    }
+}
+
+/// One answer an input.
+pub(super) type Answer = Result<Vec<Value>, Failure>;
 
 struct Job {
     question: Question,
     answer: oneshot::Sender<Answer>,
+}
+
+/// What answers.
+pub(super) struct Models {
+    pub model: Model,
+    /// The same model with gradients; a recommender has no reasons.
+    pub explainer: Option<Explainer>,
 }
 
 /// The way to the thread that computes; it ends with the last of these.
@@ -42,8 +71,8 @@ struct Job {
 pub(super) struct Queue(mpsc::UnboundedSender<Job>);
 
 impl Queue {
-    /// Begins a thread that computes with `model`, at most `most` inputs together.
-    pub fn new(model: Model, most: usize, figures: Arc<Figures>) -> Self {
+    /// Begins a thread that computes with `models`, at most `most` inputs together.
+    pub fn new(models: Models, most: usize, figures: Arc<Figures>) -> Self {
         let (sender, mut receiver) = mpsc::unbounded_channel::<Job>();
         thread::spawn(move || {
             let mut next = None;
@@ -60,7 +89,7 @@ impl Queue {
                 }
                 // Whoever has gone away needs no answer.
                 jobs.retain(|job| !job.answer.is_closed());
-                compute(&model, jobs, &figures);
+                compute(&models, jobs, &figures);
             }
         });
         Self(sender)
@@ -69,14 +98,14 @@ impl Queue {
     /// Asks, and waits.
     pub async fn ask(&self, question: Question) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let gone = || "the model is gone".to_owned();
+        let gone = || Failure::Inside("the model is gone".into());
         self.0.send(Job { question, answer }).map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
 /// Answers `jobs`, those that are alike together.
-fn compute(model: &Model, jobs: Vec<Job>, figures: &Figures) {
+fn compute(models: &Models, jobs: Vec<Job>, figures: &Figures) {
     let mut groups: Vec<Group> = Vec::new();
     for Job { question, answer } in jobs {
         let of_job = (question.len(), answer);
@@ -99,7 +128,7 @@ fn compute(model: &Model, jobs: Vec<Job>, figures: &Figures) {
     }
     for (question, of_jobs) in groups {
         figures.batch(question.len());
-        let mut answers = answer(model, &question).map(Vec::into_iter);
+        let mut answers = answer(models, &question).map(Vec::into_iter);
         for (count, sender) in of_jobs {
             let answer = answers.as_mut().map(|answers| answers.take(count).collect()).map_err(|error| error.clone());
             // Its client may have gone away meanwhile.
@@ -109,16 +138,19 @@ fn compute(model: &Model, jobs: Vec<Job>, figures: &Figures) {
 }
 
 /// A panic of the backend is an answer too, and the thread goes on.
-fn answer(model: &Model, question: &Question) -> Answer {
-    let answered = catch_unwind(AssertUnwindSafe(|| match (question, model) {
-        (Question::Predict { inputs, top_k }, model) => model.answer(inputs, *top_k),
-        (Question::Embed(texts), Model::Task(predictor)) => {
-            predictor.embed(texts).map(|vectors| vectors.into_iter().map(|vector| json!(vector)).collect())
+fn answer(models: &Models, question: &Question) -> Answer {
+    let answered = catch_unwind(AssertUnwindSafe(|| match (question, models) {
+        (Question::Predict { inputs, top_k }, Models { model, .. }) => model.answer(inputs, *top_k),
+        (Question::Embed(texts), Models { model: Model::Task(predictor), .. }) => {
+            Ok(predictor.embed(texts)?.into_iter().map(|vector| json!(vector)).collect())
         }
-        (Question::Embed(_), Model::Recommender(_)) => Ok(Vec::new()),
+        (Question::Explain { inputs, options }, Models { explainer: Some(explainer), .. }) => {
+            inputs.iter().map(|input| Ok(json!(explainer.explain(input, options)?))).collect()
+        }
+        (Question::Embed(_) | Question::Explain { .. }, _) => Ok(Vec::new()),
     }));
     match answered {
-        Ok(answered) => answered.map_err(|error| error.to_string()),
-        Err(_) => Err("the device failed".into()),
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(Failure::Inside("the device failed".into())),
     }
 }

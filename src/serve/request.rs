@@ -35,6 +35,17 @@ pub(super) struct Embed {
     pub inputs: Vec<String>,
 }
 
+/// Of `POST /explain`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Explain {
+    pub inputs: Vec<Value>,
+    pub label: Option<String>,
+    pub token: Option<usize>,
+    #[serde(default)]
+    pub attention: bool,
+}
+
 /// Why a request gets no answer.
 #[derive(Debug)]
 pub(super) struct Refusal {

@@ -2,9 +2,10 @@
 
 use super::Limits;
 use super::figures::Figures;
-use super::queue::{Question, Queue};
-use super::request::{Embed, Predict, Refusal, Rerank, body, count, inputs, readable};
-use crate::tasks::{Input, Kind, Model};
+use super::queue::{Failure, Models, Question, Queue};
+use super::request::{Embed, Explain, Predict, Refusal, Rerank, body, count, inputs, readable};
+use crate::explain::Options;
+use crate::tasks::{Input, Kind};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -28,12 +29,15 @@ struct App {
 
 type Answered = Result<Json<Value>, Refusal>;
 
-/// The server's routes, answered by `model`.
-pub(super) fn router(model: Model, limits: Limits) -> Router {
+/// Most inputs that are explained for one request: each takes as long as a hundred predictions.
+const MOST_EXPLAINED: usize = 16;
+
+/// The server's routes, answered by `models`.
+pub(super) fn router(models: Models, limits: Limits) -> Router {
     let figures = Arc::new(Figures::default());
     let app = App {
-        kind: model.kind(),
-        queue: Queue::new(model, limits.batch, figures.clone()),
+        kind: models.model.kind(),
+        queue: Queue::new(models, limits.batch, figures.clone()),
         limits,
         places: Arc::new(Semaphore::new(limits.requests)),
         figures,
@@ -42,6 +46,7 @@ pub(super) fn router(model: Model, limits: Limits) -> Router {
         .route("/predict", post(predict))
         .route("/rerank", post(rerank))
         .route("/embed", post(embed))
+        .route("/explain", post(explain))
         .route_layer(from_fn_with_state(app.clone(), bounded));
     let rest = Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
@@ -73,8 +78,10 @@ async fn bounded(State(app): State<App>, route: MatchedPath, request: Request, n
 
 impl App {
     async fn ask(&self, question: Question) -> Result<Vec<Value>, Refusal> {
-        let failed = |message| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message);
-        self.queue.ask(question).await.map_err(failed)
+        self.queue.ask(question).await.map_err(|failure| match failure {
+            Failure::Question(message) => Refusal::unprocessable(message),
+            Failure::Inside(message) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message),
+        })
     }
 
     /// The model's task must be one of `kinds`.
@@ -128,6 +135,18 @@ async fn embed(State(app): State<App>, request: Request) -> Answered {
     }
     let embeddings = app.ask(Question::Embed(inputs)).await?;
     Ok(Json(json!({"embeddings": embeddings})))
+}
+
+async fn explain(State(app): State<App>, request: Request) -> Answered {
+    if app.kind == Kind::Recommendation {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, "/explain is for encoders; this model recommends"));
+    }
+    let Explain { inputs: values, label, token, attention } = body(request, &app.limits).await?;
+    let limits = Limits { inputs: app.limits.inputs.min(MOST_EXPLAINED), ..app.limits };
+    let inputs = inputs(&values, app.kind, &limits)?;
+    let options = Options { label, token, attention, ..Options::default() };
+    let explanations = app.ask(Question::Explain { inputs, options }).await?;
+    Ok(Json(json!({"explanations": explanations})))
 }
 
 async fn metrics(State(app): State<App>) -> impl IntoResponse {
