@@ -12,8 +12,9 @@ use super::run::readable_count;
 use super::runs::{RunState, Status};
 use super::startup::Startup;
 use super::strategy::{EarlyStopping, Ending, Windows, windows};
+use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
-use crate::config::TrainingConfig;
+use crate::config::{LoggingConfig, TrainingConfig};
 use crate::corpus::Progress;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
 use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
@@ -63,6 +64,7 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub batch_size: usize,
     pub training: &'a TrainingConfig,
     pub early_stopping: Option<EarlyStopping>,
+    pub logging: &'a LoggingConfig,
     pub signal: Arc<AtomicUsize>,
     pub faults: Faults,
     pub dashboard: bool,
@@ -161,9 +163,10 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let startup = kernels.filter(|_| !job.dashboard).map(|_| Startup::begin(|line| eprintln!("{line}")));
 
     let interrupter = Interrupter::new();
-    let failure = Failure::default();
-    let log = RecordLog::create(&metrics_path, SUMMARY, interrupter.clone(), failure.clone())
-        .map_err(Error::io(&metrics_path))?;
+    let failure = Failure::new(interrupter.clone());
+    let board =
+        job.logging.tensorboard.then(|| Board::create(output, start, failure.clone())).transpose()?.map(Arc::new);
+    let log = RecordLog::create(&metrics_path, SUMMARY, failure.clone(), board.clone())?;
     let renderer: Box<dyn MetricsRenderer> = if job.dashboard {
         Box::new(TuiMetricsRendererWrapper::new(interrupter.clone(), None))
     } else {
@@ -187,6 +190,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         read_every: if computes_on_host(&adapters.main().device) { 1 } else { training.log_every },
         start,
         checkpoints,
+        board,
         early_stopping: job.early_stopping,
         startup: Mutex::new(startup),
         signal: job.signal,
@@ -232,8 +236,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let elapsed = started.elapsed();
     drop(directory);
 
-    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Err(Error::io(&metrics_path)(error));
+    if let Some(error) = failure.take() {
+        return Err(error);
     }
     let ending = ending.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(error) = ending.error {

@@ -21,6 +21,7 @@ mod runs;
 mod startup;
 mod step;
 mod strategy;
+mod tensorboard;
 mod trainee;
 
 pub(crate) use checkpoint::{Found, best_step, name as checkpoint_name, newest};
