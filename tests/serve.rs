@@ -216,7 +216,8 @@ fn a_hundred_thousand_mangled_bodies_leave_it_serving() {
                             _ => body.extend_from_within(at..),
                         }
                     }
-                    let path = ["/predict", "/embed", "/rerank", "/explain"][[0, 0, 0, 0, 1, 1, 2, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 3][rng.below(20)]];
+                    let path = ["/predict", "/embed", "/rerank", "/explain"]
+                        [[0, 0, 0, 0, 1, 1, 2, 2, 0, 0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 3][rng.below(20)]];
                     let answer = connection.post(path, &body);
                     let status = answer.status;
                     assert!(status == 200 || (400..500).contains(&status), "{body:?}: {answer:?}");

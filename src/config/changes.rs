@@ -6,8 +6,8 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
-/// Keys of the length of a run, its intervals and what it keeps.
-const FREE: [&str; 9] = [
+/// Keys of the length of a run, its intervals, what it keeps and what it writes.
+const FREE: [&str; 10] = [
     "training.steps",
     "training.log_every",
     "training.validate_every",
@@ -17,6 +17,7 @@ const FREE: [&str; 9] = [
     "training.keep_best",
     "training.max_bad_steps",
     "training.gradient_checkpointing",
+    "logging.tensorboard",
 ];
 
 impl Config {

@@ -2,7 +2,7 @@
 
 use super::layers::{read, set};
 use super::validate::Check;
-use super::{OptimizerConfig, Precision, ScheduleConfig, default};
+use super::{LoggingConfig, OptimizerConfig, Precision, ScheduleConfig, default};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -44,6 +44,9 @@ pub struct FinetuneConfig {
     /// Length of the run and its intervals, in optimizer steps.
     #[serde(default)]
     pub training: FinetuneTrainingConfig,
+    /// What a run writes beside its records.
+    #[serde(default)]
+    pub logging: LoggingConfig,
     /// Items that the discriminator ranks anew, of recommendation; 0: none; absent: what dev finds better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<usize>,

@@ -8,6 +8,7 @@ mod corpus;
 mod data;
 mod finetune;
 mod layers;
+mod logging;
 mod objective;
 mod preset;
 mod validate;
@@ -16,6 +17,7 @@ pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
 pub use data::{DataConfig, MaskingUnit, Packing};
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
 pub use layers::{Source, default_preset, layered, load};
+pub use logging::LoggingConfig;
 pub use objective::{ObjectiveConfig, ObjectiveKind};
 pub use preset::{PRESETS, preset};
 
@@ -53,6 +55,9 @@ pub struct Config {
     pub schedule: ScheduleConfig,
     /// Length of the run and its intervals, in optimizer steps.
     pub training: TrainingConfig,
+    /// What a run writes beside its records.
+    #[serde(default)]
+    pub logging: LoggingConfig,
 }
 
 /// Architecture of the discriminator, in the names of Hugging Face's `ElectraConfig`.

@@ -14,8 +14,9 @@ use super::runs::{RunState, Status};
 use super::samples::{MakeSample, SAMPLES, SampleLog};
 use super::startup::Startup;
 use super::strategy::{EarlyStopping, Ending, Windows, windows};
+use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
-use crate::config::TrainingConfig;
+use crate::config::{LoggingConfig, TrainingConfig};
 use crate::corpus::Progress;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
 use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
@@ -67,6 +68,7 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub batch_size: usize,
     pub training: &'a TrainingConfig,
     pub early_stopping: Option<EarlyStopping>,
+    pub logging: &'a LoggingConfig,
     pub signal: Arc<AtomicUsize>,
     pub faults: Faults,
     pub dashboard: bool,
@@ -192,9 +194,10 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let startup = kernels.filter(|_| dashboard.is_none()).map(|_| Startup::begin(|line| eprintln!("{line}")));
 
     let interrupter = Interrupter::new();
-    let failure = Failure::default();
-    let log = RecordLog::create(&metrics_path, SUMMARY, interrupter.clone(), failure.clone())
-        .map_err(Error::io(&metrics_path))?;
+    let failure = Failure::new(interrupter.clone());
+    let board =
+        job.logging.tensorboard.then(|| Board::create(output, start, failure.clone())).transpose()?.map(Arc::new);
+    let log = RecordLog::create(&metrics_path, SUMMARY, failure.clone(), board.clone())?;
     let renderer = Box::new(Renderer::new(std::io::stdout(), watch.clone()));
     let samples = job.make_sample.map(|make| SampleLog::create(output, make)).transpose()?;
     let ending = Arc::new(Mutex::new(Ending::default()));
@@ -216,6 +219,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         read_every: if computes_on_host(&adapters.main().device) { 1 } else { training.log_every },
         start,
         checkpoints,
+        board,
         early_stopping: job.early_stopping,
         startup: Mutex::new(startup),
         watch,
@@ -265,8 +269,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let elapsed = started.elapsed();
     drop(directory);
 
-    if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Err(Error::io(&metrics_path)(error));
+    if let Some(error) = failure.take() {
+        return Err(error);
     }
     let ending = ending.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(error) = ending.error {

@@ -7,13 +7,16 @@ use burn::optim::GradientsParams;
 use burn::tensor::{ExecutionError, Tensor};
 use std::collections::BTreeMap;
 
+/// Squared norms of tensors, `[1]` each, with their paths in the module.
+pub(super) type Squares = Vec<(String, Tensor<1>)>;
+
 /// Gradients that were clipped.
 pub(super) struct Clipped {
     pub grads: GradientsParams,
     /// The norm before, `[1]`.
     pub norm: Tensor<1>,
-    /// The squared norm of each parameter's gradient, `[1]`, with its path.
-    pub squares: Vec<(String, Tensor<1>)>,
+    /// The squared norm of each parameter's gradient.
+    pub squares: Squares,
 }
 
 /// Scales `grads` so that their norm, over all parameters of `module` together, is at most `max_norm`; also returns the
@@ -52,11 +55,18 @@ pub(super) fn poison<M: Module>(module: &M, grads: &mut GradientsParams) {
     module.visit(&mut Scale { grads, factor: nan });
 }
 
-/// The norms of the gradients from the squared norms by parameter, those of a layer or a head together.
+/// The squared norm of each parameter of `module`, which is without autodiff.
+pub(super) fn weight_squares<M: Module>(module: &M) -> Squares {
+    let mut weights = Weights { path: Vec::new(), squares: Vec::new() };
+    module.visit(&mut weights);
+    weights.squares
+}
+
+/// The norms from the squared norms by parameter, those of a layer or a head together.
 ///
 /// # Errors
 /// The device's.
-pub(super) fn norms_by_block(squares: Vec<(String, Tensor<1>)>) -> Result<BTreeMap<String, f64>, ExecutionError> {
+pub(super) fn norms_by_block(squares: Squares) -> Result<BTreeMap<String, f64>, ExecutionError> {
     let (paths, tensors): (Vec<String>, Vec<Tensor<1>>) = squares.into_iter().unzip();
     if tensors.is_empty() {
         return Ok(BTreeMap::new());
@@ -64,13 +74,32 @@ pub(super) fn norms_by_block(squares: Vec<(String, Tensor<1>)>) -> Result<BTreeM
     let squares = Tensor::cat(tensors, 0).try_into_data()?;
     let mut sums: BTreeMap<String, f64> = BTreeMap::new();
     for (path, square) in paths.iter().zip(squares.iter::<f32>()) {
-        // As far as the number of a layer, or two names where there is none.
-        let parts: Vec<&str> = path.split('.').collect();
+        // As far as the number of a layer, or two names where there is none; those of variants of an enum are no names.
+        let parts: Vec<&str> = path.split('.').filter(|part| !part.starts_with(char::is_uppercase)).collect();
         let number = parts.iter().position(|part| part.parse::<usize>().is_ok());
         let block = parts[..number.map_or(2, |at| at + 1).min(parts.len())].join(".");
         *sums.entry(block).or_default() += f64::from(square);
     }
     Ok(sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect())
+}
+
+struct Weights {
+    path: Vec<String>,
+    squares: Squares,
+}
+
+impl ModuleVisitor for Weights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.squares.push((self.path.join("."), square_sum(&param.val())));
+    }
+
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
 }
 
 struct SquareSum<'a> {
@@ -79,7 +108,7 @@ struct SquareSum<'a> {
     shrink: f32,
     sum: Option<Tensor<1>>,
     path: Vec<String>,
-    squares: Vec<(String, Tensor<1>)>,
+    squares: Squares,
 }
 
 impl ModuleVisitor for SquareSum<'_> {

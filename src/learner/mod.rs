@@ -23,6 +23,7 @@ mod samples;
 mod startup;
 mod step;
 mod strategy;
+mod tensorboard;
 mod trainee;
 
 pub(crate) use checkpoint::{Found, best_step, name as checkpoint_name, newest};

@@ -1,6 +1,6 @@
 //! What steps leave for the metrics, and how it comes from the device: in one transfer for any number of steps.
 
-use super::gradients::norms_by_block;
+use super::gradients::{Squares, norms_by_block};
 use super::trainee::Statistics;
 use burn::tensor::{Bool, Device, ExecutionError, Tensor};
 use burn::train::ItemLazy;
@@ -16,8 +16,10 @@ pub struct Observation<S: Statistics> {
     statistics: Option<S>,
     /// The loss, `[1]`.
     loss: Option<Tensor<1>>,
-    /// The norm of the gradients, `[1]`, and their squared norms by parameter, `[1]` each.
-    gradients: Option<(Tensor<1>, Vec<(String, Tensor<1>)>)>,
+    /// The norm of the gradients, `[1]`, and their squared norms by parameter.
+    gradients: Option<(Tensor<1>, Squares)>,
+    /// Those of a good step that has been read.
+    squares: Squares,
     seen: Arc<Seen<S::Tally>>,
 }
 
@@ -41,7 +43,7 @@ impl<S: Statistics> Observation<S> {
     pub fn new(step: usize, rank: usize) -> Self {
         let now = Instant::now();
         let seen = Seen { step, tally: Default::default(), grad_norm: None, bad: None, time: (now, now) };
-        Self { rank, statistics: None, loss: None, gradients: None, seen: Arc::new(seen) }
+        Self { rank, statistics: None, loss: None, gradients: None, squares: Vec::new(), seen: Arc::new(seen) }
     }
 
     /// Adds the statistics of a batch.
@@ -71,7 +73,7 @@ impl<S: Statistics> Observation<S> {
     }
 
     /// Adds the norm of the gradients and their squared norms by parameter; whether it and the loss are finite, `[1]`.
-    pub(super) fn add_gradients(&mut self, norm: Tensor<1>, squares: Vec<(String, Tensor<1>)>) -> Tensor<1, Bool> {
+    pub(super) fn add_gradients(&mut self, norm: Tensor<1>, squares: Squares) -> Tensor<1, Bool> {
         let sum = match &self.loss {
             Some(loss) => norm.clone() + loss.clone(),
             None => norm.clone(),
@@ -83,6 +85,11 @@ impl<S: Statistics> Observation<S> {
     /// Whether the step was bad, as far as that has been read.
     pub fn is_skipped(&self) -> bool {
         self.seen.bad.is_some()
+    }
+
+    /// The squared norms of the gradients by parameter, still on the device, of a good step that has been read.
+    pub(super) fn take_squares(&mut self) -> Squares {
+        std::mem::take(&mut self.squares)
     }
 
     /// What is known on the host.
@@ -127,6 +134,8 @@ pub fn read_all<S: Statistics>(observations: &mut [Observation<S>]) -> Result<()
             seen.grad_norm = Some(f64::from(norm));
             if !norm.is_finite() || !loss.is_none_or(f32::is_finite) {
                 seen.bad = Some(norms_by_block(squares)?);
+            } else {
+                observation.squares = squares;
             }
         }
         seen.time = (begin + each * number, begin + each * (number + 1));

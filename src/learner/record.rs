@@ -1,5 +1,6 @@
 //! A record of `metrics.jsonl`: one JSON object a line, written whole and flushed.
 
+use super::tensorboard::Board;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::objective::{Tally, is_at_base_rate};
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them.
@@ -163,24 +164,48 @@ struct Position {
     step: usize,
 }
 
-/// Writes the records that the summary metric makes.
-pub(super) struct RecordLog {
-    file: File,
-    metric: MetricId,
+/// Stops a run whose records cannot be written, and keeps why, for who started it: Burn's loggers cannot fail.
+#[derive(Clone)]
+pub(super) struct Failure {
     interrupter: Interrupter,
-    failure: Failure,
+    error: Arc<Mutex<Option<Error>>>,
 }
 
-/// Why a record could not be written, for who started the run: Burn's loggers cannot fail.
-pub(super) type Failure = Arc<Mutex<Option<std::io::Error>>>;
+impl Failure {
+    pub fn new(interrupter: Interrupter) -> Self {
+        Self { interrupter, error: Arc::default() }
+    }
+
+    /// Stops the run for `reason`; of several errors the first is kept.
+    pub fn stop(&self, reason: &str, error: Error) {
+        self.interrupter.stop(Some(reason));
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    pub fn take(&self) -> Option<Error> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Writes the records that the summary metric makes, for TensorBoard too.
+pub(super) struct RecordLog {
+    path: PathBuf,
+    file: File,
+    metric: MetricId,
+    failure: Failure,
+    board: Option<Arc<Board>>,
+}
 
 impl RecordLog {
-    /// A log at the end of the file at `path` of the entries of metric `metric`; a write that fails stops the run and is kept
-    /// in `failure`.
-    pub fn create(path: &Path, metric: &str, interrupter: Interrupter, failure: Failure) -> std::io::Result<Self> {
+    /// A log at the end of the file at `path`, and on `board`, of the entries of metric `metric`; a write that fails stops the
+    /// run.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be opened.
+    pub fn create(path: &Path, metric: &str, failure: Failure, board: Option<Arc<Board>>) -> Result<Self> {
         let metric = MetricId::new(Arc::new(metric.to_owned()));
-        let file = File::options().append(true).create(true).open(path)?;
-        Ok(Self { file, metric, interrupter, failure })
+        let file = File::options().append(true).create(true).open(path).map_err(Error::io(path))?;
+        Ok(Self { path: path.to_owned(), file, metric, failure, board })
     }
 }
 
@@ -192,8 +217,10 @@ impl MetricLogger for RecordLog {
             // One write a line, so that a reader or a crash never sees half of one.
             let line = format!("{}\n", entry.serialized_entry.serialized);
             if let Err(error) = self.file.write_all(line.as_bytes()) {
-                self.interrupter.stop(Some("the metrics cannot be written"));
-                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                self.failure.stop("the metrics cannot be written", Error::io(&self.path)(error));
+            }
+            if let Some(board) = &self.board {
+                board.write_record(&line);
             }
         }
     }

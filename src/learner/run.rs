@@ -145,6 +145,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         batch_size: config.data.batch_size,
         training: &config.training,
         early_stopping: None,
+        logging: &config.logging,
         signal,
         faults,
         dashboard,

@@ -4,13 +4,14 @@
 use super::checkpoint::{Checkpoints, best_step};
 use super::dashboard::{QUIT, State, Watch};
 use super::fit::Faults;
-use super::gradients::poison;
+use super::gradients::{Squares, poison};
 use super::observation::{Observation, read_all};
 use super::parallel::{Shares, Threads};
 use super::record::read_records;
 use super::samples::SampleLog;
 use super::startup::Startup;
 use super::step::apply;
+use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
 use crate::config::TrainingConfig;
 use crate::data::Cursor;
@@ -101,6 +102,7 @@ pub(super) struct Windows<M: Trainee> {
     /// Steps that were done before.
     pub start: usize,
     pub checkpoints: Checkpoints<TallyOf<M>>,
+    pub board: Option<Arc<Board>>,
     /// What is said until the first results are there.
     pub startup: Mutex<Option<Startup>>,
     /// Who is told what happens.
@@ -131,16 +133,24 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
         let mut bad_steps = 0;
         let mut failure = None;
         self.cursor.set(done..done);
+        let mut gradients = Vec::new();
         if done == 0 {
-            failure = self.validate(0, &learner, &valid, &mut event_processor, &interrupter).err();
+            failure = self
+                .validate(0, &learner, &valid, &mut event_processor, &interrupter)
+                .and_then(|()| self.write_norms(0, &learner, &mut gradients))
+                .err();
         }
         for (number, window) in (1..).zip(&self.windows) {
             if interrupter.should_stop() || failure.is_some() {
                 break;
             }
             self.cursor.set(window.steps.clone());
-            let mut state =
-                Progressing { events: &mut event_processor, interrupter: &interrupter, bad_steps: &mut bad_steps };
+            let mut state = Progressing {
+                events: &mut event_processor,
+                interrupter: &interrupter,
+                bad_steps: &mut bad_steps,
+                gradients: &mut gradients,
+            };
             match self.train_window(number, &mut learner, &threads, &mut state) {
                 Ok(steps) => done = steps,
                 Err(error) => {
@@ -152,7 +162,10 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
             self.cursor.set(window.steps.start..done);
             // A validation that is due belongs to the step, so that a run that goes on from here need not make up for it.
             if window.validate && done == window.steps.end && interrupter.error().is_none() {
-                failure = self.validate(number, &learner, &valid, &mut event_processor, &interrupter).err();
+                failure = self
+                    .validate(number, &learner, &valid, &mut event_processor, &interrupter)
+                    .and_then(|()| self.write_norms(done, &learner, &mut gradients))
+                    .err();
             }
             interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
             let enough = window.validate && failure.is_none() && self.is_enough(&mut event_processor, &interrupter);
@@ -191,6 +204,8 @@ struct Progressing<'a, M: Trainee> {
     events: &'a mut Events<M>,
     interrupter: &'a Interrupter,
     bad_steps: &'a mut usize,
+    /// The squared norms of the gradients of the last step, on the device.
+    gradients: &'a mut Squares,
 }
 
 impl<M: Trainee> Windows<M> {
@@ -245,7 +260,9 @@ impl<M: Trainee> Windows<M> {
         let (mut observations, items): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
         self.startup.lock().unwrap_or_else(PoisonError::into_inner).take();
-        for (observation, item) in observations.into_iter().zip(items) {
+        for (mut observation, item) in observations.into_iter().zip(items) {
+            // Here and not with the metrics: a device's tensors stay with one thread.
+            *state.gradients = observation.take_squares();
             let seen = observation.seen().clone();
             self.watch.tell(|state| state.step(seen.step, seen.tally.tokens()));
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);
@@ -256,6 +273,13 @@ impl<M: Trainee> Windows<M> {
             }
         }
         Ok(())
+    }
+
+    /// Tells TensorBoard, if it is told anything, the norms of the weights and of the last step's gradients.
+    fn write_norms(&self, step: usize, learner: &Learner<M>, gradients: &mut Squares) -> Result<(), String> {
+        let Some(board) = &self.board else { return Ok(()) };
+        let written = board.write_norms(step, &learner.model().valid(), std::mem::take(gradients));
+        written.map_err(|error| format!("the device: {error}"))
     }
 
     /// Writes down what is known of a bad step, the last of `count`, and says it in a sentence.

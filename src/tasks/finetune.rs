@@ -143,6 +143,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         early_stopping: config
             .early_stopping
             .map(|patience| EarlyStopping { metric: recipe::metric(config, &data.task).to_owned(), patience }),
+        logging: &config.logging,
         signal,
         faults: Faults::default(),
         dashboard,

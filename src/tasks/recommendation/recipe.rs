@@ -89,6 +89,7 @@ pub fn pretraining(config: &FinetuneConfig, vocab_size: usize, documents: usize)
     pair.optimizer = config.adamw(config.optimizer.learning_rate.unwrap_or(LEARNING_RATE));
     pair.schedule = config.schedule.clone();
     pair.training = training(config, documents);
+    pair.logging = config.logging.clone();
     let table = Table::try_from(&pair).map_err(|error| Error::Usage(error.to_string()))?;
     let layers = [(table, "the configuration"), (config.pretraining.clone(), "pretraining")];
     let pair = layered("tiny", layers).map_err(|error| match error {

@@ -75,6 +75,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         batch_size: pair.data.batch_size,
         training: &pair.training,
         early_stopping: config.early_stopping.map(|patience| EarlyStopping { metric: metric.clone(), patience }),
+        logging: &pair.logging,
         signal,
         faults: Faults::default(),
         dashboard,
