@@ -24,6 +24,7 @@ mod inspect;
 mod predict;
 mod pretrain;
 mod reading;
+mod report;
 mod runs;
 mod signals;
 mod tokenizer;
@@ -78,6 +79,8 @@ enum Command {
     Corpus(corpus::Command),
     /// List runs: what they are at, their last validation, their size
     Runs(runs::Arguments),
+    /// Make a page of a run: figures, curves, configuration and origin
+    Report(report::Arguments),
     /// Time training steps on random tokens
     Bench(bench::Arguments),
     /// List the devices that can be trained on, and check them
@@ -106,6 +109,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Tokenizer(command) => tokenizer::run(&command),
         Command::Corpus(command) => corpus::run(&command),
         Command::Runs(arguments) => runs::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         #[cfg(feature = "remote")]

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod directory;
+mod facts;
 mod fit;
 mod gradients;
 mod interval;
@@ -26,6 +27,7 @@ mod trainee;
 
 pub(crate) use checkpoint::{Found, best_step, name as checkpoint_name, newest};
 pub(crate) use directory::RunDirectory;
+pub use facts::{CorpusFacts, RunFacts, Session};
 pub use fit::Faults;
 pub(crate) use fit::{Job, fit, shared, with_status};
 pub use gradients::clip_to_norm;
@@ -35,8 +37,8 @@ pub use record::{Record, RunRecord, TrainingFigures};
 pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
 pub use run::{Report, RunOptions, pretrain, readable_count};
-pub(crate) use runs::Status;
 pub use runs::{RunState, RunSummary, runs};
+pub(crate) use runs::{Status, state_of};
 pub use step::{Pretrainer, apply, inference_step, train_step, update};
 pub(crate) use strategy::EarlyStopping;
 pub use trainee::{Number, Statistics, Tally, Trainee};

@@ -74,24 +74,31 @@ pub fn runs(directory: &Path) -> Result<Vec<RunSummary>> {
     Ok(paths.iter().map(|path| summary(path)).collect())
 }
 
-/// A run that is damaged is told of as far as it can be read.
-fn summary(path: &Path) -> RunSummary {
-    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap_or_default();
-    let status: Option<Status> = serde_json::from_str(&read(STATUS)).ok();
+/// What the run at `path` is at, and why.
+pub(crate) fn state_of(path: &Path) -> (RunState, Option<String>) {
+    let status = std::fs::read_to_string(path.join(STATUS)).unwrap_or_default();
+    let status: Option<Status> = serde_json::from_str(&status).ok();
     let state = match status.as_ref().map(|status| status.state) {
         _ if is_locked(path) => RunState::Running,
         // Nobody writes, and nobody has said why: the process died.
         Some(RunState::Running) | None => RunState::Interrupted,
         Some(state) => state,
     };
-    let config: Option<toml::Table> = toml::from_str(&read("config.toml")).ok();
+    (state, status.and_then(|status| status.reason))
+}
+
+/// A run that is damaged is told of as far as it can be read.
+fn summary(path: &Path) -> RunSummary {
+    let (state, reason) = state_of(path);
+    let config = std::fs::read_to_string(path.join("config.toml")).unwrap_or_default();
+    let config: Option<toml::Table> = toml::from_str(&config).ok();
     let steps = config.and_then(|config| config.get("training")?.get("steps")?.as_integer());
     let records: Vec<serde_json::Value> = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
     let step = records.iter().filter_map(|record| record["step"].as_u64()).max();
     RunSummary {
         path: path.to_owned(),
         state,
-        reason: status.and_then(|status| status.reason),
+        reason,
         step: step.unwrap_or(0) as usize,
         steps: steps.map_or(0, |steps| steps.max(0) as usize),
         last_validation: records.into_iter().rfind(|record| record["split"] == "valid"),
