@@ -23,6 +23,7 @@ const LAYERS: &[&str] = &[
     "tasks",
     "explain",
     "serve",
+    "report",
     "web",
 ];
 

@@ -30,6 +30,7 @@ mod predict;
 mod pretrain;
 mod progress;
 mod reading;
+mod report;
 mod runs;
 #[cfg(feature = "web")]
 mod serve;
@@ -98,6 +99,8 @@ enum Command {
     /// Show runs in a browser, as they train
     #[cfg(feature = "web")]
     Dashboard(dashboard::Arguments),
+    /// Make a page of a run: figures, curves, configuration and origin
+    Report(report::Arguments),
     /// Time training steps on random tokens
     Bench(bench::Arguments),
     /// List the devices that can be trained on, and check them
@@ -139,6 +142,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Runs(arguments) => runs::run(&arguments),
         #[cfg(feature = "web")]
         Command::Dashboard(arguments) => dashboard::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Devices(arguments) => devices::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -126,7 +126,11 @@ fn print(output: &Path, report: &Report) {
         say!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
     }
     let seconds = report.elapsed.map_or(0.0, |elapsed| elapsed.as_secs_f64());
-    say!("{} steps in {seconds:.0} s on {}", report.steps, report.device.as_deref().unwrap_or("an unknown device"));
+    say!(
+        "{} steps in {seconds:.0} s on {}",
+        report.steps,
+        report.facts.devices().last().unwrap_or(&"an unknown device")
+    );
     if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation()) {
         let auc = |auc: Option<f64>| auc.map_or_else(|| "-".into(), |auc| format!("{auc:.3}"));
         say!("held-out documents, step {} -> {}:", first.step, last.step);

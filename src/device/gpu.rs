@@ -27,7 +27,9 @@ pub(super) fn adapter(backend: &str, index: usize, device: Device) -> Adapter {
         name: format!("{backend}:{index}"),
         description,
         is_gpu,
-        memory: memory.and_then(|bytes| bytes.trim().parse().ok()).or_else(|| super::host_memory().filter(|_| !is_gpu)),
+        memory: memory
+            .and_then(|bytes| bytes.trim().parse().ok())
+            .or_else(|| super::host::memory().filter(|_| !is_gpu)),
         device,
         link: Link::default(),
     }

@@ -6,11 +6,13 @@
 mod adapters;
 #[cfg(gpu)]
 mod gpu;
+mod host;
 mod link;
 #[cfg(feature = "remote")]
 pub mod remote;
 
 pub use adapters::Adapters;
+pub use host::Host;
 pub use link::Link;
 
 use crate::config::{Precision, TrainingConfig};
@@ -232,7 +234,7 @@ fn backend_adapters(backend: &str) -> Vec<Adapter> {
                 name: backend.into(),
                 description: format!("CPU, {} threads", std::thread::available_parallelism().map_or(1, |n| n.get())),
                 is_gpu: false,
-                memory: host_memory(),
+                memory: host::memory(),
                 device,
                 link: Link::default(),
             })
@@ -242,11 +244,4 @@ fn backend_adapters(backend: &str) -> Vec<Adapter> {
         #[cfg(not(gpu))]
         _ => Vec::new(),
     }
-}
-
-/// Bytes of memory of this host, where the system tells.
-fn host_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }

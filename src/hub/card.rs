@@ -29,8 +29,11 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
          ## Training\n\n| | |\n|---|---|\n",
     );
     let mut row = |what: &str, value: String| card.push_str(&format!("| {what} | {value} |\n"));
-    if let Some((documents, tokens)) = report.corpus {
-        row("training text", format!("{documents} documents, {tokens} tokens"));
+    let facts = &report.facts;
+    if let Some(corpus) = &facts.corpus {
+        row("training text", format!("{} documents, {} tokens", corpus.documents, corpus.tokens));
+        let held_out = format!("{} documents, {} tokens", corpus.held_out_documents, corpus.held_out_tokens);
+        row("held-out text", held_out);
     }
     row("steps", format!("{} of {}", report.steps, config.training.steps));
     row("tokens seen", seen.to_string());
@@ -38,11 +41,11 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
     row("batch", format!("{batches} x {} sequences of {} tokens", data.batch_size, data.sequence_length));
     row("peak learning rate", config.optimizer.learning_rate.to_string());
     row("seed", config.seed.to_string());
-    if let Some(device) = &report.device {
-        row("device", device.clone());
+    if !facts.sessions.is_empty() {
+        row("device", facts.devices().join(", then "));
     }
-    if let Some(elapsed) = report.elapsed {
-        row("time", format!("{:.0} s", elapsed.as_secs_f64()));
+    if let Some(time) = facts.time() {
+        row("time of the run", time);
     }
     if let Some(last) = report.last_validation() {
         let auc = last.disc_auc.map_or_else(|| "not defined".into(), |auc| format!("{auc:.4}"));

@@ -3,6 +3,7 @@
 use super::checkpoint::{Always, Checkpoints, Found};
 use super::dashboard::{Dashboard, Opening};
 use super::directory::RunDirectory;
+use super::facts::RunFacts;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};
@@ -50,6 +51,8 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub optimizer: ModuleOptimizer,
     /// At the step where training begins.
     pub schedule: ModuleLrScheduler,
+    /// What is known of the run before it begins.
+    pub facts: RunFacts,
     /// The checkpoint to go on from.
     pub found: Option<Found<TallyOf<M>>>,
     /// Of the training data.
@@ -83,6 +86,8 @@ pub(crate) struct Fitted<M: Trainee> {
     pub records: Vec<RecordOf<M>>,
     /// Steps done.
     pub steps: usize,
+    /// As they stand in `run.json`.
+    pub facts: RunFacts,
     /// Time from the first step to the last validation; absent where nothing was left to do.
     pub elapsed: Option<Duration>,
     /// Who stopped the run before its last step.
@@ -158,11 +163,13 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let windows = if enough { Vec::new() } else { windows(training, start) };
     if windows.is_empty() {
         let records = read_records(&metrics_path)?;
+        let facts = RunFacts::read(output)?.unwrap_or(job.facts);
         // Without dropout, as behind a run: what is judged next is the model.
-        return Ok(Fitted { model: model.valid(), records, steps: start, elapsed: None, interrupted: None });
+        return Ok(Fitted { model: model.valid(), records, steps: start, facts, elapsed: None, interrupted: None });
     }
-    let parameters = readable_count(model.num_params());
-    progress(Progress::Stage(&format!("training {parameters} parameters on {adapters}")));
+    let parameters = model.num_params();
+    progress(Progress::Stage(&format!("training {} parameters on {adapters}", readable_count(parameters))));
+    let mut facts = RunFacts { parameters, ..job.facts }.begin(output, start, adapters)?;
 
     // A worker compiles and tunes for itself.
     let compiles = |adapter: &Adapter| !computes_on_host(&adapter.device) && !adapter.link.is_remote();
@@ -256,6 +263,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         dashboard.close();
         dashboard.told().iter().for_each(|told| progress(Progress::Stage(told)));
     }
+    let elapsed = started.elapsed();
+    let noted = facts.end(output, elapsed);
     let advise = |message: &str| match lost(adapters) {
         Some(reason) => format!(
             "{reason}; the last checkpoint is whole: --resume goes on from it, with --device for those that are left"
@@ -266,7 +275,6 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         return Err(Error::Training(advise(&panic)));
     }
     let Some(model) = caught.value else { return Err(Error::Training("it ended without a reason".into())) };
-    let elapsed = started.elapsed();
     drop(directory);
 
     if let Some(error) = failure.take() {
@@ -276,10 +284,12 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     if let Some(error) = ending.error {
         return Err(Error::Training(advise(&error)));
     }
+    noted?;
     Ok(Fitted {
         model,
         records: read_records(&metrics_path)?,
         steps: ending.steps,
+        facts,
         elapsed: Some(elapsed),
         interrupted: ending.interrupted,
     })

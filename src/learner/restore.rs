@@ -1,6 +1,7 @@
 //! The model of a checkpoint, for export.
 
 use super::checkpoint;
+use super::facts::RunFacts;
 use super::record::{Record, read_records};
 use super::resume::written;
 use super::run::Report;
@@ -40,7 +41,6 @@ pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result
     let mut records: Vec<Record> = read_records(&directory.join("metrics.jsonl"))?;
     records.retain(|record| record.step <= step);
     let tokenizer = Tokenizer::load(&directory.join("tokenizer"))?;
-    let report =
-        Report { model, tokenizer, records, steps: step, elapsed: None, interrupted: None, device: None, corpus: None };
-    Ok((config, report))
+    let facts = RunFacts::read(directory)?.unwrap_or_default();
+    Ok((config, Report { model, tokenizer, records, steps: step, elapsed: None, interrupted: None, facts }))
 }

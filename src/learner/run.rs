@@ -2,6 +2,7 @@
 
 use super::checkpoint;
 use super::directory::RunDirectory;
+use super::facts::{CorpusFacts, RunFacts};
 use super::fit::{Faults, Job, fit, shared, with_status};
 use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
@@ -10,7 +11,7 @@ use super::runs::{RunState, Status};
 use super::samples::sampler;
 use super::step::Pretrainer;
 use crate::config::Config;
-use crate::corpus::{Progress, Split};
+use crate::corpus::Progress;
 use crate::data::Cursor;
 use crate::device::Adapters;
 use crate::error::{Error, Result};
@@ -57,10 +58,8 @@ pub struct Report {
     pub elapsed: Option<Duration>,
     /// Why the run stopped before its last step, where somebody asked for it.
     pub interrupted: Option<String>,
-    /// Name and description of the device, where it is known.
-    pub device: Option<String>,
-    /// Training documents and tokens, where they are known.
-    pub corpus: Option<(usize, usize)>,
+    /// What the run knows of itself: devices, text, time.
+    pub facts: RunFacts,
 }
 
 impl Report {
@@ -109,7 +108,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
             format!("its store is another than that of {}; a run goes on with its own text", found.path.display());
         return Err(Error::config("data.corpus", message));
     }
-    let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
+    let facts = RunFacts { corpus: Some(CorpusFacts::of(&store)), ..RunFacts::new("pretraining") };
 
     let cursor = Cursor::default();
     let (steps, valid) = loaders(config, &tokenizer, store, &adapters, &cursor)?;
@@ -133,6 +132,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         model,
         optimizer: optimizer(&config.optimizer),
         schedule: schedule(config, start),
+        facts,
         found,
         fingerprint,
         loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
@@ -159,8 +159,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         steps: fitted.steps,
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
-        device: Some(adapters.to_string()),
-        corpus: Some(corpus),
+        facts: fitted.facts,
     })
 }
 

@@ -19,14 +19,15 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, RunDirectory, RunState, Status, Tally, WarmupLinear, best_step, checkpoint_name,
-    fit, layerwise, newest, optimizer, shared, with_status,
+    EarlyStopping, Faults, Found, Job, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear, best_step,
+    checkpoint_name, fit, layerwise, newest, optimizer, shared, with_status,
 };
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -129,6 +130,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         model: network.train(),
         optimizer: optimizer(&config.adamw(rate)),
         schedule: layerwise(&schedule, recipe::layerwise_decay(config, &model), model.num_hidden_layers),
+        facts: RunFacts { examples: counts(&data.train, &data.dev, data.test.as_ref()), ..RunFacts::new(kind.name()) },
         found,
         fingerprint: data.fingerprint.clone(),
         loaders: (shared::<Finetuner, _>(&steps, &adapters, &cursor), Arc::new(dev_loader)),
@@ -156,6 +158,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         interrupted: fitted.interrupted,
         device: adapters.to_string(),
         metric: recipe::metric(config, &data.task).to_owned(),
+        facts: fitted.facts,
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
@@ -206,6 +209,12 @@ pub(super) fn describe<T>(name: &str, what: &str, loaded: &Loaded<T>) -> String 
         _ => String::new(),
     };
     format!("{name}: {} {what} in {}{skipped}", loaded.rows.len(), loaded.path.display())
+}
+
+/// How many rows there are, by file.
+pub(super) fn counts<T>(train: &Loaded<T>, dev: &Loaded<T>, test: Option<&Loaded<T>>) -> BTreeMap<String, usize> {
+    let files = [("train", Some(train)), ("dev", Some(dev)), ("test", test)];
+    files.into_iter().filter_map(|(name, loaded)| Some((name.to_owned(), loaded?.rows.len()))).collect()
 }
 
 fn read(kind: Kind, config: &FinetuneConfig) -> Result<Data> {

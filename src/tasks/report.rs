@@ -2,6 +2,7 @@
 
 use super::task::{Kind, Metrics};
 use crate::config::FinetuneConfig;
+use crate::learner::{RunFacts, readable_count};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub struct FinetuneReport {
     pub interrupted: Option<String>,
     /// Name and description of the device.
     pub device: String,
+    /// What the run knows of itself: examples, devices, time.
+    pub facts: RunFacts,
     /// The metric that says which checkpoint is the best.
     pub metric: String,
     /// The step of that checkpoint; absent where the run was stopped.
@@ -72,12 +75,16 @@ pub(super) fn card(config: &FinetuneConfig, kind: Kind, report: &FinetuneReport)
     // Writing to a string cannot fail.
     let mut row = |what: &str, value: String| _ = writeln!(card, "| {what} | {value} |");
     row("steps", format!("{} (best by {}: {})", report.steps, report.metric, report.best_step.unwrap_or(report.steps)));
+    let examples = report.facts.examples.iter().map(|(name, count)| format!("{name} {}", readable_count(*count)));
+    row("examples", examples.collect::<Vec<_>>().join(", "));
+    row("parameters", readable_count(report.facts.parameters));
     row("batch", format!("{} x {}", config.data.accumulation, config.data.batch_size));
     row("peak learning rate", config.optimizer.learning_rate.map_or("-".into(), |rate| rate.to_string()));
     row("layer-wise decay", config.optimizer.layerwise_decay.map_or("-".into(), |decay| decay.to_string()));
     row("longest text", config.data.max_length.map_or("-".into(), |length| format!("{length} tokens")));
     row("seed", config.seed.to_string());
-    row("device", report.device.clone());
+    row("device", report.facts.devices().join(", then "));
+    row("time of the run", report.facts.time().unwrap_or_else(|| "-".into()));
     let (on, baseline) = (if report.test.is_some() { "test" } else { "dev" }, report.baseline.as_ref());
     let name = baseline.map_or("-", |(name, _)| name);
     _ = write!(card, "\n## Metrics\n\n| metric | dev | {on} | {name} |\n|---|---|---|---|\n");

@@ -3,7 +3,7 @@
 
 use super::follow::{identity, lines_behind};
 use super::place::{Run, runs};
-use crate::learner::{RunState, planned_steps, state};
+use crate::learner::{RunState, planned_steps, state_of};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ pub fn status(run: &Run) -> (RunState, Option<String>) {
     if ["status.json", "lock"].into_iter().any(outside) {
         return (RunState::Interrupted, None);
     }
-    state(&run.path)
+    state_of(&run.path)
 }
 
 /// When `name` was last written to, in seconds since 1970.

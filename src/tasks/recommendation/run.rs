@@ -1,6 +1,6 @@
 //! A run of recommendation: from sessions to a pair that says what comes next, and the figures that it reaches.
 
-use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, describe, found, open};
+use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, counts, describe, found, open};
 use super::super::report::{FinetuneReport, card};
 use super::super::task::Kind;
 use super::data::Data;
@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, Pretrainer, Record, Report, RunDirectory, RunState, Status, WarmupLinear, fit,
-    optimizer, shared,
+    CorpusFacts, EarlyStopping, Faults, Found, Job, Pretrainer, Record, Report, RunDirectory, RunFacts, RunState,
+    Status, WarmupLinear, fit, optimizer, shared,
 };
 use crate::objective::Tally;
 use std::path::Path;
@@ -53,7 +53,11 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
     *begun = true;
     Status::write(RunState::Running, None, &output)?;
 
-    let corpus = (store.documents(Split::Train), store.range(Split::Train).len());
+    let facts = RunFacts {
+        examples: counts(&data.train, &data.dev, data.test.as_ref()),
+        corpus: Some(CorpusFacts::of(&store)),
+        ..RunFacts::new(&config.task)
+    };
     let cursor = Cursor::default();
     let (steps, valid) = loaders(&pair, &data, store, &adapters, &cursor);
     let fitted = fit(Job {
@@ -63,6 +67,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         model: Pretrainer::new(&pair, &adapters.main().recording(&pair.training)),
         optimizer: optimizer(&pair.optimizer),
         schedule: WarmupLinear::new(&pair).at(start).into(),
+        facts,
         found,
         fingerprint: data.fingerprint.clone(),
         loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
@@ -88,6 +93,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         interrupted: fitted.interrupted,
         device: adapters.to_string(),
         metric,
+        facts: fitted.facts,
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
@@ -108,8 +114,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
             steps: step,
             elapsed: report.elapsed,
             interrupted: None,
-            device: Some(report.device.clone()),
-            corpus: Some(corpus),
+            facts: report.facts.clone(),
         };
         let settings = Settings {
             max_length: pair.data.sequence_length,

@@ -1,0 +1,180 @@
+//! A report of a run, from what it has left on disk: one HTML file that needs nothing else, and its pictures as files.
+//!
+//! A run that is damaged is told of as far as it can be read; what is missing stands in the report.
+
+mod chart;
+mod draw;
+mod facts;
+mod html;
+mod meaning;
+mod metrics;
+mod page;
+mod png;
+mod samples;
+mod series;
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::learner::{RunFacts, RunState, state_of};
+use metrics::Metrics;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use toml::Table;
+
+/// What the directory of a run has told.
+pub struct RunReport {
+    /// The run.
+    path: PathBuf,
+    state: RunState,
+    reason: Option<String>,
+    config: Table,
+    /// The configuration as it stands there.
+    config_text: String,
+    facts: RunFacts,
+    metrics: Metrics,
+    samples: samples::Samples,
+    /// `results.json` of fine-tuning, where the run has come to it.
+    results: Option<Value>,
+    /// What could not be read.
+    problems: Vec<String>,
+}
+
+impl RunReport {
+    /// Reads the run at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there is no run.
+    pub fn read(path: &Path) -> Result<Self> {
+        let is_run = ["config.toml", "metrics.jsonl", "status.json"].iter().any(|name| path.join(name).is_file());
+        if !is_run {
+            return Err(Error::input(path, format!("there is no run here; expected {}", expected(path))));
+        }
+        let mut problems = Vec::new();
+        let config_text = text(&path.join("config.toml"), true, &mut problems).unwrap_or_default();
+        let config: Table = config_text.parse().unwrap_or_else(|error: toml::de::Error| {
+            problems.push(format!("config.toml: {}", error.to_string().trim_end().replace('\n', " ")));
+            Table::new()
+        });
+        let facts = RunFacts::read(path).unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            None
+        });
+        let metrics = Metrics::read(&path.join("metrics.jsonl"), &mut problems);
+        let samples = samples::Samples::read(&path.join("samples.jsonl"), &mut problems);
+        let results = json(&path.join("results.json"), &mut problems);
+        let (state, reason) = state_of(path);
+        let facts = facts.unwrap_or_default();
+        let path = path.to_owned();
+        Ok(Self { path, state, reason, config, config_text, facts, metrics, samples, results, problems })
+    }
+
+    /// Writes the report to `output`, in the place of an older one.
+    ///
+    /// # Errors
+    /// [`Error::Output`] where it cannot be written.
+    pub fn write(&self, output: &Path) -> Result<()> {
+        let page = page::page(self)?;
+        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let unusable = |error: String| Error::output(output, format!("the report cannot be written: {error}"));
+        std::fs::create_dir_all(parent).map_err(|error| unusable(error.to_string()))?;
+        if output.is_dir() {
+            return Err(unusable("it is a directory; expected a file".into()));
+        }
+        files::write_file(output, page.as_bytes()).map_err(|error| unusable(error.to_string()))
+    }
+
+    /// Writes every picture of the report as SVG and PNG into `directory`, in the place of older ones; their paths.
+    ///
+    /// # Errors
+    /// [`Error::Output`] where they cannot be written.
+    pub fn write_figures(&self, directory: &Path) -> Result<Vec<PathBuf>> {
+        let unusable =
+            |path: &Path, error: std::io::Error| Error::output(path, format!("the figures cannot be written: {error}"));
+        std::fs::create_dir_all(directory).map_err(|error| unusable(directory, error))?;
+        let mut paths = Vec::new();
+        for chart in chart::charts(&self.metrics) {
+            let path = directory.join(&chart.name);
+            for (path, bytes) in [
+                (path.with_extension("svg"), draw::svg(&chart)?.into_bytes()),
+                (path.with_extension("png"), draw::png(&chart)?),
+            ] {
+                std::fs::write(&path, bytes).map_err(|error| unusable(&path, error))?;
+                paths.push(path);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// What could not be read of the run.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    /// What the run is called: its directory.
+    fn name(&self) -> String {
+        let whole = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        whole.file_name().map_or_else(|| self.path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The task of fine-tuning; absent for pretraining.
+    fn task(&self) -> Option<&str> {
+        self.config.get("task").and_then(toml::Value::as_str)
+    }
+
+    /// The value of a key of the configuration.
+    fn value(&self, key: &str) -> Option<&toml::Value> {
+        let mut parts = key.split('.');
+        let first = self.config.get(parts.next()?)?;
+        parts.try_fold(first, |value, part| value.get(part))
+    }
+
+    fn number(&self, key: &str) -> Option<usize> {
+        self.value(key)?.as_integer().and_then(|number| usize::try_from(number).ok())
+    }
+}
+
+/// What should have been there, with the runs that are below, as those of several seeds are.
+fn expected(path: &Path) -> String {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    runs.retain(|run| run.join("config.toml").is_file());
+    runs.sort();
+    match runs.first() {
+        Some(first) if runs.len() > 1 => {
+            format!("one of the {} runs below it, for example {}", runs.len(), first.display())
+        }
+        Some(first) => format!("the one below it, {}", first.display()),
+        None => "a directory with config.toml".into(),
+    }
+}
+
+/// The contents of a file; absent, which is a problem if it is `required`, where there is none.
+fn text(path: &Path, required: bool, problems: &mut Vec<String>) -> Option<String> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => None,
+        Err(error) => {
+            problems.push(format!("{}: {error}", file_name(path)));
+            None
+        }
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                problems.push(format!(
+                    "{}: it is not UTF-8, from byte {}",
+                    file_name(path),
+                    error.utf8_error().valid_up_to()
+                ));
+                Some(String::from_utf8_lossy(error.as_bytes()).into_owned())
+            }
+        },
+    }
+}
+
+fn json(path: &Path, problems: &mut Vec<String>) -> Option<Value> {
+    let text = text(path, false, problems)?;
+    serde_json::from_str(&text).map_err(|error| problems.push(format!("{}: {error}", file_name(path)))).ok()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,231 @@
+//! The page: what comes first is what somebody asks first.
+
+use super::html::{count, date, escape, section, table, value};
+use super::meaning::{Better, meaning, place};
+use super::{RunReport, chart, draw, facts};
+use crate::error::Result;
+use crate::learner::RunState;
+use crate::objective::is_at_base_rate;
+use serde_json::Value;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The whole page.
+///
+/// # Errors
+/// A chart that cannot be drawn.
+pub(super) fn page(run: &RunReport) -> Result<String> {
+    let name = escape(run.name());
+    let mut body = head(run);
+    body += &warnings(run);
+    body += &key_figures(run);
+    body += &results(run);
+    body += &validations(run);
+    body += &curves(run)?;
+    body += &examples(run);
+    body += "<div class=\"columns\">\n";
+    body += &facts::data(run);
+    body += &facts::hardware(run);
+    body += &facts::speed(run);
+    body += "</div>\n";
+    body += &facts::configuration(run);
+    body += &facts::commands(run);
+    Ok(format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{name}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n\
+         <footer>Made by electra-burn {} from the files of the run.</footer>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION")
+    ))
+}
+
+fn head(run: &RunReport) -> String {
+    let (class, state) = match run.state {
+        RunState::Running => ("running", "running"),
+        RunState::Finished => ("finished", "finished"),
+        RunState::Interrupted => ("stopped", "interrupted"),
+        RunState::Failed => ("failed", "failed"),
+    };
+    let what = match run.task() {
+        None => "Pretraining by replaced token detection".to_owned(),
+        Some("recommendation") => "Training of a recommender".to_owned(),
+        Some(task) => format!("Fine-tuning for {}", escape(task)),
+    };
+    let began = run.facts.sessions.first().map(|session| format!(" · began {}", date(session.began)));
+    format!(
+        "<header>\n<h1>{} <span class=\"state {class}\">{state}</span></h1>\n<p class=\"note\">{what}{} · {}</p>\n</header>\n",
+        escape(run.name()),
+        began.unwrap_or_default(),
+        steps(run)
+    )
+}
+
+/// How far it is.
+fn steps(run: &RunReport) -> String {
+    let done = count(run.metrics.step);
+    run.number("training.steps").map_or_else(|| format!("step {done}"), |all| format!("step {done} of {}", count(all)))
+}
+
+/// What somebody should know before the figures.
+fn warnings(run: &RunReport) -> String {
+    let mut lines = Vec::new();
+    match (run.state, &run.reason) {
+        (RunState::Failed, Some(reason)) => lines.push(format!("It failed: {reason}")),
+        (RunState::Failed, None) => lines.push("It failed, and did not say why.".into()),
+        (RunState::Interrupted, Some(reason)) => lines.push(format!("It was stopped before its last step: {reason}.")),
+        (RunState::Interrupted, None) => {
+            lines.push("Its process ended before its last step without saying why.".into())
+        }
+        (RunState::Running | RunState::Finished, _) => {}
+    }
+    let metrics = &run.metrics;
+    if metrics.skipped_steps > 0 {
+        let (steps, last) = (metrics.skipped_steps, count(metrics.last_skipped));
+        lines.push(format!(
+            "{steps} steps were skipped, since loss or gradients were not finite; the last before step {last}."
+        ));
+    }
+    if metrics.loss_spikes > 0 {
+        let (spikes, last) = (metrics.loss_spikes, count(metrics.last_spike));
+        lines.push(format!("The loss jumped {spikes} times; the last time before step {last}."));
+    }
+    if let (Some(loss), Some(entropy)) = (metrics.last("disc_loss"), metrics.last("disc_entropy"))
+        && metrics.step > 0
+        && is_at_base_rate(loss, entropy, metrics.last("disc_auc"))
+    {
+        lines.push(
+            "The discriminator says no more than the base rate: its loss is the entropy of the replaced share, its AUC is \
+             chance."
+                .into(),
+        );
+    }
+    lines.extend(run.problems.iter().map(|problem| format!("Damaged or missing: {problem}.")));
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: String = lines.into_iter().map(|line| format!("<li>{}</li>\n", escape(line))).collect();
+    format!("<ul class=\"warnings\">\n{lines}</ul>\n")
+}
+
+/// A few numbers in large type.
+fn key_figures(run: &RunReport) -> String {
+    let mut cards: Vec<(String, String, String)> = Vec::new();
+    let mut last = |name: &str, note: &str| {
+        if let Some(number) = run.metrics.last(name) {
+            cards.push((meaning(name).title, value(number), note.to_owned()));
+        }
+    };
+    let by = results_metric(run);
+    if run.metrics.last("mlm_loss").is_some() {
+        last("disc_auc", "0.5 is chance");
+        let entropy = run.metrics.last("disc_entropy").map(|entropy| format!("entropy {}", value(entropy)));
+        last("disc_loss", &entropy.unwrap_or_default());
+        last("mlm_loss", "nats");
+        last("mlm_accuracy", "of the hidden words");
+    } else {
+        last("loss", "last validation");
+        if let Some(metric) = &by {
+            last(metric, "last validation");
+        }
+    }
+    let mut more = |title: &str, figure: Option<String>, note: &str| {
+        cards.extend(figure.map(|figure| (title.to_owned(), figure, note.to_owned())));
+    };
+    more("Parameters", Some(run.facts.parameters).filter(|&n| n > 0).map(count), "");
+    more("Speed", run.metrics.median_speed().map(|speed| count(speed.round() as usize)), "tokens a second");
+    more("Time", run.facts.time(), "of training");
+    let card = |(title, figure, note): (String, String, String)| {
+        let (title, figure, note) = (escape(title), escape(figure), escape(note));
+        format!(
+            "<div class=\"card\"><h3>{title}</h3><p class=\"figure\">{figure}</p><p class=\"note\">{note}</p></div>\n"
+        )
+    };
+    if cards.is_empty() {
+        return String::new();
+    }
+    format!("<div class=\"cards\">\n{}</div>\n", cards.into_iter().map(card).collect::<String>())
+}
+
+/// The metric that chose the checkpoint of fine-tuning.
+fn results_metric(run: &RunReport) -> Option<String> {
+    let chosen = run.results.as_ref().and_then(|results| results["metric"].as_str()).map(str::to_owned);
+    chosen.or_else(|| run.value("metric")?.as_str().map(str::to_owned))
+}
+
+/// What fine-tuning has come to.
+fn results(run: &RunReport) -> String {
+    let Some(results) = &run.results else { return String::new() };
+    let Some(dev) = results["dev"].as_object() else { return String::new() };
+    let baseline = &results["baseline"];
+    let by = baseline["name"].as_str().unwrap_or("baseline");
+    let number = |value_of: &Value| value_of.as_f64().map_or_else(|| "-".into(), value);
+    let row = |(name, dev): (&String, &Value)| {
+        let (test, guess) = (&results["test"][name], &baseline["metrics"][name]);
+        vec![meaning(name).title, number(dev), number(test), number(guess), meaning(name).what.to_owned()]
+    };
+    let mut rows: Vec<_> = dev.iter().collect();
+    rows.sort_by_key(|(name, _)| place(name));
+    let best = match (results["best_step"].as_u64(), results_metric(run)) {
+        (Some(step), Some(metric)) => format!(
+            "<p class=\"note\">The model is that of step {}, the best on dev by {}.</p>\n",
+            count(step as usize),
+            escape(metric)
+        ),
+        _ => String::new(),
+    };
+    section("Results", &(best + &table(&["", "dev", "test", by, "what it says"], rows.into_iter().map(row))))
+}
+
+/// First, best and last validation.
+fn validations(run: &RunReport) -> String {
+    let mut names: Vec<&str> = run.metrics.names("valid").collect();
+    names.sort_by_key(|name| place(name));
+    if names.is_empty() {
+        return section("Validation", "<p class=\"note\">There is no validation yet.</p>\n");
+    }
+    let row = |name: &&str| {
+        let series = run.metrics.get(name, "valid")?;
+        let ((first, last), (least, most)) = (series.ends()?, series.extremes()?);
+        let meaning = meaning(name);
+        let best = match meaning.better {
+            Better::Lower => Some(least),
+            Better::Higher => Some(most),
+            Better::Neither => None,
+        };
+        let best =
+            best.map_or_else(|| "-".into(), |(step, best)| format!("{} (step {})", value(best), count(step as usize)));
+        Some(vec![meaning.title, value(first.1), best, value(last.1), meaning.what.to_owned()])
+    };
+    let steps = names.first().and_then(|name| run.metrics.get(name, "valid")?.ends());
+    let head = steps.map_or(["first".into(), "last".into()], |(first, last)| {
+        [format!("step {}", count(first.0 as usize)), format!("step {}", count(last.0 as usize))]
+    });
+    let on = if run.task().is_some() { "Validation on dev" } else { "Validation on held-out documents" };
+    section(on, &table(&["", &head[0], "best", &head[1], "what it says"], names.iter().filter_map(row)))
+}
+
+fn curves(run: &RunReport) -> Result<String> {
+    let mut body = String::new();
+    for chart in chart::charts(&run.metrics) {
+        let title = escape(&chart.title);
+        // Inside of HTML the name space goes without saying, and the picture is as wide as its place.
+        let svg = draw::svg(&chart)?.replace(" xmlns=\"http://www.w3.org/2000/svg\"", "");
+        let svg = svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{title}\" "), 1);
+        body += &format!("<figure>{}</figure>\n", svg.trim_end());
+    }
+    Ok(match body.is_empty() {
+        true => section("Curves", "<p class=\"note\">There are no records to draw.</p>\n"),
+        false => section("Curves", &format!("<div class=\"figures\">\n{body}</div>\n")),
+    })
+}
+
+fn examples(run: &RunReport) -> String {
+    if run.samples.is_empty() {
+        return String::new();
+    }
+    let legend = "<p class=\"note\">Held-out text as the discriminator saw it. What the generator replaced is underlined, with \
+                  the original struck out before it; the redder a token, the surer the discriminator is that it was \
+                  replaced.</p>\n";
+    section("Examples of corrupted text", &(legend.to_owned() + &run.samples.html()))
+}
