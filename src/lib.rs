@@ -1,7 +1,8 @@
 //! Pretraining of ELECTRA text encoders by replaced token detection, on any device that Burn reaches.
 //!
 //! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`kernels`] ->
-//! [`model`] -> [`objective`] -> [`learner`] -> [`bench`], [`hub`] -> [`predict`], [`tasks`] -> [`explain`]. A module uses those before it in this list and none after it.
+//! [`model`] -> [`objective`] -> [`learner`] -> [`bench`], [`hub`] -> [`predict`], [`tasks`] -> [`explain`]. A module uses
+//! those before it in this list and none after it.
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
 

@@ -116,6 +116,7 @@ impl Case {
             token_type_ids: Some(self.int("token_type_ids", [4, 24])),
             attention_mask: Some(self.int("attention_mask", [4, 24]).float()),
             padding: self.padding,
+            words: None,
         }
     }
 
