@@ -5,6 +5,7 @@
 pub mod backends;
 pub mod chromium;
 pub mod program;
+pub mod server;
 
 use burn::tensor::Device;
 use electra_burn::Config;
