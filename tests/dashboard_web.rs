@@ -4,70 +4,18 @@
 mod common;
 
 use common::chromium::Page;
-use common::program::{directory, electra, pretrain, refused, succeeds, text};
+use common::program::{directory, electra, pretrain, refused, succeeds};
+use common::server::Server;
 use serde_json::{Value, json};
 use std::fs::{File, create_dir_all, write};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The server, which ends with the test.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(runs: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
-        command.arg("dashboard").arg(runs).args(["--port", "0"]).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).unwrap_or_else(|| panic!("no address in: {line}"));
-        Self { child, address: address.trim().trim_end_matches('/').to_owned() }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/", self.address)
-    }
-
-    /// Status, headers and body of the answer to a request, whatever stands in it.
-    fn send(&self, request: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let answer = text(&answer);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer to {request}: {answer}"));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, head.to_lowercase(), body.to_owned())
-    }
-
-    fn request(&self, method: &str, path: &str, host: &str) -> (u16, String, String) {
-        self.send(&format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
-    }
-
-    fn get(&self, path: &str) -> (u16, String, String) {
-        self.request("GET", path, &self.address)
-    }
-
-    fn json(&self, path: &str) -> Value {
-        let (status, head, body) = self.get(path);
-        assert_eq!(status, 200, "{path}: {body}");
-        assert!(head.contains("content-type: application/json") && head.contains("nosniff"), "{head}");
-        serde_json::from_str(&body).expect("JSON")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
-    }
+fn dashboard(runs: &Path) -> Server {
+    Server::start("dashboard", &[runs.as_os_str()])
 }
 
 fn train(step: u64, loss: f64) -> String {
@@ -100,7 +48,7 @@ fn runs_are_listed_with_their_curves() {
     make_run(&runs.join("deep/task"), "failed", 5.0, 2);
     let mut metrics = File::options().append(true).open(runs.join("one/metrics.jsonl")).unwrap();
     write!(metrics, "not a record\n{{\"step\":101,\"split\":\"tra").unwrap();
-    let server = Server::start(&runs);
+    let server = dashboard(&runs);
 
     let listing = server.json("/api/runs");
     let states: Vec<_> = listing["runs"].as_array().unwrap().iter().map(|run| (&run["name"], &run["state"])).collect();
@@ -142,7 +90,7 @@ fn runs_are_listed_with_their_curves() {
 fn only_this_machine_may_ask_and_only_read() {
     let directory = directory();
     make_run(&directory.path().join("one"), "finished", 4.0, 1);
-    let server = Server::start(directory.path());
+    let server = dashboard(directory.path());
     assert!(server.address.starts_with("127.0.0.1:"), "{}", server.address);
     for host in [&*server.address, "localhost:8080", "localhost", "127.0.0.1", "[::1]:22", "LOCALHOST:1"] {
         assert_eq!(server.request("GET", "/api/runs", host).0, 200, "{host}");
@@ -189,7 +137,7 @@ fn nothing_outside_of_the_folder_is_served() {
             symlink(target.join(file), runs.join("two").join(file)).unwrap();
         }
     }
-    let server = Server::start(&runs);
+    let server = dashboard(&runs);
     for run in
         ["..", "../outside", "one/../../outside", "link", "/etc", "%2e%2e%2foutside", "..%2Foutside", "", ".", "one%00"]
     {
@@ -216,7 +164,7 @@ fn wrong_usage_is_refused_and_a_signal_ends_it() {
     let directory = directory();
     refused(&electra(directory.path(), &["dashboard", "nowhere"]), &["nowhere", "expected a folder of runs"]);
     make_run(&directory.path().join("one"), "finished", 4.0, 1);
-    let mut server = Server::start(directory.path());
+    let mut server = dashboard(directory.path());
     let port = server.address.rsplit(':').next().unwrap().to_owned();
     refused(&electra(directory.path(), &["dashboard", ".", "--port", &port]), &[&port, "expected a free port"]);
     #[cfg(unix)]
@@ -274,7 +222,7 @@ fn a_million_steps_are_shown_at_once() {
     assert!(bytes > 280_000_000, "{bytes} bytes");
     // The fastest of three, since whatever else this machine does may take one of them longer.
     let first = || {
-        let server = Server::start(directory.path());
+        let server = dashboard(directory.path());
         let begun = Instant::now();
         let parts = ["/", "/dashboard.css", "/dashboard.js", "/chart.js", "/api/runs", "/api/curves?run=long"];
         let payload: usize =
@@ -341,7 +289,7 @@ fn a_browser_shows_a_run_and_compares_it_with_another() {
         )
         .unwrap();
     }
-    let server = Server::start(&runs);
+    let server = dashboard(&runs);
     let Some(mut page) = Page::open(&format!("{}#run=trained", server.url())) else { return };
     page.wait_for("document.querySelectorAll('.chart').length > 8");
     assert!(pixels(&mut page, "mlm_loss") > 500);
@@ -350,7 +298,7 @@ fn a_browser_shows_a_run_and_compares_it_with_another() {
     let shown = "+document.querySelector('.chart tbody tr td:last-child').textContent";
     page.wait_for(&format!("Math.abs({shown} - {}) < 2e-4", last["mlm_loss"]));
     page.wait_for("document.querySelector('#checkpoints').textContent.includes('20')");
-    page.wait_for("document.querySelector('#samples .token.found')?.textContent.includes('<b>went</b>')");
+    page.wait_for("document.querySelector('#samples .tokens .found')?.textContent.includes('<b>went</b>')");
     page.wait_for("document.querySelector('#samples .tokens').textContent.includes('sat')");
 
     // A second run beside it, and what tells them apart.
@@ -407,7 +355,7 @@ fn a_browser_follows_a_run() {
     let lock = File::create(run.join("lock")).unwrap();
     lock.lock().unwrap();
     writeln!(&lock, "{}", std::process::id()).unwrap();
-    let server = Server::start(directory.path());
+    let server = dashboard(directory.path());
     let Some(mut page) = Page::open(&server.url()) else { return };
     page.wait_for("document.querySelector('.badge.running') && document.querySelectorAll('.chart').length >= 3");
     page.value("window.same = true");
@@ -429,8 +377,7 @@ fn a_browser_follows_a_run() {
     std::thread::sleep(Duration::from_millis(600));
     writeln!(metrics, "9753}}").unwrap();
     page.wait_for("document.querySelector('.chart .values').textContent.includes('0.9753')");
-    write!(metrics, "{}", json!({"step": 104, "split": "train", "loss": 2.0, "skipped_steps": 3})).unwrap();
-    writeln!(metrics).unwrap();
+    writeln!(metrics, "{}", json!({"step": 104, "split": "train", "loss": 2.0, "skipped_steps": 3})).unwrap();
     page.wait_for("document.querySelector('#happened').textContent.includes('3 steps were skipped')");
 
     // It is gone on with from step 50, as a run does it: a new file takes the place of the old one.

@@ -13,9 +13,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
+/// The browser's process, which ends with the test, however that ends.
+struct Browser(Child);
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
 /// A page in a browser of its own.
 pub struct Page {
-    browser: Child,
+    browser: Browser,
     _profile: tempfile::TempDir,
     socket: WebSocket<TcpStream>,
     session: Option<String>,
@@ -38,7 +48,7 @@ impl Page {
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
         command.args(["--remote-debugging-port=0", "--window-size=1280,1000"]);
         command.arg(format!("--user-data-dir={}", profile.path().display())).arg("about:blank");
-        let browser = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("chromium starts");
+        let browser = Browser(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("chromium starts"));
         let (port, path) = port(profile.path());
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("chromium listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
@@ -126,16 +136,14 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // Its children end with it only when it is asked.
+        // Asked, it takes its children along and leaves nothing in its profile.
         self.session = None;
         let close = json!({"id": u64::MAX >> 12, "method": "Browser.close"}).to_string();
         _ = self.socket.send(Message::text(close));
         let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(5) && matches!(self.browser.try_wait(), Ok(None)) {
+        while begun.elapsed() < Duration::from_secs(5) && matches!(self.browser.0.try_wait(), Ok(None)) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        _ = self.browser.kill();
-        _ = self.browser.wait();
     }
 }
 

@@ -7,6 +7,7 @@ pub mod chromium;
 pub mod http;
 pub mod keyword;
 pub mod program;
+pub mod server;
 #[cfg(unix)]
 pub mod tmux;
 #[cfg(feature = "remote")]

@@ -1,4 +1,5 @@
-// One chart: the curves of a metric for all chosen runs on a canvas, and their values as a table below.
+// One chart: the curves of a metric for all chosen runs on a canvas, and their values as a table below. Before it, how
+// elements are made and quantities are written.
 
 // A child of `parent`: `tag.class`, with text that stays text whatever it holds.
 export function add(parent, tag, text, ...names) {
@@ -24,6 +25,19 @@ export function number(value) {
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-3) return value.toExponential(2);
   return size >= 1000 ? Math.round(value).toLocaleString("en") : String(+value.toPrecision(size < 1 ? 4 : 5));
+}
+
+export function size(bytes) {
+  if (bytes === null || bytes === undefined) return "–";
+  const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(power ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
+}
+
+export function age(time) {
+  if (!time) return "–";
+  const seconds = Math.max(0, Date.now() / 1000 - time);
+  const unit = [[86400, "d"], [3600, "h"], [60, "min"]].find(([length]) => seconds >= length) ?? [1, "s"];
+  return `${Math.floor(seconds / unit[0])} ${unit[1]} ago`;
 }
 
 // Index of the step that is nearest; steps ascend.

@@ -1,6 +1,6 @@
 // The page: which runs are chosen, what is known of them, and how it is shown. Everything that comes from files is put
 // into the page as text, never as markup.
-import { Chart, add, colour, number } from "./chart.js";
+import { Chart, add, age, colour, number, size } from "./chart.js";
 
 const $ = (id) => document.getElementById(id);
 const query = (names, more = {}) =>
@@ -43,9 +43,6 @@ async function fetchDetails(name) {
   if (runs.has(name)) Object.assign(runs.get(name), { details, stamp: details.stamp });
 }
 
-// A run may vanish between any two requests.
-const settled = (work) => Promise.allSettled(work);
-
 async function choose(names) {
   chosen = names;
   for (const name of [...runs.keys()]) if (!names.includes(name)) runs.delete(name);
@@ -57,7 +54,8 @@ async function choose(names) {
   }
   history.replaceState(null, "", names.length ? `#${query(names)}` : location.pathname);
   showRuns();
-  await settled(fresh.flatMap((name) => [fetchCurves(name), fetchDetails(name)]));
+  // A run may vanish between any two requests.
+  await Promise.allSettled(fresh.flatMap((name) => [fetchCurves(name), fetchDetails(name)]));
   show();
   listen();
 }
@@ -105,7 +103,7 @@ async function news(source, { listing: table, runs: changed }) {
   if (again.length) {
     // Positions change, so the events begin anew with them.
     source.close();
-    await settled(again.map(fetchCurves));
+    await Promise.allSettled(again.map(fetchCurves));
     if (source === events) listen();
     show();
   }
@@ -151,19 +149,6 @@ function bar(to, value, most, label) {
   const progress = add(to, "progress");
   Object.assign(progress, { max: most || 1, value: Math.min(value, most || 1) });
   progress.setAttribute("aria-label", label);
-}
-
-function size(bytes) {
-  if (bytes === null || bytes === undefined) return "–";
-  const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
-}
-
-function age(time) {
-  if (!time) return "–";
-  const seconds = Math.max(0, Date.now() / 1000 - time);
-  const unit = [[86400, "d"], [3600, "h"], [60, "min"]].find(([length]) => seconds >= length) ?? [1, "s"];
-  return `${Math.floor(seconds / unit[0])} ${unit[1]} ago`;
 }
 
 const steps = (run) => run.steps ? `${number(run.step)} / ${number(run.steps)}` : `step ${number(run.step)}`;
@@ -308,8 +293,8 @@ function showSystem() {
 function showConfiguration(body, known) {
   const of = (name, key) => runs.get(name).details.config[key];
   const keys = [...new Set(known.flatMap((name) => Object.keys(runs.get(name).details.config)))];
-  const fill = (keys) => {
-    const rows = table(body, ["key", ...known]);
+  const fill = (to, keys) => {
+    const rows = table(to, ["key", ...known]);
     for (const key of keys) {
       const row = add(rows, "tr");
       add(row, "td", key, "mono");
@@ -318,12 +303,12 @@ function showConfiguration(body, known) {
   };
   if (known.length > 1) {
     const differing = keys.filter((key) => known.some((name) => of(name, key) !== of(known[0], key)));
-    differing.length ? fill(differing) : empty(body, "The chosen runs do not differ.");
+    differing.length ? fill(body, differing) : empty(body, "The chosen runs do not differ.");
   }
-  const details = add(null, "details");
-  add(details, "summary", `All ${keys.length} keys`);
-  const outer = body;
-  if (keys.length) { outer.append(details); body = details; fill(keys); } else empty(outer, "No configuration.");
+  if (!keys.length) return empty(body, "No configuration.");
+  const all = add(body, "details");
+  add(all, "summary", `All ${keys.length} keys`);
+  fill(all, keys);
 }
 
 // What became of a token: what it is, what the discriminator said, and a name for both.
