@@ -50,7 +50,11 @@ fn closed(markup: &str, void: &[&str]) {
 }
 
 fn figure(value: f64) -> String {
-    if value.abs() < 0.001 { format!("{value:.2e}") } else { format!("{value:.4}") }
+    match value.abs() {
+        0.0 => "0".into(),
+        ..0.001 => format!("{value:.2e}"),
+        _ => format!("{value:.4}"),
+    }
 }
 
 #[test]

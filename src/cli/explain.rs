@@ -64,6 +64,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.attention && !arguments.json && arguments.html.is_none() {
         return Err(Error::Usage("--attention is shown by --json and --html; expected one of them beside it".into()));
     }
+    // Clap does not ask for --evaluate where a text rules it out.
+    if arguments.limit.is_some() && arguments.evaluate.is_none() {
+        return Err(Error::Usage("--limit is for --evaluate; expected that beside it".into()));
+    }
     let explainer = Explainer::open(&arguments.model, &device::select(&arguments.device)?.device)?;
     let options = Options {
         token: arguments.token,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// What is asked of the model.
@@ -59,6 +60,9 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
+/// How long the first of a batch waits for as many as the last one had.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// What answers.
 pub(super) struct Models {
     pub model: Model,
@@ -75,11 +79,20 @@ impl Queue {
     pub fn new(models: Models, most: usize, figures: Arc<Figures>) -> Self {
         let (sender, mut receiver) = mpsc::unbounded_channel::<Job>();
         thread::spawn(move || {
-            let mut next = None;
+            let (mut next, mut crowd) = (None, 1);
             while let Some(first) = next.take().or_else(|| receiver.blocking_recv()) {
                 let mut inputs = first.question.len();
                 let mut jobs = vec![first];
-                while let Ok(job) = receiver.try_recv() {
+                let begun = Instant::now();
+                while inputs < most {
+                    let Ok(job) = receiver.try_recv() else {
+                        // Those who were answered together are about to ask again.
+                        if jobs.len() >= crowd || begun.elapsed() > GATHER {
+                            break;
+                        }
+                        thread::sleep(GATHER / 10);
+                        continue;
+                    };
                     inputs += job.question.len();
                     if inputs > most {
                         next = Some(job);
@@ -87,6 +100,7 @@ impl Queue {
                     }
                     jobs.push(job);
                 }
+                crowd = jobs.len();
                 // Whoever has gone away needs no answer.
                 jobs.retain(|job| !job.answer.is_closed());
                 compute(&models, jobs, &figures);
