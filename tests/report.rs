@@ -49,6 +49,7 @@ fn closed(markup: &str, void: &[&str]) {
     assert!(open.is_empty(), "{open:?}");
 }
 
+/// A value as the page shows it.
 fn figure(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
@@ -170,7 +171,8 @@ fn a_fine_tuning_run_is_reported_too() {
     // The command that the page has for repeating the run repeats it.
     let command = page.split("# repeat it\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let unescaped = command.replace("&#39;", "'").replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">");
-    let script = unescaped.replacen("electra ", &format!("{} ", env!("CARGO_BIN_EXE_electra")), 1);
+    let program = format!("{} finetune --device {CPU} ", env!("CARGO_BIN_EXE_electra"));
+    let script = unescaped.replacen("electra finetune ", &program, 1);
     if cfg!(unix) {
         let output = std::process::Command::new("sh").current_dir(at).args(["-c", &script]).output().unwrap();
         succeeds(&output);
