@@ -5,12 +5,12 @@
 mod common;
 
 use common::backends::CPU;
-use common::http::{Answer, Client, Served};
 use common::program::{directory, electra, pretrain, read, refused, succeeds, text};
+use common::server::{Answer, Client, Server};
 use electra_burn::data::{Purpose, Rng};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -52,9 +52,14 @@ fn models() -> &'static Path {
     made.path()
 }
 
-fn serve(task: &str, more: &[&str]) -> Served {
-    let model = format!("{task}/model");
-    Served::start(models(), &[&["serve", "--device", CPU, "--model", &model], more].concat())
+fn serve(task: &str, more: &[&str]) -> Server {
+    serve_at(&models().join(task).join("model"), CPU, more)
+}
+
+fn serve_at(model: &Path, device: &str, more: &[&str]) -> Server {
+    let fixed = ["--device".as_ref(), device.as_ref(), "--model".as_ref(), model.as_os_str()];
+    let more = more.iter().map(|argument| argument.as_ref());
+    Server::start("serve", &fixed.into_iter().chain(more).collect::<Vec<_>>())
 }
 
 fn predict(client: &mut Client, body: &Value) -> Answer {
@@ -345,7 +350,8 @@ fn what_cannot_be_served_is_refused() {
 #[test]
 #[ignore = "it measures"]
 fn throughput() {
-    let model = std::env::var("ELECTRA_MODEL").unwrap_or_else(|_| "classification/model".into());
+    let model = std::env::var("ELECTRA_MODEL");
+    let model = model.map_or_else(|_| models().join("classification/model"), PathBuf::from);
     let texts: Vec<String> = match std::env::var("ELECTRA_TEXTS") {
         Ok(path) => read(path).lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
         Err(_) => (0..1000).map(sentence).collect(),
@@ -353,8 +359,7 @@ fn throughput() {
     let device = std::env::var("ELECTRA_DEVICE").unwrap_or_else(|_| CPU.into());
     for round in 0..3 {
         for batch in ["1", "64"] {
-            let arguments = ["serve", "--device", &device, "--model", &model, "--max-batch", batch];
-            let server = Served::start(models(), &arguments);
+            let server = serve_at(&model, &device, &["--max-batch", batch]);
             let next = AtomicUsize::new(0);
             let requests = 2000;
             let begun = Instant::now();

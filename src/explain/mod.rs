@@ -23,11 +23,12 @@ pub use tokens::{Place, Run, Token};
 
 use crate::data::HostRows;
 use crate::error::{Error, Result};
-use crate::tasks::{HostBatch, Input, Kind};
+use crate::tasks::{HostBatch, Input, Kind, Predictor};
 use burn::tensor::Device;
 use output::Output;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 use subject::Subject;
 
 /// What the path of integrated gradients begins at: this token between `[CLS]` and `[SEP]`.
@@ -131,6 +132,11 @@ impl Explainer {
     /// [`Error::Input`] for a file that is missing or damaged, and for another kind of model.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
         Ok(Self { subject: Subject::open(directory, &device.clone().autodiff())? })
+    }
+
+    /// Asks `predictor`, which must have been opened on a device that records gradients (`Device::autodiff`).
+    pub fn of(predictor: Arc<Predictor>) -> Self {
+        Self { subject: Subject::Task(predictor) }
     }
 
     /// The task that the model was fine-tuned for; absent for a discriminator.

@@ -5,16 +5,17 @@ use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::{Electra, ElectraForPreTraining};
-use crate::tasks::{Feature, Input, Kind, Predictor, Recommender, TaskBatch, logits_of};
+use crate::tasks::{Feature, Input, Kind, Predictor, Recommender, TaskBatch, outputs_of};
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A network with what is needed to feed it, on a device that records gradients; its weights ask for none.
 pub(super) enum Subject {
     Discriminator(Box<Discriminator>),
-    Task(Box<Predictor>),
+    Task(Arc<Predictor>),
 }
 
 /// A discriminator with its pretraining head.
@@ -32,7 +33,7 @@ impl Subject {
             return Err(Error::input(directory, message));
         }
         if Predictor::is_at(directory)? {
-            return Ok(Self::Task(Box::new(Predictor::open(directory, device)?)));
+            return Ok(Self::Task(Arc::new(Predictor::open(directory, device)?)));
         }
         // Dropout works wherever a device records gradients.
         let config = hub::read_config(directory)?.without_dropout();
@@ -100,7 +101,7 @@ impl Subject {
 
     /// The logits of each of `features`.
     pub fn logits_of(&self, features: &[Feature]) -> Result<Vec<Vec<f32>>> {
-        logits_of(features, self.tokenizer().special().pad, self.device(), |batch| self.logits(batch))
+        outputs_of(features, self.tokenizer().special().pad, self.device(), |batch| self.logits(batch))
     }
 
     /// The word embeddings of a feature, `[tokens, embedding_size]`.

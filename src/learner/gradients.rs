@@ -30,16 +30,12 @@ pub fn clip_to_norm<M: Module>(module: &M, grads: GradientsParams, max_norm: f64
 /// [`clip_to_norm`] of gradients that are `scale` times too large, which comes to an end here.
 pub(super) fn clip<M: Module>(module: &M, mut grads: GradientsParams, max_norm: f64, scale: f64) -> Clipped {
     let shrink = (1.0 / (scale * scale)) as f32;
-    let mut sum = SquareSum { grads: &grads, shrink, sum: None, path: Vec::new(), squares: Vec::new() };
-    module.visit(&mut sum);
-    let squares = sum.squares;
-    let norm = match sum.sum {
-        Some(sum) => sum.sqrt(),
-        None => {
-            let norm = Tensor::zeros([1], &module.devices()[0].clone().inner());
-            return Clipped { grads, norm, squares };
-        }
+    let squares = square_sums(module, Some(&grads), shrink);
+    let Some(sum) = squares.iter().map(|(_, square)| square.clone()).reduce(|sum, square| sum + square) else {
+        let norm = Tensor::zeros([1], &module.devices()[0].clone().inner());
+        return Clipped { grads, norm, squares };
     };
+    let norm = sum.sqrt();
     let factor = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0).mul_scalar(1.0 / scale);
     // Where the factor can be looked at for nothing, a pass over all gradients is saved if it is 1.
     let is_one = computes_on_host(&norm.device()) && factor.to_data().iter::<f32>().all(|factor| factor == 1.0);
@@ -57,9 +53,7 @@ pub(super) fn poison<M: Module>(module: &M, grads: &mut GradientsParams) {
 
 /// The squared norm of each parameter of `module`, which is without autodiff.
 pub(super) fn weight_squares<M: Module>(module: &M) -> Squares {
-    let mut weights = Weights { path: Vec::new(), squares: Vec::new() };
-    module.visit(&mut weights);
-    weights.squares
+    square_sums(module, None, 1.0)
 }
 
 /// The norms from the squared norms by parameter, those of a layer or a head together.
@@ -83,44 +77,32 @@ pub(super) fn norms_by_block(squares: Squares) -> Result<BTreeMap<String, f64>, 
     Ok(sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect())
 }
 
-struct Weights {
-    path: Vec<String>,
-    squares: Squares,
-}
-
-impl ModuleVisitor for Weights {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.squares.push((self.path.join("."), square_sum(&param.val())));
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
-    }
-}
-
-struct SquareSum<'a> {
-    grads: &'a GradientsParams,
+/// Takes squared norms, of gradients or else of the weights themselves.
+struct SquareSums<'a> {
+    grads: Option<&'a GradientsParams>,
     /// What squares are multiplied by.
     shrink: f32,
-    sum: Option<Tensor<1>>,
     path: Vec<String>,
     squares: Squares,
 }
 
-impl ModuleVisitor for SquareSum<'_> {
+/// The squared norm of each gradient of `module` in `grads`, times `shrink`; of each parameter without gradients.
+fn square_sums<M: Module>(module: &M, grads: Option<&GradientsParams>, shrink: f32) -> Squares {
+    let mut sums = SquareSums { grads, shrink, path: Vec::new(), squares: Vec::new() };
+    module.visit(&mut sums);
+    sums.squares
+}
+
+impl ModuleVisitor for SquareSums<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = self.grads.get::<D>(param.id) {
-            let square = square_sum(&grad);
+        let values = match self.grads {
+            Some(grads) => grads.get::<D>(param.id),
+            None => Some(param.val()),
+        };
+        if let Some(values) = values {
+            let square = square_sum(&values);
             let square = if self.shrink == 1.0 { square } else { square * self.shrink };
-            self.squares.push((self.path.join("."), square.clone()));
-            self.sum = Some(match self.sum.take() {
-                Some(sum) => sum + square,
-                None => square,
-            });
+            self.squares.push((self.path.join("."), square));
         }
     }
 

@@ -2,33 +2,12 @@
 
 use super::file_name;
 use super::html::escape;
-use serde::Deserialize;
+use crate::learner::Sample;
 use std::fmt::Write;
 use std::path::Path;
 
 /// Samples that are shown, from the first validation to the last.
 const SHOWN: usize = 4;
-
-/// Above it the discriminator calls a token replaced.
-const THRESHOLD: f64 = 0.5;
-
-/// A line of the file.
-#[derive(Deserialize)]
-struct Sample {
-    step: usize,
-    tokens: Vec<Token>,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    /// What the discriminator saw.
-    token: String,
-    /// What the text has, where the generator replaced it.
-    #[serde(default)]
-    original: Option<String>,
-    /// That it was replaced, says the discriminator.
-    probability: f64,
-}
 
 /// The samples of a run that are shown.
 #[derive(Default)]
@@ -58,47 +37,45 @@ impl Samples {
 
     /// The samples in HTML, escaped.
     pub fn html(&self) -> String {
-        self.0.iter().map(Sample::html).collect()
+        self.0.iter().map(html).collect()
     }
 }
 
-impl Sample {
-    fn html(&self) -> String {
-        let (mut text, mut replaced, mut found, mut wrong) = (String::new(), 0, 0, 0);
-        for (at, token) in self.tokens.iter().enumerate() {
-            let called = token.probability > THRESHOLD;
-            // A piece of a word goes on with the word before it.
-            let (seen, joined) = match token.token.strip_prefix("##") {
-                Some(piece) if at > 0 => (piece, true),
-                _ => (token.token.as_str(), false),
-            };
-            if at > 0 && !joined {
-                text.push(' ');
-            }
-            let share = (token.probability.clamp(0.0, 1.0) * 0.6 * 100.0).round() / 100.0;
-            let title = format!("{:.0} % replaced", 100.0 * token.probability.clamp(0.0, 1.0));
-            let shown = escape(seen);
-            // Writing to a string cannot fail.
-            _ = match &token.original {
-                Some(original) => {
-                    replaced += 1;
-                    found += usize::from(called);
-                    let original = escape(original.strip_prefix("##").unwrap_or(original));
-                    write!(text, "<del>{original}</del><ins title=\"{title}\" style=\"--p:{share}\">{shown}</ins>")
-                }
-                None => {
-                    wrong += usize::from(called);
-                    write!(text, "<span title=\"{title}\" style=\"--p:{share}\">{shown}</span>")
-                }
-            };
+fn html(sample: &Sample) -> String {
+    let (mut text, mut replaced, mut found, mut wrong) = (String::new(), 0, 0, 0);
+    for (at, token) in sample.tokens.iter().enumerate() {
+        let called = token.is_accused();
+        // A piece of a word goes on with the word before it.
+        let (seen, joined) = match token.token.strip_prefix("##") {
+            Some(piece) if at > 0 => (piece, true),
+            _ => (token.token.as_str(), false),
+        };
+        if at > 0 && !joined {
+            text.push(' ');
         }
-        format!(
-            "<div class=\"sample\"><h3>Step {}</h3><p class=\"tokens\">{text}</p>\
-             <p class=\"note\">{found} of {replaced} replaced tokens found, {wrong} of {} others suspected</p></div>\n",
-            super::html::count(self.step),
-            self.tokens.len() - replaced
-        )
+        let share = (token.probability.clamp(0.0, 1.0) * 0.6 * 100.0).round() / 100.0;
+        let title = format!("{:.0} % replaced", 100.0 * token.probability.clamp(0.0, 1.0));
+        let shown = escape(seen);
+        // Writing to a string cannot fail.
+        _ = match &token.original {
+            Some(original) => {
+                replaced += 1;
+                found += usize::from(called);
+                let original = escape(original.strip_prefix("##").unwrap_or(original));
+                write!(text, "<del>{original}</del><ins title=\"{title}\" style=\"--p:{share}\">{shown}</ins>")
+            }
+            None => {
+                wrong += usize::from(called);
+                write!(text, "<span title=\"{title}\" style=\"--p:{share}\">{shown}</span>")
+            }
+        };
     }
+    format!(
+        "<div class=\"sample\"><h3>Step {}</h3><p class=\"tokens\">{text}</p>\
+             <p class=\"note\">{found} of {replaced} replaced tokens found, {wrong} of {} others suspected</p></div>\n",
+        super::html::count(sample.step),
+        sample.tokens.len() - replaced
+    )
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod routes;
 use crate::error::Result;
 use crate::explain::Explainer;
 use crate::http::{Bounds, Server};
-use crate::tasks::{Kind, Model};
+use crate::tasks::{Kind, Model, Recommender};
 use burn::tensor::Device;
 use queue::Models;
 use std::path::Path;
@@ -57,9 +57,11 @@ impl Served {
     /// # Errors
     /// Those of [`Model::open`].
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
-        let model = Model::open(directory, device)?;
-        let explainer = match model {
-            Model::Task(_) => Some(Explainer::open(directory, device)?),
+        // Reasons need gradients. Nothing else asks for them, and a recommender has no reasons.
+        let device = if Recommender::is_at(directory) { device.clone() } else { device.clone().autodiff() };
+        let model = Model::open(directory, &device)?;
+        let explainer = match &model {
+            Model::Task(predictor) => Some(Explainer::of(predictor.clone())),
             Model::Recommender(_) => None,
         };
         Ok(Self(Models { model, explainer }))

@@ -66,7 +66,7 @@ const GATHER: Duration = Duration::from_millis(1);
 /// What answers.
 pub(super) struct Models {
     pub model: Model,
-    /// The same model with gradients; a recommender has no reasons.
+    /// Asks the same model for reasons; a recommender has none.
     pub explainer: Option<Explainer>,
 }
 

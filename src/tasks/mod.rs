@@ -39,7 +39,7 @@ pub use loader::{TaskSteps, TaskValidLoader};
 pub use model::Model;
 pub use network::{Finetuner, Head, Loss, Network};
 pub use order::{batches_by_length, training_batches};
-pub use predictor::{Predictor, logits_of};
+pub use predictor::{Predictor, outputs_of};
 pub use question_answering::QuestionAnswering;
 pub use ranking::RankingTask;
 pub use recommendation::{Recommender, Suggestion};

@@ -8,11 +8,12 @@ use crate::error::Result;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A loaded model of any task.
 pub enum Model {
     /// An encoder with a head.
-    Task(Box<Predictor>),
+    Task(Arc<Predictor>),
     /// A pair.
     Recommender(Box<Recommender>),
 }
@@ -25,7 +26,7 @@ impl Model {
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
         Ok(match Recommender::is_at(directory) {
             true => Self::Recommender(Box::new(Recommender::open(directory, device)?)),
-            false => Self::Task(Box::new(Predictor::open(directory, device)?)),
+            false => Self::Task(Arc::new(Predictor::open(directory, device)?)),
         })
     }
 

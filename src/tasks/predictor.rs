@@ -150,7 +150,7 @@ impl Predictor {
     pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Prediction>> {
         let features = self.features(inputs)?;
         let pad = self.tokenizer.special().pad;
-        let logits = logits_of(&features, pad, &self.device, |batch| self.network.logits(batch))?;
+        let logits = outputs_of(&features, pad, &self.device, |batch| self.network.logits(batch))?;
         let logits: Vec<&[f32]> = logits.iter().map(Vec::as_slice).collect();
         let inputs: Vec<&Input> = inputs.iter().collect();
         Ok(decode_all(&self.task, &inputs, &features, &logits))
@@ -165,27 +165,18 @@ impl Predictor {
         let of =
             |(number, text): (usize, &String)| Feature::of_texts(&self.tokenizer, text, None, self.max_length, number);
         let features: Vec<Feature> = texts.par_iter().enumerate().map(of).collect::<Result<_>>()?;
-        let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
-        let mut embeddings = vec![Vec::new(); texts.len()];
-        for numbers in batches_by_length(&lengths, BATCH) {
-            let batch = HostBatch::new(&features, &numbers, self.tokenizer.special().pad).to_device(&self.device);
-            let mask = batch.inputs.attention_mask.clone();
-            let hidden = self.network.electra().forward(batch.inputs);
-            let [rows, seq, width] = hidden.dims();
-            let means = match mask {
+        let pad = self.tokenizer.special().pad;
+        outputs_of(&features, pad, &self.device, |batch| {
+            let hidden = self.network.electra().forward(batch.inputs.clone());
+            let means = match &batch.inputs.attention_mask {
                 None => hidden.mean_dim(1),
                 Some(mask) => {
-                    let mask = mask.reshape([rows, seq, 1]);
+                    let mask = mask.clone().unsqueeze_dim::<3>(2);
                     (hidden * mask.clone()).sum_dim(1) / mask.sum_dim(1)
                 }
             };
-            let read = means.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
-            let mut values = read.iter::<f32>();
-            for (text, _) in batch.rows {
-                embeddings[text] = values.by_ref().take(width).collect();
-            }
-        }
-        Ok(embeddings)
+            means.squeeze_dim(1)
+        })
     }
 
     /// The metrics of the model on `examples`, and its predictions.
@@ -211,19 +202,19 @@ impl Predictor {
     }
 }
 
-/// The logits of each of `features`, in their order, by a network that gives `[lines, width]` for a batch; rows are padded
-/// with `pad`, so that what a network says about every position is as long as the longest row of its batch.
+/// What `network` gives for each of `features`, in their order, where it gives `[lines, width]` for a batch; rows are padded
+/// with `pad`, so that what it says about every position is as long as the longest row of its batch.
 ///
 /// # Errors
 /// The device's.
-pub fn logits_of(
+pub fn outputs_of(
     features: &[Feature],
     pad: u32,
     device: &Device,
     network: impl Fn(&TaskBatch) -> Tensor<2>,
 ) -> Result<Vec<Vec<f32>>> {
     let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
-    let mut logits: Vec<Vec<f32>> = vec![Vec::new(); features.len()];
+    let mut outputs: Vec<Vec<f32>> = vec![Vec::new(); features.len()];
     for numbers in batches_by_length(&lengths, BATCH) {
         let batch = HostBatch::new(features, &numbers, pad).to_device(device);
         let of_batch = network(&batch);
@@ -231,10 +222,10 @@ pub fn logits_of(
         let read = of_batch.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
         let mut values = read.iter::<f32>();
         for (feature, lines) in batch.rows {
-            logits[feature] = values.by_ref().take(lines * width).collect();
+            outputs[feature] = values.by_ref().take(lines * width).collect();
         }
     }
-    Ok(logits)
+    Ok(outputs)
 }
 
 /// What the network says about each of `inputs`, whose features lie in their order, with their logits.

@@ -4,7 +4,6 @@
 
 pub mod backends;
 pub mod chromium;
-pub mod http;
 pub mod keyword;
 pub mod program;
 pub mod server;
@@ -15,7 +14,7 @@ pub mod worker;
 
 use burn::tensor::Device;
 use electra_burn::Config;
-use electra_burn::config::{Source, load};
+use electra_burn::config::{ModelConfig, Source, load};
 use electra_burn::data::{HostBatch, Masking, Purpose, Rng, Row};
 
 /// A pair small enough for tests: 40 words, two layers.
@@ -60,4 +59,15 @@ pub fn random_batch(rows: usize, seq: usize, padded: bool) -> HostBatch {
 /// The device `name` stands for.
 pub fn device(name: &str) -> Device {
     electra_burn::device::select(name).expect("the device is compiled in").device
+}
+
+/// A model without dropout whose weights are so large that its outputs are far from linear.
+pub fn small_model() -> ModelConfig {
+    let mut model = small_config().model.without_dropout();
+    model.initializer_range = 0.3;
+    model
+}
+
+pub fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
+    assert!((found - expected).abs() <= tolerance, "{what}: {found}, expected {expected}");
 }
