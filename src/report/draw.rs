@@ -18,6 +18,9 @@ const FONT: &str = "sans-serif";
 const TEXT: u32 = 32;
 const HEADING: u32 = 38;
 
+/// A curve of more points is thin, so that its peaks can be told apart.
+const CROWDED: usize = 300;
+
 /// Colours that the report's style sheet replaces in the dark, by these very values.
 const INK: RGBColor = RGBColor(0x24, 0x29, 0x2F);
 const FAINT: RGBColor = RGBColor(0x6E, 0x77, 0x81);
@@ -131,7 +134,8 @@ fn draw_body<B: DrawingBackend>(area: &DrawingArea<B, Shift>, chart: &Chart) -> 
         if let [point] = points[..] {
             context.draw_series([Circle::new(point, 7, stroke(line.hue).filled())])?;
         } else {
-            context.draw_series(LineSeries::new(points, stroke(line.hue).stroke_width(4)))?;
+            let width = if points.len() > CROWDED { 2 } else { 4 };
+            context.draw_series(LineSeries::new(points, stroke(line.hue).stroke_width(width)))?;
         }
     }
     Ok(())
@@ -168,7 +172,8 @@ fn tick(value: f64, span: f64) -> String {
         return "0".into();
     }
     match size {
-        ..0.001 => format!("{value:.1e}"),
+        // All ticks of an axis of such small numbers, so that they look alike.
+        ..0.01 if step < 0.001 => format!("{value:.1e}"),
         1e6.. => format!("{}M", decimals(value / 1e6, step / 1e6)),
         10_000.0.. => format!("{}k", decimals(value / 1e3, step / 1e3)),
         _ => decimals(value, step),

@@ -81,14 +81,12 @@ fn warnings(run: &RunReport) -> String {
     }
     let metrics = &run.metrics;
     if metrics.skipped_steps > 0 {
-        let (steps, last) = (metrics.skipped_steps, count(metrics.last_skipped));
-        lines.push(format!(
-            "{steps} steps were skipped, since loss or gradients were not finite; the last before step {last}."
-        ));
+        let (steps, last) = (several(metrics.skipped_steps, "step was", "steps were"), count(metrics.last_skipped));
+        lines.push(format!("{steps} skipped, since loss or gradients were not finite; the last before step {last}."));
     }
     if metrics.loss_spikes > 0 {
-        let (spikes, last) = (metrics.loss_spikes, count(metrics.last_spike));
-        lines.push(format!("The loss jumped {spikes} times; the last time before step {last}."));
+        let (spikes, last) = (several(metrics.loss_spikes, "time", "times"), count(metrics.last_spike));
+        lines.push(format!("The loss jumped {spikes}, the last time before step {last}."));
     }
     if let (Some(loss), Some(entropy)) = (metrics.last("disc_loss"), metrics.last("disc_entropy"))
         && metrics.step > 0
@@ -106,6 +104,11 @@ fn warnings(run: &RunReport) -> String {
     }
     let lines: String = lines.into_iter().map(|line| format!("<li>{}</li>\n", escape(line))).collect();
     format!("<ul class=\"warnings\">\n{lines}</ul>\n")
+}
+
+/// A number with the word that goes with it.
+fn several(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number as usize), if number == 1 { one } else { many })
 }
 
 /// A few numbers in large type.
