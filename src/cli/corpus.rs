@@ -1,5 +1,6 @@
 //! `electra corpus`
 
+use super::progress::Working;
 use super::reading::{Bar, Reading};
 use electra_burn::corpus::read::{Corpus, ReadOptions};
 use electra_burn::corpus::{self, BuildOptions, Inspection};
@@ -70,7 +71,9 @@ pub fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Build(arguments) => build(arguments)?,
         Command::Inspect(arguments) => {
+            let working = Working::on("verifying the store");
             let inspection = corpus::inspect(&arguments.store, arguments.top, arguments.samples)?;
+            drop(working);
             if arguments.json {
                 say!("{}", serde_json::json!(inspection));
             } else {

@@ -1,6 +1,7 @@
 //! `electra explain`
 
 use super::inputs::{by_line, is_labelled_format, parse};
+use super::progress::Working;
 use electra_burn::explain::{Baseline, Curve, Explainer, Explanation, Faithfulness, Options, Token, page};
 use electra_burn::tasks::Input;
 use electra_burn::{Error, Result, device};
@@ -92,13 +93,16 @@ fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> R
         }
     };
     let mut explanations = Vec::new();
+    let working = Working::through(inputs.len(), "texts");
     for (number, input) in (1..).zip(&inputs) {
         let found = explainer.explain(input, options).map_err(|error| match error {
             Error::Usage(message) if inputs.len() > 1 => Error::Usage(format!("text {number}: {message}")),
             other => other,
         })?;
         explanations.extend(found);
+        working.add(1);
     }
+    drop(working);
     if explanations.is_empty() {
         return Err(Error::Usage("there is no text to explain".into()));
     }
@@ -200,7 +204,9 @@ fn plain(text: &str) -> String {
 
 fn evaluate(arguments: &Arguments, explainer: &Explainer, path: &Path, options: &Options) -> Result<ExitCode> {
     let inputs = read(explainer, path, arguments.limit.map_or(usize::MAX, NonZeroUsize::get))?;
+    let working = Working::on("taking tokens away and putting them back");
     let found = explainer.faithfulness(&inputs, options)?;
+    drop(working);
     if arguments.json {
         let json = serde_json::to_value(&found).map_err(|error| Error::Training(error.to_string()))?;
         say!("{json}");

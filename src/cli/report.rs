@@ -1,5 +1,6 @@
 //! `electra report`
 
+use super::progress::Working;
 use electra_burn::Result;
 use electra_burn::report::RunReport;
 use std::path::PathBuf;
@@ -23,7 +24,9 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let working = Working::on("reading the run");
     let report = RunReport::read(&arguments.run)?;
+    drop(working);
     let output = arguments.output.clone().unwrap_or_else(|| arguments.run.join("report.html"));
     report.write(&output)?;
     report.problems().iter().for_each(|problem| eprintln!("warning: {problem}"));
