@@ -11,6 +11,7 @@
 pub mod bench;
 pub mod config;
 pub mod corpus;
+mod curve;
 pub mod data;
 pub mod device;
 pub mod error;

@@ -5,6 +5,7 @@ use std::path::Path;
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
 const LAYERS: &[&str] = &[
     "error",
+    "curve",
     "files",
     "http",
     "metrics",

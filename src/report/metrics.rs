@@ -94,7 +94,7 @@ impl Metrics {
                 "tokens_per_second" => self.speeds.push(value as f32),
                 _ => {}
             }
-            self.series.entry((name, split.clone())).or_default().add((step as f64, value));
+            self.series.entry((name, split.clone())).or_default().add(step, value);
         }
         Ok(())
     }

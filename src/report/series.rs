@@ -1,70 +1,44 @@
-//! A curve that stays small however many points it is given, and loses no peak.
+//! A curve of a report, and what is asked of all of its points.
 
-/// Step and value.
+use crate::curve::{self, Curve};
+
+/// Step and value, to be drawn.
 pub(super) type Point = (f64, f64);
 
-/// Most buckets of a curve; each has two points.
-const BUCKETS: usize = 512;
-
-/// A curve: of every so many points in a row the smallest and the largest, and what is asked of all of them.
+/// A curve that stays small however many values it is given, and loses no peak.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Series {
-    /// Smallest and largest value.
-    buckets: Vec<(Point, Point)>,
-    /// Points that a bucket stands for; 0 before the first one.
-    width: usize,
-    /// Points in the last bucket.
-    filled: usize,
-    ends: Option<(Point, Point)>,
-    extremes: Option<(Point, Point)>,
+    curve: Curve,
+    ends: Option<(curve::Point, curve::Point)>,
 }
 
 impl Series {
-    /// Adds a point; those that cannot be drawn are left out.
-    pub fn add(&mut self, point: Point) {
-        if !point.0.is_finite() || !point.1.is_finite() {
-            return;
+    /// Adds a value; one that cannot be drawn is left out.
+    pub fn add(&mut self, step: u64, value: f64) {
+        if value.is_finite() {
+            self.curve.add(step, value);
+            let point = (step, value);
+            self.ends = Some((self.ends.map_or(point, |(first, _)| first), point));
         }
-        self.ends = Some((self.ends.map_or(point, |(first, _)| first), point));
-        self.extremes = Some(self.extremes.map_or((point, point), |of| widened(of, (point, point))));
-        self.width = self.width.max(1);
-        match self.buckets.last_mut().filter(|_| self.filled < self.width) {
-            Some(last) => *last = widened(*last, (point, point)),
-            None => {
-                if self.buckets.len() == BUCKETS {
-                    self.buckets = self.buckets.chunks(2).map(|pair| widened(pair[0], pair[pair.len() - 1])).collect();
-                    self.width *= 2;
-                }
-                self.buckets.push((point, point));
-                self.filled = 0;
-            }
-        }
-        self.filled += 1;
     }
 
-    /// First and last point.
-    pub fn ends(&self) -> Option<(Point, Point)> {
+    /// First and last value with their steps.
+    pub fn ends(&self) -> Option<(curve::Point, curve::Point)> {
         self.ends
     }
 
-    /// The first of the smallest and of the largest points.
-    pub fn extremes(&self) -> Option<(Point, Point)> {
-        self.extremes
+    /// The first of the smallest and of the largest values with their steps.
+    pub fn extremes(&self) -> Option<(curve::Point, curve::Point)> {
+        let points = self.curve.points();
+        let least = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+        // Of equal ones the first, where `max_by` has the last.
+        least.zip(points.iter().copied().min_by(|a, b| b.1.total_cmp(&a.1)))
     }
 
     /// The points to draw, by step.
     pub fn points(&self) -> Vec<Point> {
-        let mut points: Vec<Point> = self.buckets.iter().flat_map(|&(least, most)| [least, most]).collect();
-        points.extend(self.ends.iter().flat_map(|&(first, last)| [first, last]));
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        points.dedup();
-        points
+        self.curve.points().into_iter().map(|(step, value)| (step as f64, value)).collect()
     }
-}
-
-/// Smallest and largest of both.
-fn widened(one: (Point, Point), other: (Point, Point)) -> (Point, Point) {
-    (if other.0.1 < one.0.1 { other.0 } else { one.0 }, if other.1.1 > one.1.1 { other.1 } else { one.1 })
 }
 
 #[cfg(test)]
@@ -74,26 +48,28 @@ mod tests {
     #[test]
     fn few_points_stay_as_they_are() {
         let mut series = Series::default();
-        assert_eq!((series.points(), series.ends()), (vec![], None));
-        let points = [(1.0, 3.0), (2.0, 1.0), (3.0, 2.0)];
-        points.into_iter().chain([(4.0, f64::NAN)]).for_each(|point| series.add(point));
-        assert_eq!(series.points(), points);
-        assert_eq!(series.ends(), Some((points[0], points[2])));
-        assert_eq!(series.extremes(), Some((points[1], points[0])));
+        assert_eq!((series.points(), series.ends(), series.extremes()), (vec![], None, None));
+        for (step, value) in [(1, 3.0), (2, 1.0), (3, 2.0), (4, f64::NAN)] {
+            series.add(step, value);
+        }
+        assert_eq!(series.points(), [(1.0, 3.0), (2.0, 1.0), (3.0, 2.0)]);
+        assert_eq!(series.ends(), Some(((1, 3.0), (3, 2.0))));
+        assert_eq!(series.extremes(), Some(((2, 1.0), (1, 3.0))));
     }
 
     #[test]
     fn a_million_points_become_a_thousand_with_every_peak() {
         let mut series = Series::default();
-        let value = |step: usize| match step {
-            777_777 => 50.0,
+        let value = |step: u64| match step {
+            777_777 | 888_888 => 50.0,
             123_456 => -50.0,
             step => (step as f64 / 1e5).sin(),
         };
-        (0..1_000_000).for_each(|step| series.add((step as f64, value(step))));
+        (0..1_000_000).for_each(|step| series.add(step, value(step)));
         let points = series.points();
-        assert!((512..=2 * BUCKETS + 2).contains(&points.len()), "{}", points.len());
+        assert!((512..=2050).contains(&points.len()), "{}", points.len());
         assert!(points.contains(&(777_777.0, 50.0)) && points.contains(&(123_456.0, -50.0)));
+        assert_eq!(series.extremes(), Some(((123_456, -50.0), (777_777, 50.0))), "the first of equal ones");
         assert_eq!((points[0].0, points[points.len() - 1].0), (0.0, 999_999.0));
         assert!(points.is_sorted_by(|a, b| a.0 <= b.0));
     }

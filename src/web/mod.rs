@@ -2,7 +2,6 @@
 //!
 //! Everything lies in the binary: pages ask for nothing from elsewhere, and their Content-Security-Policy says so.
 
-mod curve;
 mod dashboard;
 mod details;
 mod events;

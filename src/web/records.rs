@@ -1,6 +1,6 @@
 //! Lines of `metrics.jsonl`, whatever was trained: every number is a metric. What is not a record is counted and left out.
 
-use super::curve::Curve;
+use crate::curve::Curve;
 use crate::objective::is_at_base_rate;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
