@@ -1,6 +1,6 @@
 //! Where the time of a step goes.
 
-use super::{BenchOptions, Stream, median};
+use super::{Stream, median};
 use crate::config::Config;
 use crate::data::{Batch, Samples};
 use crate::kernels::begin_dropout;
@@ -53,11 +53,11 @@ impl Breakdown {
         stream: &Stream,
         config: &Config,
         device: &Device,
-        options: &BenchOptions,
+        first: usize,
+        steps: usize,
     ) -> Result<Self, ExecutionError> {
-        let first = options.warmup + options.steps;
         let mut times: [Vec<f64>; 7] = Default::default();
-        for step in first..first + STEPS.min(options.steps) {
+        for step in first..first + STEPS.min(steps) {
             let mut clock = Clock { device, started: Instant::now(), error: None };
             let input = stream.step(step, device);
             times[0].push(clock.lap());
@@ -102,8 +102,8 @@ fn generator(model: &Pretrainer, batch: &Batch, config: &Config, clock: &mut Clo
     [&given, &given, &batch.samples].map(|samples| {
         clock.lap();
         let inputs = Inputs::new(batch.masked_ids.clone(), batch.attention_mask.clone());
-        let temperature = config.objective.temperature;
-        let words = model.pair.generate(inputs, batch.picked.clone(), targets.clone(), samples, temperature);
+        let picked = batch.picked.clone();
+        let words = model.pair.generate(inputs, picked, None, targets.clone(), samples, &config.objective);
         let seconds = clock.lap();
         drop(words);
         seconds

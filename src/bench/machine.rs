@@ -1,30 +1,114 @@
 //! What the machine can do, and what the process has used of it.
 
-use burn::tensor::{Device, Distribution, ExecutionError, Tensor};
+use crate::config::Precision;
+use crate::device::{Adapter, computes_on_host, largest_buffer, precisions};
+use burn::tensor::{Device, Distribution, ExecutionError, FloatDType, Tensor};
+use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Rows and columns of the matrices whose product is the measure.
+/// Rows and columns of the matrices whose product is the measure on the CPU.
 const SIZE: usize = 1024;
 
-/// Operations a second in the fastest of many products of 1024 x 1024 matrices, two for a multiplication with its
-/// addition.
+/// The same on a GPU, at most: a product of this size fills any card.
+const LARGEST_SIZE: usize = 8192;
+
+/// How long a measurement lasts at least.
+const LENGTH: Duration = Duration::from_millis(500);
+
+/// What a device reaches in products of a format.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Peak {
+    /// As `training.precision` calls it.
+    pub format: String,
+    /// Rows and columns of the matrices.
+    pub size: usize,
+    /// Operations a second in 10^9, two for a multiplication with its addition.
+    pub gflops: f64,
+}
+
+/// What `adapter` reaches in products of each of its formats, widest first.
 ///
 /// # Errors
 /// The device's.
-pub fn matrix_peak(device: &Device) -> Result<f64, ExecutionError> {
-    let random = || Tensor::<2>::random([SIZE, SIZE], Distribution::Default, device);
-    let (a, b) = (random(), random());
-    let begun = Instant::now();
-    let mut fastest = f64::INFINITY;
-    while begun.elapsed() < Duration::from_millis(500) {
+pub fn matrix_peaks(adapter: &Adapter) -> Result<Vec<Peak>, ExecutionError> {
+    let formats = precisions(adapter).into_iter();
+    formats.map(|precision| matrix_peak(&adapter.device, precision)).collect()
+}
+
+/// What `device` reaches in products with operands of `precision`: the fastest of many products one by one on the CPU,
+/// the mean of many in a row on a GPU, at the largest size that it does in a tenth of a second.
+///
+/// # Errors
+/// The device's.
+pub fn matrix_peak(device: &Device, precision: Precision) -> Result<Peak, ExecutionError> {
+    let operand = |size: usize| {
+        let x = Tensor::<2>::random([size, size], Distribution::Default, device);
+        match precision {
+            Precision::F32 | Precision::TF32 => x,
+            Precision::F16 => x.cast(FloatDType::F16),
+            Precision::BF16 => x.cast(FloatDType::BF16),
+        }
+    };
+    let flops = |size: usize| 2.0 * (size as f64).powi(3);
+    let peak =
+        |size: usize, seconds: f64| Peak { format: precision.name().into(), size, gflops: flops(size) / seconds / 1e9 };
+    if computes_on_host(device) {
+        let (a, b) = (operand(SIZE), operand(SIZE));
+        let begun = Instant::now();
+        let mut fastest = f64::INFINITY;
+        while begun.elapsed() < LENGTH {
+            let started = Instant::now();
+            let product = a.clone().matmul(b.clone());
+            device.sync()?;
+            fastest = fastest.min(started.elapsed().as_secs_f64());
+            drop(product);
+        }
+        return Ok(peak(SIZE, fastest));
+    }
+    let limit = largest_buffer(device).unwrap_or(u64::MAX);
+    let mut size = SIZE / 2;
+    loop {
+        let (a, b) = (operand(size), operand(size));
+        let seconds = in_a_row(device, || drop(a.clone().matmul(b.clone())))?;
+        let next = 2 * size;
+        if seconds > 0.1 || next > LARGEST_SIZE || (4 * next * next) as u64 > limit {
+            return Ok(peak(size, seconds));
+        }
+        size = next;
+    }
+}
+
+/// Bytes a second that `device` reads and writes where it does nothing else, in 10^9; absent on the CPU, whose caches would
+/// be measured.
+///
+/// # Errors
+/// The device's.
+pub fn copy_peak(device: &Device) -> Result<Option<f64>, ExecutionError> {
+    if computes_on_host(device) {
+        return Ok(None);
+    }
+    let bytes = largest_buffer(device).unwrap_or(u64::MAX).min(1 << 28);
+    let numbers = (bytes / 4) as usize;
+    let x = Tensor::<1>::zeros([numbers], device);
+    let seconds = in_a_row(device, || drop(x.clone() + 1.0))?;
+    Ok(Some(2.0 * bytes as f64 / seconds / 1e9))
+}
+
+/// Seconds of one `work`, of as many in a row as last half a second.
+fn in_a_row(device: &Device, work: impl Fn()) -> Result<f64, ExecutionError> {
+    let times = |count: usize| {
         device.sync()?;
         let started = Instant::now();
-        let product = a.clone().matmul(b.clone());
-        device.sync()?;
-        fastest = fastest.min(started.elapsed().as_secs_f64());
-        drop(product);
-    }
-    Ok(2.0 * (SIZE as f64).powi(3) / fastest)
+        for _ in 0..count {
+            work();
+        }
+        device.sync().map(|()| started.elapsed().as_secs_f64())
+    };
+    // The first compiles and tunes, the second says how long one takes.
+    times(1)?;
+    let once = times(1)?;
+    let count = (LENGTH.as_secs_f64() / once.max(1e-6)).clamp(1.0, 200.0) as usize;
+    Ok(times(count)? / count as f64)
 }
 
 /// The most memory that this process has had at a time, in MiB; absent where the system does not tell.

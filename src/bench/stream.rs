@@ -16,6 +16,7 @@ pub struct Stream {
     sequence_length: usize,
     vocab_size: usize,
     padding: f64,
+    deterministic: bool,
 }
 
 impl Stream {
@@ -30,6 +31,7 @@ impl Stream {
             sequence_length: config.data.sequence_length,
             vocab_size: config.model.vocab_size,
             padding,
+            deterministic: config.training.deterministic,
         }
     }
 
@@ -45,7 +47,8 @@ impl Stream {
             .map(|row| self.row(&mut Rng::new(self.seed, Purpose::Order, step as u64, number(row))).into())
             .collect();
         let rng = |row: usize| Rng::new(self.seed, Purpose::Mask, step as u64, number(row));
-        HostBatch::new(&rows, &self.masking, SPECIAL.mask, SPECIAL.pad, rng)
+        let batch = HostBatch::new(&rows, &self.masking, SPECIAL.mask, SPECIAL.pad, rng);
+        HostBatch { deterministic: self.deterministic, ..batch }
     }
 
     fn row(&self, rng: &mut Rng) -> Vec<u32> {

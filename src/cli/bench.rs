@@ -3,6 +3,7 @@
 use super::progress::Working;
 use electra_burn::bench::{BenchOptions, Measured, bench};
 use electra_burn::config::{self, Source};
+use electra_burn::device::Launches;
 use electra_burn::{Error, Result, device, kernels};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,8 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   electra bench --preset small --batch 16
-  electra bench --preset tiny --device wgpu --padding 0.3 --json")]
+  electra bench --preset tiny --device wgpu --padding 0.3 --json
+  electra bench --preset small --batch 128 --device cuda --set training.precision=bf16 --profile")]
 pub struct Arguments {
     /// Configuration file (TOML)
     config: Option<PathBuf>,
@@ -42,6 +44,9 @@ pub struct Arguments {
     /// Override a configuration key
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Time the kernels of a GPU by name, in a step of its own
+    #[arg(long)]
+    profile: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -67,7 +72,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         pool.map_err(|error| Error::Usage(format!("--threads {threads}: {error}")))?;
     }
     let adapter = device::select(&arguments.device)?;
-    let options = BenchOptions { steps: arguments.steps, warmup: arguments.warmup, padding: arguments.padding };
+    let options = BenchOptions {
+        steps: arguments.steps,
+        warmup: arguments.warmup,
+        padding: arguments.padding,
+        profile: arguments.profile,
+    };
     let working = Working::on("timing steps");
     let measured = bench(&config, &adapter, &options)?;
     drop(working);
@@ -75,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("{}", serde_json::to_string(&measured).unwrap_or_default());
     } else {
         let form = if kernels::are_fused(&adapter.device) { "fused kernels" } else { "portable kernels" };
-        show(&measured, &adapter.description, form);
+        show(&measured, form);
     }
     if let Some(file) = &arguments.trace {
         let lines: String = measured.steps.iter().map(|seconds| format!("{seconds:.6}\n")).collect();
@@ -84,25 +94,72 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(measured: &Measured, description: &str, form: &str) {
+/// Kernels that are listed by name.
+const NAMES: usize = 20;
+
+const GIB: f64 = (1u64 << 30) as f64;
+
+fn show(measured: &Measured, form: &str) {
     let Measured { batch_size, sequence_length, threads, step_seconds, step_seconds_range: [low, high], .. } = measured;
-    say!("{} ({description}), {threads} threads, {form}", measured.device);
-    say!("{batch_size} x {sequence_length} tokens, {} parameters", electra_burn::readable_count(measured.parameters));
-    say!("step        {step_seconds:.4} s (median; {low:.4} to {high:.4})");
-    say!("throughput  {:.0} tokens/s", measured.tokens_per_second);
     say!(
-        "products    {:.1} GFLOP/s, {:.0} % of the {:.1} that one product of 1024 x 1024 matrices reaches",
-        measured.gflops,
-        100.0 * measured.share_of_peak,
-        measured.matrix_peak_gflops
+        "{} ({}), {threads} threads, {form}, products in {}",
+        measured.device,
+        measured.description,
+        measured.precision
     );
-    if let Some(peak) = measured.peak_rss_mib {
-        say!("memory      {peak:.0} MiB at most");
+    say!("{batch_size} x {sequence_length} tokens, {} parameters", electra_burn::readable_count(measured.parameters));
+    let steps = if measured.block > 1 { format!(", blocks of {} steps", measured.block) } else { String::new() };
+    say!(
+        "step        {step_seconds:.4} s (median; {low:.4} to {high:.4}{steps}; the first {:.1} s)",
+        measured.first_step_seconds
+    );
+    if let Some(host) = measured.host_seconds {
+        say!("host        {host:.4} s of it to hand the step to the device");
     }
+    say!("throughput  {:.0} tokens/s", measured.tokens_per_second);
+    for peak in &measured.peaks {
+        let share = if peak.format == measured.precision {
+            format!("; the step has {:.1}, {:.0} % of it", measured.gflops, 100.0 * measured.share_of_peak)
+        } else {
+            String::new()
+        };
+        say!("products    {:.1} GFLOP/s in {} (matrices of {2} x {2}){share}", peak.gflops, peak.format, peak.size);
+    }
+    if let (Some(copy), [Some(products), Some(memory)], Some(share)) =
+        (measured.copy_gbytes, measured.floor_seconds, measured.share_of_floor)
+    {
+        say!("copy        {copy:.1} GB/s");
+        let (larger, name) = if memory > products { (memory, "memory") } else { (products, "products") };
+        say!("floor       {larger:.4} s by {name}, {:.0} % of the step", 100.0 * share);
+    }
+    if let Some([used, held]) = measured.memory {
+        say!("memory      {:.2} GiB in use on the device, {:.2} GiB held", used as f64 / GIB, held as f64 / GIB);
+    }
+    if let Some(peak) = measured.peak_rss_mib {
+        say!("process     {peak:.0} MiB at most");
+    }
+    say!("losses      generator {:.4}, discriminator {:.4}", measured.losses[0], measured.losses[1]);
     say!();
     let parts = measured.breakdown.parts();
     let total: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
     for (name, seconds) in parts {
         say!("{name:<22} {:>9.2} ms {:>5.1} %", 1e3 * seconds, 100.0 * seconds / total);
+    }
+    if let Some(launches) = &measured.launches {
+        show_launches(launches);
+    }
+}
+
+fn show_launches(launches: &Launches) {
+    let Launches { kernels, operations, drops, blocks, by_name } = launches;
+    say!(
+        "\na step launches {kernels} kernels, from {blocks} blocks of {operations} operations ({drops} notes of dropped tensors)"
+    );
+    for kernel in by_name.iter().take(NAMES) {
+        let time = kernel.seconds.map_or_else(String::new, |seconds| format!("{:>9.2} ms", 1e3 * seconds));
+        say!("{:<44} {:>6} times {time}", kernel.name, kernel.launches);
+    }
+    if by_name.len() > NAMES {
+        say!("and {} more names", by_name.len() - NAMES);
     }
 }

@@ -1,8 +1,10 @@
 //! `electra devices`
 
 use electra_burn::bench::{first_losses, largest_differences};
-use electra_burn::config::{self, Config, Source};
-use electra_burn::device::{Adapter, absent, adapters, auto, compiled, kernel_cache, precisions, select};
+use electra_burn::config::{self, Config, Precision, Source};
+use electra_burn::device::{
+    Adapter, Capabilities, absent, adapters, auto, capabilities, compiled, kernel_cache, precisions, select,
+};
 use electra_burn::{Error, Result};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -38,9 +40,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (chosen, reason) = auto()?;
     for adapter in &all {
         let mark = if chosen.name == adapter.name { '*' } else { ' ' };
-        let formats = precisions(adapter).join(", ");
         let memory = adapter.memory.map_or_else(|| "-".into(), |bytes| format!("{:.1} GiB", bytes as f64 / GIB));
-        say!("{mark} {:<10} {:<52} {memory:>9}  {formats}", adapter.name, adapter.description);
+        say!("{mark} {:<10} {:<52} {memory:>9}  {}", adapter.name, adapter.description, formats(adapter));
+        if let Some(capabilities) = capabilities(&adapter.device) {
+            for line in details(&capabilities) {
+                say!("             {line}");
+            }
+        }
     }
     for backend in compiled().iter().filter(|name| !all.iter().any(|adapter| adapter.name.starts_with(**name))) {
         say!("  {backend:<10} no device found");
@@ -59,6 +65,30 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         [] => check(&all),
         names => check(&names.iter().map(|name| select(name)).collect::<Result<Vec<_>>>()?),
     }
+}
+
+/// The formats of `training.precision`, and which of them the device has matrix units for.
+fn formats(adapter: &Adapter) -> String {
+    let products = capabilities(&adapter.device).map_or_else(Vec::new, |capabilities| capabilities.products);
+    let has_units = |name: &str| products.iter().any(|(product, has_units)| *product == name && *has_units);
+    let format = |precision: Precision| match has_units(precision.name()) {
+        true => format!("{precision} (matrix units)"),
+        false => precision.to_string(),
+    };
+    precisions(adapter).into_iter().map(format).collect::<Vec<_>>().join(", ")
+}
+
+/// What else a GPU says of itself.
+fn details(capabilities: &Capabilities) -> Vec<String> {
+    let Capabilities { compiler, largest_buffer, float_atomics, missing, .. } = capabilities;
+    let buffer = match *largest_buffer as f64 / GIB {
+        gib if gib < 1.0 => format!("{:.0} MiB", gib * 1024.0),
+        gib => format!("{gib:.1} GiB"),
+    };
+    let atomics = if *float_atomics { "float atomics" } else { "no float atomics: ids are sorted on the host" };
+    let mut lines = vec![format!("kernels in {compiler}, buffers up to {buffer}, {atomics}")];
+    lines.extend(missing.iter().map(|missing| format!("warning: {missing}")));
+    lines
 }
 
 fn check(adapters: &[Adapter]) -> Result<ExitCode> {

@@ -84,6 +84,8 @@ pub struct FinetuneTrainingConfig {
     pub gradient_checkpointing: bool,
     /// Number format of the operands of matrix products.
     pub precision: Precision,
+    /// Add the gradients of the word table in a fixed order on GPUs too.
+    pub deterministic: bool,
     /// The loss is multiplied by it while gradients are computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<f64>,
@@ -100,6 +102,7 @@ impl Default for FinetuneTrainingConfig {
             max_bad_steps: default::max_bad_steps(),
             gradient_checkpointing: false,
             precision: Precision::default(),
+            deterministic: false,
             loss_scale: None,
         }
     }

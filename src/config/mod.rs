@@ -240,6 +240,10 @@ pub struct TrainingConfig {
     /// Number format of the operands of matrix products; weights and everything else stay in single precision.
     #[serde(default)]
     pub precision: Precision,
+    /// Add the gradients of the word table in a fixed order on GPUs too. Where the same kernels are chosen, a run is then the
+    /// same bit for bit each time; it waits for the generator once a batch. The CPU is deterministic in any case.
+    #[serde(default)]
+    pub deterministic: bool,
     /// The loss is multiplied by it while gradients are computed, so that small ones survive half precision [default:
     /// 1024 with f16, otherwise 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -253,10 +257,33 @@ pub enum Precision {
     /// Single precision, 32 bits.
     #[default]
     F32,
+    /// Single precision with operands rounded to 19 bits, 8 of them for the exponent: what tensor cores make of it.
+    TF32,
     /// Half precision, 16 bits, 5 of them for the exponent.
     F16,
     /// 16 bits, 8 of them for the exponent, as single precision has.
     BF16,
+}
+
+impl Precision {
+    /// All formats, widest first.
+    pub const ALL: [Self; 4] = [Self::F32, Self::TF32, Self::F16, Self::BF16];
+
+    /// As a configuration calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::TF32 => "tf32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 impl Config {

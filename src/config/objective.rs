@@ -14,6 +14,9 @@ pub struct ObjectiveConfig {
     pub discriminator_weight: f64,
     /// Temperature of the generator's samples.
     pub temperature: f64,
+    /// Memory for logits over the vocabulary, in MiB. More picked positions than fit are worked on in chunks, which changes
+    /// nothing but the memory; a device whose buffers are smaller takes smaller chunks. The CPU computes them at once.
+    pub max_logits_mib: usize,
 }
 
 /// ELECTRA, and what the paper compares it with (section 3.4), for comparison at equal steps.
@@ -43,6 +46,12 @@ impl ObjectiveKind {
 
 impl Default for ObjectiveConfig {
     fn default() -> Self {
-        Self { kind: ObjectiveKind::Electra, generator_weight: 1.0, discriminator_weight: 50.0, temperature: 1.0 }
+        Self {
+            kind: ObjectiveKind::Electra,
+            generator_weight: 1.0,
+            discriminator_weight: 50.0,
+            temperature: 1.0,
+            max_logits_mib: 512,
+        }
     }
 }

@@ -47,6 +47,11 @@ impl Config {
 
         check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet);
         check.above_zero("objective.temperature", self.objective.temperature);
+        check.that(
+            "objective.max_logits_mib",
+            (1..=1 << 20).contains(&self.objective.max_logits_mib),
+            format!("expected 1 to 1048576, found {}", self.objective.max_logits_mib),
+        );
         check.not_negative("objective.generator_weight", self.objective.generator_weight);
         check.not_negative("objective.discriminator_weight", self.objective.discriminator_weight);
 

@@ -4,6 +4,7 @@ use super::masking::Masking;
 use super::rng::Rng;
 use super::sequences::Row;
 use super::steps::HostRows;
+use super::sum_order::{SumOrder, wants_order};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct HostBatch {
     pub draws: Draws,
     /// What the losses are averaged over.
     pub counts: Counts,
+    /// Whether gradients are added in a fixed order on GPUs too.
+    pub deterministic: bool,
 }
 
 impl HostBatch {
@@ -92,6 +95,7 @@ impl HostBatch {
             picked,
             draws: Draws::Quantiles(uniforms),
             counts,
+            deterministic: false,
         }
     }
 }
@@ -128,6 +132,7 @@ impl HostRows for HostBatch {
             },
             counts: Counts { picked: picked.len(), tokens: places.filter(|&at| is_real(at)).count() },
             picked,
+            deterministic: self.deterministic,
         }
     }
 
@@ -150,9 +155,26 @@ impl HostRows for HostBatch {
                 }
                 Draws::Ids(ids) => Samples::Ids(Tensor::from_data(TensorData::new(ids.clone(), [ids.len()]), device)),
             },
+            orders: wants_order(device, self.deterministic).then(|| Orders {
+                masked_ids: SumOrder::new(numbers(&self.masked_ids), device),
+                picked: SumOrder::new(numbers(&self.picked), device),
+            }),
             counts: self.counts,
         }
     }
+}
+
+fn numbers(ids: &[i32]) -> impl Iterator<Item = usize> + Clone {
+    ids.iter().map(|&id| id as usize)
+}
+
+/// In which order the gradients of what a batch looks up are added.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    /// Rows of the word table, by the ids that the generator sees.
+    pub masked_ids: SumOrder,
+    /// Hidden states, by the picked positions.
+    pub picked: SumOrder,
 }
 
 /// [`Draws`] on a device.
@@ -181,6 +203,8 @@ pub struct Batch {
     pub picked: Tensor<1, Int>,
     /// The generator's samples at the picked positions.
     pub samples: Samples,
+    /// Present where gradients have to be added in an order that is known beforehand.
+    pub orders: Option<Orders>,
     /// What the losses are averaged over.
     pub counts: Counts,
 }

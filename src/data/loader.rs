@@ -37,6 +37,7 @@ struct Source {
     masking: Masking,
     special: SpecialTokens,
     batch_size: usize,
+    deterministic: bool,
     seed: u64,
 }
 
@@ -45,13 +46,15 @@ impl Source {
         let masking = Masking::new(&config.data, kinds);
         let special = kinds.special;
         let (batch_size, seed) = (config.data.batch_size, config.seed);
-        Self { sequences, masking, special, batch_size, seed }
+        let deterministic = config.training.deterministic;
+        Self { sequences, masking, special, batch_size, deterministic, seed }
     }
 
     /// Of sequences, each an index and a pass.
     fn batch(&self, items: impl Iterator<Item = (usize, usize)>, rng: impl Fn(usize) -> Rng) -> HostBatch {
         let rows: Vec<_> = items.map(|(index, epoch)| self.sequences.get(index, epoch)).collect();
-        HostBatch::new(&rows, &self.masking, self.special.mask, self.special.pad, rng)
+        let batch = HostBatch::new(&rows, &self.masking, self.special.mask, self.special.pad, rng);
+        HostBatch { deterministic: self.deterministic, ..batch }
     }
 }
 

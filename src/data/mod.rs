@@ -9,8 +9,9 @@ mod prefetch;
 mod rng;
 mod sequences;
 mod steps;
+mod sum_order;
 
-pub use batch::{Batch, Counted, Counts, Draws, HostBatch, Samples, StepBatch};
+pub use batch::{Batch, Counted, Counts, Draws, HostBatch, Orders, Samples, StepBatch};
 pub use loader::{Cursor, Pass, TrainSteps, ValidLoader};
 pub use masking::{Masking, Pick};
 pub use order::Permutation;
@@ -18,3 +19,4 @@ pub use prefetch::{Prefetch, Stopped};
 pub use rng::{Purpose, Rng};
 pub use sequences::{Row, Sequences};
 pub use steps::{HostRows, Share, StepLoader, Steps, step_key};
+pub use sum_order::{FAN, SumOrder, Sums, wants_order};

@@ -17,6 +17,7 @@ pub(super) fn adapter(backend: &str, index: usize, device: Device) -> Adapter {
         card.and_then(|card| card.pci_address).map(|address| PathBuf::from(format!("/sys/bus/pci/devices/{address}")));
     let driver = system.as_ref().and_then(|card| std::fs::read_link(card.join("driver")).ok());
     let memory = system.as_ref().and_then(|card| std::fs::read_to_string(card.join("mem_info_vram_total")).ok());
+    let said = super::capabilities::client(&device).and_then(|client| client.properties().memory.max_memory());
     let name = identity.map_or_else(|| "unnamed".into(), |identity| identity.name);
     let description = match driver.as_ref().and_then(|driver| driver.file_name()) {
         Some(driver) => format!("{name}, driver {}", driver.to_string_lossy()),
@@ -29,6 +30,7 @@ pub(super) fn adapter(backend: &str, index: usize, device: Device) -> Adapter {
         is_gpu,
         memory: memory
             .and_then(|bytes| bytes.trim().parse().ok())
+            .or(said.filter(|_| is_gpu))
             .or_else(|| super::host::memory().filter(|_| !is_gpu)),
         device,
         link: Link::default(),

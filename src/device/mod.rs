@@ -4,15 +4,19 @@
 //! adapter, else flex, else ndarray.
 
 mod adapters;
+mod capabilities;
 #[cfg(gpu)]
 mod gpu;
 mod host;
+mod launches;
 mod link;
 #[cfg(feature = "remote")]
 pub mod remote;
 
 pub use adapters::Adapters;
+pub use capabilities::{Capabilities, capabilities, has_float_atomics, largest_buffer};
 pub use host::Host;
+pub use launches::{Kernel, Launches, watch};
 pub use link::Link;
 
 use crate::config::{Precision, TrainingConfig};
@@ -164,28 +168,34 @@ pub fn computes_on_host(device: &Device) -> bool {
 /// # Errors
 /// [`Error::Config`] that names the key.
 pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<()> {
-    let precision = match precision {
-        Precision::F32 => "f32",
-        Precision::F16 => "f16",
-        Precision::BF16 => "bf16",
-    };
-    if precisions(adapter).contains(&precision) {
+    let formats = precisions(adapter);
+    if formats.contains(&precision) {
         return Ok(());
     }
     let reason = match computes_on_host(&adapter.device) {
         true => "the CPU is fastest in f32",
         false => "the adapter does not have that format",
     };
-    let message = format!("{precision} on {adapter}: {reason}; expected \"f32\"");
+    let formats: Vec<String> = formats.iter().map(|format| format!("\"{format}\"")).collect();
+    let message = format!("{precision} on {adapter}: {reason}; expected {}", formats.join(" or "));
     Err(Error::config("training.precision", message))
 }
 
 /// The formats of `training.precision` that `adapter` can train in.
-pub fn precisions(adapter: &Adapter) -> Vec<&'static str> {
-    let half = [("f16", FloatDType::F16), ("bf16", FloatDType::BF16)];
-    let has = |format| !computes_on_host(&adapter.device) && adapter.device.supports_dtype(format);
-    let half = half.into_iter().filter(|(_, format)| has(*format)).map(|(name, _)| name);
-    std::iter::once("f32").chain(half).collect()
+pub fn precisions(adapter: &Adapter) -> Vec<Precision> {
+    let device = &adapter.device;
+    let has_tf32 = || {
+        let products = capabilities(device).map_or_else(Vec::new, |capabilities| capabilities.products);
+        products.iter().any(|(name, _)| *name == Precision::TF32.name())
+    };
+    let has = |precision: &Precision| match precision {
+        Precision::F32 => true,
+        _ if computes_on_host(device) => false,
+        Precision::TF32 => has_tf32(),
+        Precision::F16 => device.supports_dtype(FloatDType::F16),
+        Precision::BF16 => device.supports_dtype(FloatDType::BF16),
+    };
+    Precision::ALL.into_iter().filter(has).collect()
 }
 
 fn choices() -> String {

@@ -3,7 +3,9 @@
 //! Fused: one pass forwards; back, one pass and sparse additions to the tables' gradients.
 
 use super::dropout::Dropout;
+use super::lookup::lookup;
 use super::residual_norm::layer_norm;
+use crate::data::SumOrder;
 use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::{Int, Tensor};
 
@@ -23,7 +25,7 @@ pub struct Tables<'a> {
 }
 
 /// `input_ids` `[batch, seq]`, `token_type_ids` alike or all 0, `attention_mask` 1 for real tokens -> `[batch, seq,
-/// width]`. Padding adds nothing to the gradient of the word table.
+/// width]`. Padding adds nothing to the gradient of the word table, whose sums have the `order` of `input_ids` if it is given.
 ///
 /// Ids must be below the sizes of their tables, and `seq` at most that of `positions`.
 pub fn embed(
@@ -32,16 +34,18 @@ pub fn embed(
     input_ids: &Tensor<2, Int>,
     token_type_ids: Option<&Tensor<2, Int>>,
     attention_mask: Option<&Tensor<2>>,
+    order: Option<&SumOrder>,
 ) -> Tensor<3> {
     #[cfg(feature = "flex")]
     if let Some(output) = fused::embed(tables, dropout, input_ids, token_type_ids, attention_mask) {
         return output;
     }
     let [batch, seq] = input_ids.dims();
-    let words = tables.words.forward(input_ids.clone());
+    let table = tables.words.weight.val();
+    let [_, width] = table.dims();
+    let words = lookup(table, input_ids.clone().reshape([batch * seq]), order).reshape([batch, seq, width]);
     let words = match attention_mask {
         Some(mask) => {
-            let [_, _, width] = words.dims();
             let padding = mask.clone().equal_elem(0.0).unsqueeze_dim::<3>(2).expand([batch, seq, width]);
             words.clone().mask_where(padding, words.detach())
         }
@@ -60,11 +64,19 @@ pub fn embed_words(
     let [_, seq, _] = words.dims();
     // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
     let positions = tables.positions.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
-    let token_types = match token_type_ids {
-        Some(ids) => tables.token_types.forward(ids.clone()),
-        None => tables.token_types.weight.val().narrow(0, 0, 1).unsqueeze::<3>(),
-    };
+    let token_types = token_types(tables.token_types.weight.val(), token_type_ids);
     dropout.forward(layer_norm(tables.layer_norm, tables.layer_norm_eps, words + (positions + token_types)))
+}
+
+/// Rows of a table of few rows: sums over all of its rows of which all but one are zeros, so that its gradient is a plain
+/// sum over tokens.
+fn token_types(table: Tensor<2>, ids: Option<&Tensor<2, Int>>) -> Tensor<3> {
+    let [rows, _] = table.dims();
+    let row = |number: usize| table.clone().narrow(0, number, 1).unsqueeze::<3>();
+    let Some(ids) = ids else { return row(0) };
+    let ids = ids.clone().unsqueeze_dim::<3>(2);
+    let all = (0..rows).map(|number| ids.clone().equal_elem(number as i64).float() * row(number));
+    all.reduce(|sum, next| sum + next).unwrap_or_else(|| unreachable!("a table has a row"))
 }
 
 #[cfg(feature = "flex")]

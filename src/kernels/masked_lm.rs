@@ -1,13 +1,18 @@
 //! The end of the generator: logits over the vocabulary, their cross-entropy, and a sample from each row.
 //!
+//! Logits are by far the largest tensor of a step, so they are gone before the next ones come: the portable form computes
+//! chunks of rows, and with each its loss, its samples and its gradient, of which there are no more numbers than weights.
+//!
 //! Fused: after the product, one pass over the logits for all three, which leaves the probabilities in their place;
 //! back, they become the gradient in place.
 
 use super::precision::product;
 use super::sample::sample;
 use crate::data::Samples;
-use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Int, Tensor};
+use crate::device::largest_buffer;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Int, Tensor};
+use std::ops::Range;
 
 /// What the generator says at the picked positions.
 #[derive(Debug)]
@@ -21,7 +26,8 @@ pub struct MaskedLm {
 }
 
 /// `hidden` `[picked, embedding_size]`, `word_table` `[vocab_size, embedding_size]`, `bias` `[vocab_size]`, `targets`
-/// `[picked]`. Samples are drawn from `softmax(logits / temperature)`; no gradient flows through them.
+/// `[picked]`. Samples are drawn from `softmax(logits / temperature)`; no gradient flows through them. No tensor of logits is
+/// larger than `most` bytes, nor than a buffer of the device, but for one row.
 pub fn masked_lm(
     hidden: Tensor<2>,
     word_table: Tensor<2>,
@@ -29,23 +35,108 @@ pub fn masked_lm(
     targets: Tensor<1, Int>,
     samples: &Samples,
     temperature: f64,
+    most: usize,
 ) -> MaskedLm {
     #[cfg(feature = "flex")]
     if let Some(words) = fused::masked_lm(&hidden, &word_table, &bias, &targets, samples, temperature) {
         return words;
     }
     let [picked, _] = hidden.dims();
-    let logits = product(hidden, word_table.transpose()) + bias.unsqueeze::<2>();
-    let log_probabilities = log_softmax(logits.clone(), 1);
-    let loss = log_probabilities.clone().gather(1, targets.clone().unsqueeze_dim::<2>(1)).sum().neg();
-    let logits = logits.inner();
-    let samples = match samples {
-        Samples::Ids(ids) => ids.clone(),
-        Samples::Quantiles(at) if temperature == 1.0 => sample(log_probabilities.inner().exp(), at.clone()),
-        Samples::Quantiles(at) => sample(softmax(logits.clone() / temperature, 1), at.clone()),
+    let device = hidden.device();
+    let head = Head { words: word_table.clone().inner(), bias: bias.clone().inner(), temperature };
+    let plain = hidden.clone().inner();
+    let recorded = device.is_autodiff();
+    let chunks = chunks(picked, bias.dims()[0], most, &device).map(|rows| {
+        let of = |x: Tensor<2>| x.narrow(0, rows.start, rows.len());
+        let targets = targets.clone().narrow(0, rows.start, rows.len());
+        let samples = match samples {
+            Samples::Ids(ids) => Samples::Ids(ids.clone().narrow(0, rows.start, rows.len())),
+            Samples::Quantiles(at) => Samples::Quantiles(at.clone().narrow(0, rows.start, rows.len())),
+        };
+        head.chunk(of(plain.clone()), targets, samples, recorded)
+    });
+    let mut chunks = chunks.collect::<Vec<Chunk>>().into_iter();
+    let Some(first) = chunks.next() else {
+        let nothing = || Tensor::zeros([1], &device.clone().inner());
+        return MaskedLm { loss: nothing(), samples: targets, correct: nothing() };
     };
-    let correct = logits.argmax(1).reshape([picked]).equal(targets).float().sum();
-    MaskedLm { loss, samples, correct }
+    let Chunk { mut loss, mut correct, samples, gradients } = first;
+    let mut samples = vec![samples];
+    let mut gradients = gradients.map(|[hidden, words, bias]| (vec![hidden], words, bias));
+    for chunk in chunks {
+        loss = loss + chunk.loss;
+        correct = correct + chunk.correct;
+        samples.push(chunk.samples);
+        if let (Some((all, words, bias)), Some([more, more_words, more_bias])) = (&mut gradients, chunk.gradients) {
+            all.push(more);
+            *words = words.clone() + more_words;
+            *bias = bias.clone() + more_bias;
+        }
+    }
+    let loss = match gradients {
+        Some((dhidden, dwords, dbias)) => {
+            let dhidden = Tensor::cat(dhidden, 0);
+            // Linear in the operands, with these as its derivatives; its value is taken away again.
+            let line = (hidden * dhidden).sum() + (word_table * dwords).sum() + (bias.unsqueeze::<2>() * dbias).sum();
+            line.clone() - line.detach() + loss
+        }
+        None => loss,
+    };
+    MaskedLm { loss, samples: Tensor::cat(samples, 0), correct }
+}
+
+/// Rows of logits that are computed together, in as equal parts as there can be.
+fn chunks(picked: usize, vocabulary: usize, most: usize, device: &Device) -> impl Iterator<Item = Range<usize>> {
+    let most = largest_buffer(device).map_or(most, |largest| most.min(largest as usize));
+    let rows = (most / (4 * vocabulary)).max(1);
+    let count = picked.div_ceil(rows);
+    (0..count).map(move |chunk| picked * chunk / count..picked * (chunk + 1) / count)
+}
+
+/// The weights, without autodiff.
+struct Head {
+    words: Tensor<2>,
+    bias: Tensor<1>,
+    temperature: f64,
+}
+
+/// What comes of some of the rows.
+struct Chunk {
+    loss: Tensor<1>,
+    samples: Tensor<1, Int>,
+    correct: Tensor<1>,
+    /// Of hidden states, word table and bias, the last as `[1, vocab_size]`.
+    gradients: Option<[Tensor<2>; 3]>,
+}
+
+impl Head {
+    fn chunk(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, samples: Samples, recorded: bool) -> Chunk {
+        let Self { words, bias, temperature } = self;
+        let [rows, _] = hidden.dims();
+        let [vocabulary] = bias.dims();
+        let target = targets.clone().unsqueeze_dim::<2>(1);
+        let logits = product(hidden.clone(), words.clone().transpose()) + bias.clone().unsqueeze::<2>();
+        let (largest, likeliest) = logits.clone().max_dim_with_indices(1);
+        let correct = likeliest.reshape([rows]).equal(targets).float().sum();
+        let of_target = logits.clone().gather(1, target.clone());
+        let weights = (logits.clone() - largest.clone()).exp();
+        let total = weights.clone().sum_dim(1);
+        let loss = (total.clone().log() + largest - of_target).sum();
+        let samples = match samples {
+            Samples::Ids(ids) => ids,
+            Samples::Quantiles(at) if *temperature == 1.0 => sample(weights.clone(), at),
+            Samples::Quantiles(at) => sample(softmax(logits / *temperature, 1), at),
+        };
+        let gradients = recorded.then(|| {
+            let numbers = Tensor::arange(0..vocabulary as i64, &weights.device()).unsqueeze::<2>();
+            let is_target = numbers.expand([rows, vocabulary]).equal(target.expand([rows, vocabulary])).float();
+            let change = weights / total - is_target;
+            let dhidden = product(change.clone(), words.clone());
+            let dwords = product(change.clone().transpose(), hidden);
+            [dhidden, dwords, change.sum_dim(0)]
+        });
+        Chunk { loss, samples, correct, gradients }
+    }
 }
 
 #[cfg(feature = "flex")]

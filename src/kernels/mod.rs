@@ -12,6 +12,8 @@
 //! | [`square_sum`] | learner | the norm of the gradients |
 //! | [`Dropout`] | model | masks from a counter, on all cores |
 //!
+//! [`lookup`] takes rows of a table by number, with a gradient that is parallel on GPUs; it has no fused form.
+//!
 //! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]; it can
 //! have its matrix products in half precision ([`with_precision`]). Both forms draw the same masks and the same samples;
 //! tests hold their values and gradients against each other.
@@ -27,6 +29,7 @@ mod gelu;
 #[cfg(feature = "flex")]
 mod host;
 mod linear;
+mod lookup;
 mod masked_lm;
 mod math;
 #[cfg(feature = "flex")]
@@ -49,6 +52,7 @@ pub use embed::{Tables, embed, embed_words};
 pub use feed_forward::feed_forward;
 pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};
+pub use lookup::lookup;
 pub use masked_lm::{MaskedLm, masked_lm};
 pub use precision::with_precision;
 pub use residual_norm::{layer_norm, residual_norm};

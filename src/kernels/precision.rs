@@ -24,13 +24,13 @@ pub fn with_precision<R>(precision: Precision, work: impl FnOnce() -> R) -> R {
 
 /// Whether products are in single precision, as the fused kernels compute them.
 pub(super) fn is_single() -> bool {
-    PRECISION.get() == Precision::F32
+    matches!(PRECISION.get(), Precision::F32 | Precision::TF32)
 }
 
 /// The operand of a product, rounded if products are.
 pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match PRECISION.get() {
-        Precision::F32 => x,
+        Precision::F32 | Precision::TF32 => x,
         Precision::F16 => x.cast(FloatDType::F16),
         Precision::BF16 => x.cast(FloatDType::BF16),
     }

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod dashboard;
 mod directory;
+mod estimate;
 mod facts;
 mod fit;
 mod gradients;
@@ -30,6 +31,7 @@ mod trainee;
 pub(crate) use checkpoint::{Found, best_step, name as checkpoint_name, newest};
 pub use dashboard::ends_with_dashboard;
 pub(crate) use directory::RunDirectory;
+pub use estimate::{Estimate, Limits, check_fits, size as readable_size};
 pub use facts::{CorpusFacts, RunFacts, Session};
 pub use fit::Faults;
 pub(crate) use fit::{Job, fit, shared, with_status};

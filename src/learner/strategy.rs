@@ -380,6 +380,7 @@ mod tests {
             max_bad_steps: 1,
             gradient_checkpointing: false,
             precision: Default::default(),
+            deterministic: false,
             loss_scale: None,
         };
         let ends: Vec<_> = windows(&config, 0).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();

@@ -2,7 +2,7 @@
 
 use super::Init;
 use crate::config::ModelConfig;
-use crate::kernels::{AttentionMask, Dropout, attention, attention_weights, linear, residual_norm};
+use crate::kernels::{AttentionMask, Dropout, attention, attention_weights, linear, lookup, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -67,5 +67,5 @@ impl Attention {
 pub(super) fn pick(x: Tensor<3>, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
     let Some(rows) = rows else { return x };
     let [batch, seq, hidden] = x.dims();
-    x.reshape([batch * seq, hidden]).select(0, rows.clone()).unsqueeze::<3>()
+    lookup(x.reshape([batch * seq, hidden]), rows.clone(), None).unsqueeze::<3>()
 }

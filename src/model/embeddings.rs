@@ -47,10 +47,13 @@ impl Embeddings {
             layer_norm: &self.layer_norm,
             layer_norm_eps: self.layer_norm_eps,
         };
-        let Inputs { input_ids, token_type_ids, attention_mask, words, .. } = inputs;
+        let Inputs { input_ids, token_type_ids, attention_mask, words, order, .. } = inputs;
         match words {
             Some(words) => embed_words(tables, &self.dropout, words.clone(), token_type_ids.as_ref()),
-            None => embed(tables, &self.dropout, input_ids, token_type_ids.as_ref(), attention_mask.as_ref()),
+            None => {
+                let (types, mask) = (token_type_ids.as_ref(), attention_mask.as_ref());
+                embed(tables, &self.dropout, input_ids, types, mask, order.as_ref())
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The two pretraining heads, and the head for classifying sequences.
 
 use super::Init;
-use crate::config::ModelConfig;
+use crate::config::{ModelConfig, ObjectiveConfig};
 use crate::data::Samples;
 use crate::kernels::{Dropout, MaskedLm, layer_norm, linear, linear_gelu, masked_lm};
 use burn::module::{Module, Param};
@@ -44,9 +44,10 @@ impl GeneratorHead {
         word_table: Tensor<2>,
         targets: Tensor<1, Int>,
         samples: &Samples,
-        temperature: f64,
+        config: &ObjectiveConfig,
     ) -> MaskedLm {
-        masked_lm(self.transform(hidden), word_table, self.bias.val(), targets, samples, temperature)
+        let (temperature, most) = (config.temperature, config.max_logits_mib << 20);
+        masked_lm(self.transform(hidden), word_table, self.bias.val(), targets, samples, temperature, most)
     }
 
     fn transform(&self, hidden: Tensor<2>) -> Tensor<2> {

@@ -2,6 +2,7 @@
 
 use super::{ClassificationHead, DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init};
 use crate::config::ModelConfig;
+use crate::data::SumOrder;
 use crate::kernels::{linear, linear_gelu};
 use burn::module::Module;
 use burn::nn::Linear;
@@ -31,12 +32,15 @@ pub struct Inputs {
     /// Word embeddings in place of those of `input_ids`, `[batch, seq, embedding_size]`, for whoever asks for their
     /// gradients; absent in training.
     pub words: Option<Tensor<3>>,
+    /// In which order the gradients of the rows of `input_ids` are added, where [`wants_order`](crate::data::wants_order)
+    /// says so.
+    pub order: Option<SumOrder>,
 }
 
 impl Inputs {
     /// Ids of token type 0, without what networks compute at padding.
     pub fn new(input_ids: Tensor<2, Int>, attention_mask: Option<Tensor<2>>) -> Self {
-        Self { input_ids, token_type_ids: None, attention_mask, padding: Padding::Skip, words: None }
+        Self { input_ids, token_type_ids: None, attention_mask, padding: Padding::Skip, words: None, order: None }
     }
 }
 

@@ -4,9 +4,9 @@ use super::{
     DiscriminatorHead, Electra, ElectraForMaskedLm, ElectraForPreTraining, Embeddings, Encoder, GeneratorHead, Init,
     Inputs,
 };
-use crate::config::Config;
-use crate::data::Samples;
-use crate::kernels::MaskedLm;
+use crate::config::{Config, ObjectiveConfig};
+use crate::data::{Samples, SumOrder};
+use crate::kernels::{MaskedLm, lookup};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
@@ -73,23 +73,20 @@ impl ElectraPair {
         }
     }
 
-    /// The generator's loss and samples at `positions`.
-    ///
-    /// `positions` `[positions]` as `row * seq + position`, `targets` `[positions]`; samples are drawn from
-    /// `softmax(logits / temperature)`.
+    /// The generator's loss and samples at the picked positions, `picked` `[picked]` as `row * seq + position`, whose original
+    /// ids are `targets` `[picked]`; `order` is that of `picked`, if any.
     pub fn generate(
         &self,
         inputs: Inputs,
-        positions: Tensor<1, Int>,
+        picked: Tensor<1, Int>,
+        order: Option<&SumOrder>,
         targets: Tensor<1, Int>,
         samples: &Samples,
-        temperature: f64,
+        config: &ObjectiveConfig,
     ) -> MaskedLm {
-        let [batch, seq] = inputs.input_ids.dims();
         let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding);
-        let [_, _, width] = hidden.dims();
-        let at_positions = hidden.reshape([batch * seq, width]).select(0, positions);
-        self.generator_head.predict(at_positions, self.embeddings.word_table(), targets, samples, temperature)
+        let picked = lookup(hidden.flatten(0, 1), picked, order);
+        self.generator_head.predict(picked, self.embeddings.word_table(), targets, samples, config)
     }
 
     /// The discriminator's logits, `[batch, seq]`, positive where a token looks replaced.

@@ -1,11 +1,11 @@
 //! The objectives that the paper compares with its own (section 3.4): what predicts words instead of detecting
 //! replacements. The encoder that one keeps is the discriminator's in all of them, so that they compare at equal size.
 
-use super::{Corruption, Outcome, Part, Statistics, corrupt};
+use super::{Corruption, Outcome, Part, Statistics, at_picked, corrupt, inputs, order_of};
 use crate::config::{ObjectiveConfig, ObjectiveKind};
 use crate::data::{Batch, Counts};
 use crate::kernels::MaskedLm;
-use crate::model::{ElectraPair, GeneratorHead, Inputs};
+use crate::model::{ElectraPair, GeneratorHead};
 use burn::tensor::activation::{log_sigmoid, log_softmax};
 use burn::tensor::{Int, Tensor};
 
@@ -29,19 +29,18 @@ pub(super) fn forward(
         Some(corruption) => corruption.corrupted_ids.clone(),
         None => batch.masked_ids.clone(),
     };
-    let inputs = Inputs {
-        token_type_ids: batch.token_type_ids.clone(),
-        ..Inputs::new(input_ids.clone(), batch.attention_mask.clone())
+    let order = match (&batch.orders, &corruption) {
+        (Some(orders), None) => Some(orders.masked_ids.clone()),
+        (orders, _) => orders.as_ref().map(|_| order_of(&input_ids)),
     };
-    let hidden = pair.encode(inputs);
+    let hidden = pair.encode(inputs(batch, &input_ids, order));
     let [_, _, width] = hidden.dims();
     let words = pair.embeddings.word_table();
     let predicted = match config.kind {
         ObjectiveKind::AllTokensMlm => all_tokens(pair, head, hidden, words, batch, &input_ids),
         _ => {
-            let picked = hidden.reshape([rows * seq, width]).select(0, batch.picked.clone());
-            let MaskedLm { loss, correct, .. } =
-                head.predict(picked, words, targets, &batch.samples, config.temperature);
+            let picked = at_picked(hidden.reshape([rows * seq, width]), batch);
+            let MaskedLm { loss, correct, .. } = head.predict(picked, words, targets, &batch.samples, config);
             Predicted { loss: loss.clone(), at_picked: loss, correct }
         }
     };
@@ -103,7 +102,7 @@ fn all_tokens(
     let hits = likeliest.select(0, batch.picked.clone()).equal(original.select(0, batch.picked.clone())).float();
     Predicted {
         loss: log_probability.sum().neg(),
-        at_picked: log_word.select(0, batch.picked.clone()).sum().neg(),
+        at_picked: log_word.detach().select(0, batch.picked.clone()).sum().neg(),
         correct: hits.sum(),
     }
 }

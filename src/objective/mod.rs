@@ -11,8 +11,8 @@ pub use judge::{Judged, judge};
 pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
 
 use crate::config::{ObjectiveConfig, ObjectiveKind};
-use crate::data::{Batch, Counts};
-use crate::kernels::MaskedLm;
+use crate::data::{Batch, Counts, SumOrder};
+use crate::kernels::{MaskedLm, lookup};
 use crate::model::{ElectraPair, Inputs};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
@@ -58,12 +58,13 @@ pub fn forward_by_parts(
     let [rows, seq] = batch.input_ids.dims();
     let Corruption { mlm_loss, correct, corrupted_ids, replaced } = corrupt(pair, batch, config);
     done(Part::Generator);
+    let order = batch.orders.as_ref().map(|_| order_of(&corrupted_ids));
 
     // Discriminator: sigmoid cross-entropy over all real tokens, or over the picked ones.
-    let scores = pair.discriminate(inputs(batch, &corrupted_ids)).reshape([rows * seq]);
+    let scores = pair.discriminate(inputs(batch, &corrupted_ids, order)).reshape([rows * seq]);
     let losses = binary_cross_entropy(scores.clone(), replaced.clone());
     let (disc_loss, over) = match (config.kind, &batch.attention_mask) {
-        (ObjectiveKind::Electra15, _) => (losses.select(0, batch.picked.clone()), counts.picked),
+        (ObjectiveKind::Electra15, _) => (at_picked(losses.unsqueeze_dim(1), batch).squeeze_dim(1), counts.picked),
         (_, Some(mask)) => (losses * mask.clone().reshape([rows * seq]), counts.tokens),
         (_, None) => (losses, counts.tokens),
     };
@@ -79,9 +80,22 @@ pub fn forward_by_parts(
     Outcome { loss: mlm_loss * mlm_weight + disc_loss * disc_weight, statistics, corrupted_ids }
 }
 
-/// What a network reads of `batch` with ids `ids`.
-fn inputs(batch: &Batch, ids: &Tensor<2, Int>) -> Inputs {
-    Inputs { token_type_ids: batch.token_type_ids.clone(), ..Inputs::new(ids.clone(), batch.attention_mask.clone()) }
+/// What a network reads of `batch` with ids `ids`, whose gradients are added in `order`, if any.
+fn inputs(batch: &Batch, ids: &Tensor<2, Int>, order: Option<SumOrder>) -> Inputs {
+    let inputs = Inputs::new(ids.clone(), batch.attention_mask.clone());
+    Inputs { token_type_ids: batch.token_type_ids.clone(), order, ..inputs }
+}
+
+/// The order of ids that the device knows alone, which are read for it: the host waits for the generator.
+fn order_of(ids: &Tensor<2, Int>) -> SumOrder {
+    let data = ids.to_data();
+    let numbers: Vec<usize> = data.iter::<i64>().map(|id| id as usize).collect();
+    SumOrder::new(numbers.into_iter(), &ids.device())
+}
+
+/// The rows of `x` `[batch * seq, width]` at the picked positions, `[picked, width]`.
+fn at_picked(x: Tensor<2>, batch: &Batch) -> Tensor<2> {
+    lookup(x, batch.picked.clone(), batch.orders.as_ref().map(|orders| &orders.picked))
 }
 
 /// What the generator makes of a batch.
@@ -101,15 +115,19 @@ fn corrupt(pair: &ElectraPair, batch: &Batch, config: &ObjectiveConfig) -> Corru
     let [rows, seq] = batch.input_ids.dims();
     let original = batch.input_ids.clone().reshape([rows * seq]);
     let targets = original.clone().select(0, batch.picked.clone());
+    let orders = batch.orders.clone();
+    let (masked_order, picked_order) = orders.map(|orders| (orders.masked_ids, orders.picked)).unzip();
     let MaskedLm { loss: mlm_loss, samples, correct } = pair.generate(
-        inputs(batch, &batch.masked_ids),
+        inputs(batch, &batch.masked_ids, masked_order),
         batch.picked.clone(),
+        picked_order.as_ref(),
         targets.clone(),
         &batch.samples,
-        config.temperature,
+        config,
     );
     let change = samples - targets;
-    let corrupted = original.clone().select_assign(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
+    // Whole numbers, each place once: the sum is the same in any order.
+    let corrupted = original.clone().scatter(0, batch.picked.clone(), change, IndexingUpdateOp::Add);
     let replaced = corrupted.clone().not_equal(original).float();
     Corruption { mlm_loss, correct, corrupted_ids: corrupted.reshape([rows, seq]), replaced }
 }

@@ -1,7 +1,7 @@
 //! Features in a batch, padded to their own longest, on the host and on a device.
 
 use super::feature::{Feature, Target};
-use crate::data::{Counted, Counts, HostRows};
+use crate::data::{Counted, Counts, HostRows, SumOrder, wants_order};
 use crate::model::Inputs;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
@@ -20,6 +20,8 @@ pub struct HostBatch {
     rows: Vec<(usize, usize)>,
     /// Real tokens of each row.
     lengths: Vec<usize>,
+    /// Whether gradients are added in a fixed order on GPUs too.
+    pub deterministic: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +41,8 @@ pub struct TaskBatch {
     pub targets: Targets,
     /// Positions that are asked about, flat, `[positions]`.
     pub positions: Option<Tensor<1, Int>>,
+    /// In which order the gradients at these positions are added, where that has to be known beforehand.
+    pub positions_order: Option<SumOrder>,
     /// For each row the number of its feature, and of the lines of logits that it has: one, or one a position.
     pub rows: Vec<(usize, usize)>,
     /// What the loss is a mean over, and real tokens.
@@ -92,6 +96,7 @@ impl HostBatch {
             positions,
             rows,
             lengths,
+            deterministic: false,
         }
     }
 }
@@ -148,6 +153,7 @@ impl HostRows for HostBatch {
             },
             rows: self.rows[rows.clone()].into(),
             lengths: self.lengths[rows].into(),
+            deterministic: self.deterministic,
         }
     }
 
@@ -158,6 +164,11 @@ impl HostRows for HostBatch {
         let mask = |mask: &Vec<f32>| Tensor::<2>::from_data(TensorData::new(mask.clone(), shape), device);
         let mut inputs = Inputs::new(ids(&self.input_ids), self.attention_mask.as_ref().map(mask));
         inputs.token_type_ids = self.token_type_ids.as_ref().map(ids);
+        let order = |ids: &[i32]| {
+            let numbers = ids.iter().map(|&id| id as usize);
+            wants_order(device, self.deterministic).then(|| SumOrder::new(numbers, device))
+        };
+        inputs.order = order(&self.input_ids);
         let targets = match &self.targets {
             HostTargets::Absent => Targets::Absent,
             HostTargets::Classes(classes) => Targets::Classes(flat(classes)),
@@ -172,6 +183,7 @@ impl HostRows for HostBatch {
             inputs,
             targets,
             positions: (!self.positions.is_empty()).then(|| flat(&self.positions)),
+            positions_order: if self.positions.is_empty() { None } else { order(&self.positions) },
             rows: self.rows.clone(),
             counts: self.counts(),
         }

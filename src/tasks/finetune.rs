@@ -116,7 +116,8 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let pad = tokenizer.special().pad;
     let sizes = (config.data.batch_size, config.data.accumulation);
     let device = &adapters.main().device;
-    let steps = Arc::new(TaskSteps::new(train.into(), sizes, pad, config.seed));
+    let steps = TaskSteps::new(train.into(), sizes, pad, config.seed).deterministic(config.training.deterministic);
+    let steps = Arc::new(steps);
     let dev: Arc<[Feature]> = dev.into();
     let dev_loader = TaskValidLoader::new(dev.clone(), config.data.batch_size, pad, device.clone(), cursor.clone());
     let rate = recipe::learning_rate(config, &model);

@@ -19,6 +19,7 @@ pub struct TaskSteps {
     pad: u32,
     batch_size: usize,
     accumulation: usize,
+    deterministic: bool,
     seed: u64,
     /// The pass that was asked for last, with its batches: they are sorted once, not at every step.
     pass: Mutex<Option<(usize, Batches)>>,
@@ -28,7 +29,12 @@ impl TaskSteps {
     /// Steps over `features`, which must not be empty.
     pub fn new(features: Arc<[Feature]>, (batch_size, accumulation): (usize, usize), pad: u32, seed: u64) -> Self {
         let lengths = lengths(&features);
-        Self { features, lengths, pad, batch_size, accumulation, seed, pass: Mutex::default() }
+        Self { features, lengths, pad, batch_size, accumulation, deterministic: false, seed, pass: Mutex::default() }
+    }
+
+    /// The same with gradients that are added in a fixed order on GPUs too, if `deterministic`.
+    pub fn deterministic(self, deterministic: bool) -> Self {
+        Self { deterministic, ..self }
     }
 
     /// Steps of a pass over `features` features.
@@ -59,7 +65,12 @@ impl Steps for TaskSteps {
     type Rows = HostBatch;
 
     fn batches(&self, step: usize) -> Vec<HostBatch> {
-        self.numbers(step).iter().map(|of| HostBatch::new(&self.features, of, self.pad)).collect()
+        let batch = |of: &Vec<usize>| {
+            let mut batch = HostBatch::new(&self.features, of, self.pad);
+            batch.deterministic = self.deterministic;
+            batch
+        };
+        self.numbers(step).iter().map(batch).collect()
     }
 
     fn seed(&self) -> u64 {

@@ -6,7 +6,7 @@ use crate::config::{ModelConfig, Precision};
 use crate::data::StepBatch;
 use crate::error::Result;
 use crate::hub;
-use crate::kernels::with_precision;
+use crate::kernels::{lookup, with_precision};
 use crate::learner::{Observation, Trainee, inference_step, train_step};
 use crate::model::{
     Electra, ElectraForQuestionAnswering, ElectraForSequenceClassification, ElectraForTokenClassification,
@@ -155,7 +155,7 @@ impl Network {
                 let [rows, seq, width] = hidden.dims();
                 let hidden = hidden.reshape([rows * seq, width]);
                 let hidden = match &batch.positions {
-                    Some(positions) => hidden.select(0, positions.clone()),
+                    Some(positions) => lookup(hidden, positions.clone(), batch.positions_order.as_ref()),
                     None => hidden,
                 };
                 network.logits(hidden.unsqueeze::<3>()).squeeze_dim::<2>(0)

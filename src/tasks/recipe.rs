@@ -112,6 +112,7 @@ pub(super) fn training(config: &FinetuneConfig, metric: &str, pass: usize) -> Tr
         max_bad_steps: given.max_bad_steps,
         gradient_checkpointing: given.gradient_checkpointing,
         precision: given.precision,
+        deterministic: given.deterministic,
         loss_scale: Some(given.loss_scale.unwrap_or(usual_scale)),
     }
 }

@@ -1,0 +1,254 @@
+//! What a run will need, worked out from its configuration before anything is allocated or written.
+
+use crate::config::{Config, ModelConfig, ObjectiveKind};
+use crate::device::{Adapter, largest_buffer};
+use crate::error::{Error, Result};
+use crate::kernels::are_fused;
+
+/// What training takes on a device, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Estimate {
+    /// Trained numbers.
+    pub parameters: usize,
+    /// The parameters themselves.
+    pub weights: u64,
+    /// Their gradients.
+    pub gradients: u64,
+    /// Both moments of AdamW.
+    pub moments: u64,
+    /// What the forward pass of a batch keeps for its gradients, and what comes and goes at the vocabulary.
+    pub activations: u64,
+    /// The largest single tensors by what they are, largest first.
+    pub buffers: Vec<(&'static str, u64)>,
+}
+
+/// What a device can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Bytes of its memory, where that is known and the device is a GPU.
+    pub memory: Option<u64>,
+    /// Bytes of its largest buffer, where there is a limit.
+    pub largest_buffer: Option<u64>,
+    /// Whether its kernels keep what fused kernels keep.
+    pub fused: bool,
+}
+
+impl Limits {
+    /// Those of `adapter`.
+    pub fn of(adapter: &Adapter) -> Self {
+        Self {
+            memory: adapter.memory.filter(|_| adapter.is_gpu),
+            largest_buffer: largest_buffer(&adapter.device),
+            fused: are_fused(&adapter.device),
+        }
+    }
+}
+
+/// Numbers that a layer keeps for its gradient: for each token so many times the hidden size and so many times the
+/// intermediate size, and for each pair of tokens so many a head. `tests/gpu.rs` holds them against what devices report.
+struct Kept {
+    hidden: f64,
+    intermediate: f64,
+    pairs: f64,
+}
+
+const PORTABLE: Kept = Kept { hidden: 18.0, intermediate: 4.0, pairs: 4.0 };
+const CHECKPOINTED: Kept = Kept { hidden: 14.0, intermediate: 3.0, pairs: 3.0 };
+const FUSED: Kept = Kept { hidden: 9.0, intermediate: 2.0, pairs: 0.0 };
+
+/// Bytes of a number.
+const NUMBER: u64 = 4;
+
+/// Tensors of logits that are there at a time.
+const LOGITS: u64 = 4;
+
+impl Estimate {
+    /// That of a run with `config` on a device with `limits`, without padding.
+    pub fn new(config: &Config, limits: Limits) -> Self {
+        let parameters = parameters(config);
+        let of_parameters = NUMBER * parameters as u64;
+        let (model, generator) = (&config.model, &config.generator_model());
+        let [batch, seq] = [config.data.batch_size, config.data.sequence_length].map(|n| n as u64);
+        let tokens = batch * seq;
+        let kept = match (limits.fused, config.training.gradient_checkpointing) {
+            (true, _) => FUSED,
+            (false, true) => CHECKPOINTED,
+            (false, false) => PORTABLE,
+        };
+        let layers = |model: &ModelConfig| {
+            let [h, f, heads] =
+                [model.hidden_size, model.intermediate_size, model.num_attention_heads].map(|n| n as f64);
+            let layer = kept.hidden * h + kept.intermediate * f + kept.pairs * heads * seq as f64;
+            (model.num_hidden_layers as f64 * layer * tokens as f64) as u64
+        };
+        let [e, vocabulary] = [model.embedding_size, model.vocab_size].map(|n| n as u64);
+        let picked = (tokens as f64 * config.data.mask_probability).ceil() as u64;
+        let bound = limits.largest_buffer.unwrap_or(u64::MAX).min((config.objective.max_logits_mib as u64) << 20);
+        let row = NUMBER * vocabulary;
+        let logits = match (config.objective.kind, limits.fused) {
+            (ObjectiveKind::AllTokensMlm, _) => tokens * row,
+            (_, true) => picked * row,
+            (_, false) => (picked * row).min((bound / row).max(1) * row),
+        };
+        let embeddings = 2 * 6 * tokens * e;
+        let activations = NUMBER * (layers(model) + layers(generator) + embeddings) + LOGITS * logits.max(row);
+
+        let [h, f] = [model.hidden_size, model.intermediate_size].map(|n| n as u64);
+        let pairs = |model: &ModelConfig| batch * model.num_attention_heads as u64 * seq * seq * NUMBER;
+        let mut buffers = vec![
+            ("logits over the vocabulary", logits),
+            ("feed-forward activations", tokens * f * NUMBER),
+            ("hidden states", tokens * h * NUMBER),
+            ("word table", vocabulary * e * NUMBER),
+            ("feed-forward weights", h * f * NUMBER),
+        ];
+        if !limits.fused {
+            buffers.push(("attention scores", pairs(model).max(pairs(generator))));
+        }
+        buffers.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        Self {
+            parameters,
+            weights: of_parameters,
+            gradients: of_parameters,
+            moments: 2 * of_parameters,
+            activations,
+            buffers,
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights + self.gradients + self.moments + self.activations
+    }
+
+    /// What of it does not fit into `limits`, if anything.
+    fn problem(&self, limits: Limits) -> Option<String> {
+        if let (Some((name, bytes)), Some(limit)) = (self.buffers.first(), limits.largest_buffer)
+            && *bytes > limit
+        {
+            return Some(format!("{name} take {} at once, buffers hold {}", size(*bytes), size(limit)));
+        }
+        let limit = limits.memory.filter(|memory| self.total() > *memory)?;
+        Some(format!("training takes about {}, the device has {}", size(self.total()), size(limit)))
+    }
+}
+
+/// Checks that a run with `config` fits into `limits` of the device `name`.
+///
+/// # Errors
+/// [`Error::Config`] that names what does not fit and the accumulation that would.
+pub fn check_fits(config: &Config, name: &str, limits: Limits) -> Result<()> {
+    let Some(problem) = Estimate::new(config, limits).problem(limits) else { return Ok(()) };
+    let sequences = config.data.batch_size * config.training.accumulation;
+    let smaller = (1..config.data.batch_size).rev().filter(|batch| sequences.is_multiple_of(*batch)).find(|&batch| {
+        let mut config = config.clone();
+        config.data.batch_size = batch;
+        Estimate::new(&config, limits).problem(limits).is_none()
+    });
+    let advice = match smaller {
+        Some(batch) => {
+            format!("the same step fits with --set data.batch_size={batch} training.accumulation={}", sequences / batch)
+        }
+        None => "a batch of one sequence does not fit either: expected a smaller model, or shorter sequences".into(),
+    };
+    Err(Error::config("data.batch_size", format!("{} on {name}: {problem}; {advice}", config.data.batch_size)))
+}
+
+/// Bytes for people.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// Trained numbers of the pair.
+pub fn parameters(config: &Config) -> usize {
+    let (model, generator) = (&config.model, &config.generator_model());
+    let (e, h, vocabulary) = (model.embedding_size, model.hidden_size, model.vocab_size);
+    let embeddings = (vocabulary + model.max_position_embeddings + model.type_vocab_size) * e + 2 * e;
+    let words = |hidden: usize| hidden * e + 3 * e + vocabulary;
+    let encoder_head = if config.objective.kind.predicts_words() { words(h) } else { 0 };
+    let discriminator_head = h * h + 2 * h + 1;
+    embeddings + encoder(model) + encoder(generator) + words(generator.hidden_size) + discriminator_head + encoder_head
+}
+
+fn encoder(model: &ModelConfig) -> usize {
+    let (h, f, e) = (model.hidden_size, model.intermediate_size, model.embedding_size);
+    let project = if e == h { 0 } else { (e + 1) * h };
+    let layer = 4 * (h + 1) * h + (h + 1) * f + (f + 1) * h + 4 * h;
+    project + model.num_hidden_layers * layer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, load};
+    use crate::learner::Pretrainer;
+    use burn::module::Module;
+    use burn::tensor::Device;
+
+    fn config(preset: &str, set: &[&str]) -> Config {
+        let set = set.iter().map(|set| (*set).to_owned()).collect();
+        load(&Source { preset: Some(preset.into()), set, ..Source::default() }).unwrap()
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_model() {
+        for (preset, set) in [
+            ("demo", &[][..]),
+            ("tiny", &["model.embedding_size=128"]),
+            ("small", &["model.num_hidden_layers=2", "objective.kind=mlm"]),
+        ] {
+            let config = config(preset, set);
+            let model = Pretrainer::new(&config, &Device::flex());
+            assert_eq!(parameters(&config), model.num_params(), "{preset}");
+        }
+    }
+
+    /// The limit of Vulkan: every preset keeps every buffer below it as it is.
+    #[test]
+    fn every_preset_fits_into_buffers_of_two_gibibytes() {
+        let limits = Limits { largest_buffer: Some((1 << 31) - 1), ..Limits::default() };
+        for (preset, sequences) in [("tiny", 16), ("small", 128), ("base", 256), ("large", 2048)] {
+            let config = config(preset, &[]);
+            let estimate = Estimate::new(&config, limits);
+            assert!(estimate.buffers.iter().all(|(_, bytes)| *bytes < 1 << 31), "{preset}: {:?}", estimate.buffers);
+            assert!(estimate.buffers.iter().any(|(name, _)| *name == "logits over the vocabulary"));
+            check_fits(&config, "a device", limits).unwrap();
+            assert_eq!(config.data.batch_size * config.training.accumulation, sequences, "{preset}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_accumulation_that_does() {
+        let config = config("base", &["data.batch_size=256", "training.accumulation=1"]);
+        // 256 sequences, 12 heads, 512 x 512 scores of 4 bytes: 3 GiB.
+        let limits = Limits { largest_buffer: Some((1 << 31) - 1), ..Limits::default() };
+        let error = check_fits(&config, "vulkan:0", limits).unwrap_err().to_string();
+        assert!(error.contains("attention scores take 3.0 GiB at once, buffers hold 2.0 GiB"), "{error}");
+        assert!(error.contains("--set data.batch_size=128 training.accumulation=2"), "{error}");
+        let limits = Limits { memory: Some(24 << 30), ..limits };
+        let error = check_fits(&config, "vulkan:0", limits).unwrap_err().to_string();
+        assert!(error.contains("data.batch_size=8 training.accumulation=32"), "{error}");
+        let limits = Limits { memory: Some(1 << 30), ..limits };
+        let error = check_fits(&config, "vulkan:0", limits).unwrap_err().to_string();
+        assert!(error.contains("a batch of one sequence does not fit either"), "{error}");
+    }
+
+    #[test]
+    fn logits_are_as_large_as_they_may_be() {
+        let limits = Limits { largest_buffer: Some(128 << 20), ..Limits::default() };
+        let logits = |config: &Config, limits| {
+            let buffers = Estimate::new(config, limits).buffers;
+            buffers.into_iter().find(|(name, _)| *name == "logits over the vocabulary").unwrap().1
+        };
+        let row = 4 * 30522;
+        let small = config("small", &[]);
+        assert_eq!(logits(&small, Limits::default()), (16384.0 * 0.15f64).ceil() as u64 * row);
+        assert_eq!(logits(&small, limits), (128 << 20) / row * row);
+        let bounded = config("small", &["objective.max_logits_mib=1"]);
+        assert_eq!(logits(&bounded, limits), (1 << 20) / row * row);
+    }
+}
