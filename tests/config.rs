@@ -19,7 +19,8 @@ fn every_preset_is_valid_and_survives_being_written() {
 #[test]
 fn presets_are_the_papers() {
     let base = load(&preset("base")).unwrap();
-    assert_eq!((base.optimizer.learning_rate, base.data.batch_size, base.training.steps), (2e-4, 256, 766_000));
+    let sequences = base.data.batch_size * base.training.accumulation;
+    assert_eq!((base.optimizer.learning_rate, sequences, base.training.steps), (2e-4, 256, 766_000));
     assert_eq!((base.generator.hidden_size, base.generator.num_attention_heads), (256, 4));
     let large = load(&preset("large")).unwrap();
     assert_eq!((large.data.mask_probability, large.model.num_hidden_layers), (0.25, 24));

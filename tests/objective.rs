@@ -196,6 +196,7 @@ fn accumulated_gradients_are_those_of_the_large_batch(backend: &Backend) {
             counts: Counts { picked: picked.len(), tokens },
             picked,
             draws: Draws::Quantiles(quantiles),
+            deterministic: false,
         }
     };
     let plain = device.clone().inner();

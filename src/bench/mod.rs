@@ -4,12 +4,14 @@ mod breakdown;
 mod check;
 mod flops;
 mod machine;
+mod record;
 mod stream;
 
 pub use breakdown::Breakdown;
 pub use check::{first_losses, largest_differences};
 pub use flops::{step_bytes, step_flops};
 pub use machine::{Peak, copy_peak, matrix_peaks, peak_rss_mib};
+pub use record::{Expected, expected, keep};
 pub use stream::Stream;
 
 use crate::config::Config;

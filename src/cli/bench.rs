@@ -1,7 +1,7 @@
 //! `electra bench`
 
 use super::progress::Working;
-use electra_burn::bench::{BenchOptions, Measured, bench};
+use electra_burn::bench::{BenchOptions, Measured, bench, keep};
 use electra_burn::config::{self, Source};
 use electra_burn::device::Launches;
 use electra_burn::{Error, Result, device, kernels};
@@ -81,6 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let working = Working::on("timing steps");
     let measured = bench(&config, &adapter, &options)?;
     drop(working);
+    keep(&config, &measured)?;
     if arguments.json {
         say!("{}", serde_json::to_string(&measured).unwrap_or_default());
     } else {

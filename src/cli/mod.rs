@@ -26,6 +26,7 @@ mod glue;
 mod import;
 mod inputs;
 mod inspect;
+mod plan;
 mod predict;
 mod pretrain;
 mod progress;

@@ -18,7 +18,8 @@ use std::process::ExitCode;
   electra pretrain
   electra pretrain --preset small --corpus books.txt news/*.jsonl.gz --output runs/mine
   electra pretrain mine.toml --device wgpu:0,wgpu:1 --set training.steps=100000
-  electra pretrain --resume runs/mine")]
+  electra pretrain --resume runs/mine
+  electra pretrain --preset base --device cuda --dry-run")]
 pub struct Arguments {
     /// Configuration file (TOML); its keys override the preset's
     config: Option<PathBuf>,
@@ -47,6 +48,9 @@ pub struct Arguments {
     /// Override a configuration key, for example training.steps=1000
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Say what the run would take, in memory and time, and begin nothing
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
     /// Print lines even on a terminal
     #[arg(long)]
     no_tui: bool,
@@ -70,6 +74,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     config.init.discriminator = arguments.init_discriminator.clone().or(config.init.discriminator);
     config.init.generator = arguments.init_generator.clone().or(config.init.generator);
     let adapters = arguments.devices.open()?;
+    if arguments.dry_run {
+        return super::plan::show(&config, &adapters);
+    }
     let initial = match &arguments.resume {
         Some(run) if learner::has_checkpoint(run) => None,
         _ => hub::load_pair(&mut config, &adapters.main().device)?,

@@ -110,7 +110,15 @@ pub fn select(name: &str) -> Result<Adapter> {
             choices()
         )));
     }
-    Ok(found.swap_remove(index))
+    let found = found.swap_remove(index);
+    match capabilities(&found.device).filter(|said| said.compiler == "SPIR-V" && found.description.contains("llvmpipe"))
+    {
+        Some(_) => Err(Error::Device(format!(
+            "{found} crashes on matrix products in SPIR-V, which this build compiles for Vulkan; build without the feature \
+             `vulkan` (`--features wgpu` has WGSL), or take another device"
+        ))),
+        None => Ok(found),
+    }
 }
 
 /// The device that `auto` stands for, and why.

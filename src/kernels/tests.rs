@@ -201,7 +201,7 @@ proptest! {
                 layer_norm_eps: EPSILON,
             };
             let dropout = dropout(if drop { 0.2 } else { 0.0 });
-            let output = embed(tables, &dropout, &ids, types.as_ref(), mask.as_ref());
+            let output = embed(tables, &dropout, &ids, types.as_ref(), mask.as_ref(), None);
             derive(output, |gradients| {
                 let mut all = of_norm(gradients, &layer_norm).to_vec();
                 all.extend([&words, &positions, &token_types].map(|table| gradient(gradients, &table.weight.val())));
@@ -221,7 +221,7 @@ proptest! {
                 false => Samples::Quantiles(Tensor::random([picked], Distribution::Default, &device().inner())),
             };
             let temperature = if hot { 1.7 } else { 1.0 };
-            let found = masked_lm(hidden.clone(), table.clone(), bias.clone(), targets, &samples, temperature);
+            let found = masked_lm(hidden.clone(), table.clone(), bias.clone(), targets, &samples, temperature, 1 << 30);
             let (samples, correct) = (found.samples.float(), found.correct);
             let mut all = derive(found.loss, |gradients| {
                 vec![gradient(gradients, &hidden), gradient(gradients, &table), gradient(gradients, &bias)]
@@ -309,6 +309,7 @@ fn samples_follow_their_quantiles() {
         Tensor::zeros([picked], &plain),
         &Samples::Quantiles(Tensor::from_data(TensorData::new(at.clone(), [picked]), &plain)),
         1.0,
+        1 << 30,
     );
     let samples: Vec<i64> = found.samples.into_data().iter().collect();
     for (sample, at) in samples.into_iter().zip(at) {
@@ -379,7 +380,7 @@ fn products_in_half_precision() {
         let (table, bias) = (numbers.tensor([50, 16]), numbers.tensor([50]));
         let targets = numbers.ids([18], 50);
         let samples = Samples::Ids(targets.clone());
-        let words = masked_lm(hidden.reshape([18, 16]) * 0.1, table.clone(), bias, targets, &samples, 1.0);
+        let words = masked_lm(hidden.reshape([18, 16]) * 0.1, table.clone(), bias, targets, &samples, 1.0, 1 << 30);
         derive(words.loss, |gradients| {
             let [weight, bias] = of_linear(gradients, &layer);
             vec![weight, bias, gradient(gradients, &x), gradient(gradients, &table)]

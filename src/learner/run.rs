@@ -2,6 +2,7 @@
 
 use super::checkpoint;
 use super::directory::RunDirectory;
+use super::estimate::{Limits, check_fits};
 use super::facts::{CorpusFacts, RunFacts};
 use super::fit::{Faults, Job, fit, shared, with_status};
 use super::optimizer::{optimizer, schedule};
@@ -88,6 +89,7 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
 fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Report> {
     let RunOptions { output, adapters, initial, resume, signal, faults, dashboard, progress } = options;
     adapters.require_precision(config.training.precision)?;
+    adapters.iter().try_for_each(|adapter| check_fits(config, &adapter.name, Limits::of(adapter)))?;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let checkpoints = output.join("checkpoints");
     let found = match resume {

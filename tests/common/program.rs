@@ -29,7 +29,9 @@ pub const MICRO: [&str; 18] = [
 pub fn electra(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
     // Each test has a cache of its own, beside what it makes.
-    command.env("ELECTRA_CACHE", directory.join(".cache"));
+    command
+        .env("ELECTRA_CACHE", directory.join(".cache"))
+        .env("ELECTRA_BENCHMARKS", directory.join("benchmarks.jsonl"));
     command.current_dir(directory).args(arguments).output().expect("the program starts")
 }
 

@@ -1,0 +1,112 @@
+//! Benchmarks that are kept, so that a run can be told how long it will take.
+
+use super::{Measured, step_flops};
+use crate::config::{Config, ModelConfig};
+use crate::data::Counts;
+use crate::device::Adapter;
+use crate::error::{Error, Result};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What is kept of a benchmark, a line of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Line {
+    /// What the hardware calls itself.
+    description: String,
+    /// Backend and number of the device.
+    device: String,
+    precision: String,
+    /// Whether the pair was the same.
+    model: ModelConfig,
+    batch_size: usize,
+    gflops: f64,
+}
+
+/// How long a run will take, by a benchmark of its device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// Seconds of all steps; validations and checkpoints come on top.
+    pub seconds: f64,
+    /// Whether the benchmark was of the same pair.
+    pub same_model: bool,
+}
+
+/// Where benchmarks are kept.
+fn path() -> PathBuf {
+    files::cache("ELECTRA_BENCHMARKS", "benchmarks.jsonl")
+}
+
+/// Keeps `measured`, which is of `config`.
+///
+/// # Errors
+/// [`Error::Output`] where the file cannot be written to.
+pub fn keep(config: &Config, measured: &Measured) -> Result<()> {
+    append(&path(), config, measured)
+}
+
+fn append(path: &Path, config: &Config, measured: &Measured) -> Result<()> {
+    let line = Line {
+        description: measured.description.clone(),
+        device: measured.device.clone(),
+        precision: measured.precision.clone(),
+        model: config.model.clone(),
+        batch_size: config.data.batch_size,
+        gflops: measured.gflops,
+    };
+    let failed = |error: std::io::Error| Error::output(path, error.to_string());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    let text = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
+    writeln!(file, "{text}").map_err(failed)
+}
+
+/// How long the steps of `config` will take on `adapter`, where a benchmark of it in the same format is on record: the last
+/// one of the same pair, else the last one. Lines that are none are passed over.
+pub fn expected(config: &Config, adapter: &Adapter) -> Option<Expected> {
+    read(&std::fs::read_to_string(path()).ok()?, config, adapter)
+}
+
+fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {
+    let precision = config.training.precision.name();
+    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let of_device = |line: &Line| {
+        line.device == adapter.name && line.description == adapter.description && line.precision == precision
+    };
+    let lines: Vec<Line> = lines.filter(|line| of_device(line) && line.gflops > 0.0).collect();
+    let same = lines.iter().find(|line| line.model == config.model);
+    let line = same.or(lines.first())?;
+    let tokens = config.data.batch_size * config.training.accumulation * config.data.sequence_length;
+    let picked = (tokens as f64 * config.data.mask_probability) as usize;
+    let seconds = step_flops(config, Counts { picked, tokens }) / line.gflops / 1e9 * config.training.steps as f64;
+    Some(Expected { seconds, same_model: same.is_some() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, load};
+
+    #[test]
+    fn the_last_benchmark_of_the_device_and_the_pair_counts() {
+        let config = load(&Source { preset: Some("tiny".into()), ..Source::default() }).unwrap();
+        let adapter = crate::device::select("flex").unwrap();
+        let line = |device: &str, hidden: usize, gflops: f64| {
+            let model = ModelConfig { hidden_size: hidden, ..config.model.clone() };
+            let description = adapter.description.clone();
+            let (device, precision) = (device.to_owned(), "f32".to_owned());
+            let line = Line { description, device, precision, model, batch_size: 1, gflops };
+            serde_json::to_string(&line).unwrap()
+        };
+        let hidden = config.model.hidden_size;
+        assert_eq!(read(&line("wgpu:0", hidden, 1.0), &config, &adapter), None);
+        let text = [line("flex", hidden, 2.0), "no line".into(), line("flex", 2 * hidden, 4.0)].join("\n");
+        let found = read(&text, &config, &adapter).unwrap();
+        let other = read(&line("flex", 2 * hidden, 4.0), &config, &adapter).unwrap();
+        assert_eq!((found.same_model, other.same_model), (true, false));
+        assert!((found.seconds / other.seconds - 2.0).abs() < 1e-9);
+    }
+}
