@@ -64,6 +64,7 @@ fn value_and_gradients_of_a_case_worked_out_by_hand(backend: &Backend) {
         picked: vec![1, 2, 6],
         draws: Draws::Quantiles(vec![0.0, 0.999_999, 0.5]),
         counts: Counts { picked: 3, tokens: 8 },
+        deterministic: false,
     };
     let objective = ObjectiveConfig::default();
     let outcome = forward(&pair, &batch.to_device(&device.clone().inner()), batch.counts, &objective);

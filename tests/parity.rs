@@ -117,6 +117,7 @@ impl Case {
             attention_mask: Some(self.int("attention_mask", [4, 24]).float()),
             padding: self.padding,
             words: None,
+            order: None,
         }
     }
 
@@ -327,6 +328,7 @@ fn trajectory_batch(all: &Tensors, step: usize) -> HostBatch {
         attention_mask: Some(mask.into_iter().map(|m| m as f32).collect()),
         draws: Draws::Ids((0..weights.len()).filter(real).map(|i| samples[i]).collect()),
         picked,
+        deterministic: false,
     }
 }
 
