@@ -39,6 +39,8 @@ pub struct BenchOptions {
     pub padding: f64,
     /// Whether the kernels of a GPU are timed by name.
     pub profile: bool,
+    /// Whether whole steps alone are timed: no parts of a step, no peaks of the device.
+    pub quick: bool,
 }
 
 /// What was measured.
@@ -77,10 +79,10 @@ pub struct Measured {
     pub losses: [f64; 2],
     /// [`step_flops`] in the time of the median step, in 10^9 a second.
     pub gflops: f64,
-    /// What the device reaches in the format of the step, in the same unit.
-    pub matrix_peak_gflops: f64,
+    /// What the device reaches in the format of the step, in the same unit; absent where no peaks are measured.
+    pub matrix_peak_gflops: Option<f64>,
     /// The first over the second.
-    pub share_of_peak: f64,
+    pub share_of_peak: Option<f64>,
     /// What the device reaches in each of its formats.
     pub peaks: Vec<Peak>,
     /// What the device reads and writes in a copy, in 10^9 bytes a second; absent on the CPU.
@@ -94,7 +96,7 @@ pub struct Measured {
     /// The most memory that the process has had, in MiB, where the system tells.
     pub peak_rss_mib: Option<f64>,
     /// Seconds in each part of a step; from steps of their own, which wait after each part.
-    pub breakdown: Breakdown,
+    pub breakdown: Option<Breakdown>,
     /// Every step, in order.
     #[serde(skip)]
     pub steps: Vec<f64>,
@@ -140,21 +142,25 @@ fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::resul
     let memory = memory.map(|usage| [usage.bytes_in_use, usage.bytes_reserved]);
     let launches = if on_host { None } else { Some(timer.launches(options.profile)?) };
     let peak_rss_mib = peak_rss_mib();
-    let breakdown = Breakdown::measure(&mut timer.learner, &timer.stream, config, &device, timer.next, options.steps)?;
+    let breakdown = (!options.quick)
+        .then(|| Breakdown::measure(&mut timer.learner, &timer.stream, config, &device, timer.next, options.steps))
+        .transpose()?;
     drop(timer);
 
-    let peaks = matrix_peaks(adapter)?;
-    let copy_gbytes = copy_peak(&device)?;
+    let peaks = if options.quick { Vec::new() } else { matrix_peaks(adapter)? };
+    let copy_gbytes = if options.quick { None } else { copy_peak(&device)? };
     let precision = config.training.precision.name();
-    let peak = peaks.iter().find(|peak| peak.format == precision).map_or(f64::NAN, |peak| peak.gflops);
+    let peak = peaks.iter().find(|peak| peak.format == precision).map(|peak| peak.gflops);
     let per_step = |of: fn(&Block) -> f64| -> Vec<f64> { blocks.iter().map(of).collect() };
     let (steps, tokens) = (per_step(|block| block.seconds), per_step(|block| block.counts.tokens as f64));
     let step_seconds = median(&steps);
     let middle = blocks.get(blocks.len() / 2).map_or_else(Counts::default, |block| block.counts);
     let flops = median(&blocks.iter().map(|block| step_flops(config, block.counts)).collect::<Vec<_>>());
     let gflops = flops / step_seconds / 1e9;
-    let floor_seconds =
-        [Some(flops / peak / 1e9), copy_gbytes.map(|copy| step_bytes(config, middle, parameters) / copy / 1e9)];
+    let floor_seconds = [
+        peak.map(|peak| flops / peak / 1e9),
+        copy_gbytes.map(|copy| step_bytes(config, middle, parameters) / copy / 1e9),
+    ];
     Ok(Measured {
         device: adapter.name.clone(),
         description: adapter.description.clone(),
@@ -176,7 +182,7 @@ fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::resul
         losses,
         gflops,
         matrix_peak_gflops: peak,
-        share_of_peak: gflops / peak,
+        share_of_peak: peak.map(|peak| gflops / peak),
         peaks,
         copy_gbytes,
         floor_seconds,

@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Time the kernels of a GPU by name, in a step of its own
     #[arg(long)]
     profile: bool,
+    /// Time whole steps alone: no parts of a step, no peaks of the device
+    #[arg(long)]
+    quick: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -77,6 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         warmup: arguments.warmup,
         padding: arguments.padding,
         profile: arguments.profile,
+        quick: arguments.quick,
     };
     let working = Working::on("timing steps");
     let measured = bench(&config, &adapter, &options)?;
@@ -119,10 +123,11 @@ fn show(measured: &Measured, form: &str) {
     }
     say!("throughput  {:.0} tokens/s", measured.tokens_per_second);
     for peak in &measured.peaks {
-        let share = if peak.format == measured.precision {
-            format!("; the step has {:.1}, {:.0} % of it", measured.gflops, 100.0 * measured.share_of_peak)
-        } else {
-            String::new()
+        let share = match measured.share_of_peak {
+            Some(share) if peak.format == measured.precision => {
+                format!("; the step has {:.1}, {:.0} % of it", measured.gflops, 100.0 * share)
+            }
+            _ => String::new(),
         };
         say!("products    {:.1} GFLOP/s in {} (matrices of {2} x {2}){share}", peak.gflops, peak.format, peak.size);
     }
@@ -140,11 +145,13 @@ fn show(measured: &Measured, form: &str) {
         say!("process     {peak:.0} MiB at most");
     }
     say!("losses      generator {:.4}, discriminator {:.4}", measured.losses[0], measured.losses[1]);
-    say!();
-    let parts = measured.breakdown.parts();
-    let total: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
-    for (name, seconds) in parts {
-        say!("{name:<22} {:>9.2} ms {:>5.1} %", 1e3 * seconds, 100.0 * seconds / total);
+    if let Some(breakdown) = &measured.breakdown {
+        say!();
+        let parts = breakdown.parts();
+        let total: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
+        for (name, seconds) in parts {
+            say!("{name:<22} {:>9.2} ms {:>5.1} %", 1e3 * seconds, 100.0 * seconds / total);
+        }
     }
     if let Some(launches) = &measured.launches {
         show_launches(launches);

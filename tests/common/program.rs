@@ -1,7 +1,7 @@
 //! The program as a user runs it.
 
 use super::backends::CPU;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A demonstration small enough for a test: it runs in about two seconds.
@@ -26,8 +26,13 @@ pub const MICRO: [&str; 18] = [
     "training.validate_every=10",
 ];
 
+/// The program: the one that was built with the tests, or `ELECTRA_PROGRAM`, where a test runs on another machine.
+fn program() -> PathBuf {
+    std::env::var_os("ELECTRA_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_electra").into()).into()
+}
+
 pub fn electra(directory: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    let mut command = Command::new(program());
     // Each test has a cache of its own, beside what it makes.
     command
         .env("ELECTRA_CACHE", directory.join(".cache"))
