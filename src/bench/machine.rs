@@ -44,7 +44,7 @@ pub fn matrix_peak(device: &Device, precision: Precision) -> Result<Peak, Execut
     let operand = |size: usize| {
         let x = Tensor::<2>::random([size, size], Distribution::Default, device);
         match precision {
-            Precision::F32 | Precision::TF32 => x,
+            Precision::Auto | Precision::F32 | Precision::TF32 => x,
             Precision::F16 => x.cast(FloatDType::F16),
             Precision::BF16 => x.cast(FloatDType::BF16),
         }

@@ -14,7 +14,7 @@ pub use machine::{Peak, copy_peak, matrix_peaks, peak_rss_mib};
 pub use record::{Expected, expected, keep};
 pub use stream::Stream;
 
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::data::{Counts, StepBatch};
 use crate::device::{Adapter, Launches, computes_on_host, require_precision, watch};
 use crate::error::{Error, Result};
@@ -117,11 +117,16 @@ pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Resu
     if !(0.0..=0.5).contains(&options.padding) {
         return Err(Error::Usage(format!("a share of padding of {}; expected 0 to 0.5", options.padding)));
     }
-    require_precision(adapter, config.training.precision)?;
-    run(config, adapter, options).map_err(|error| Error::Training(format!("the device: {error}")))
+    let precision = require_precision(adapter, config.training.precision)?;
+    run(config, adapter, precision, options).map_err(|error| Error::Training(format!("the device: {error}")))
 }
 
-fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::result::Result<Measured, ExecutionError> {
+fn run(
+    config: &Config,
+    adapter: &Adapter,
+    precision: Precision,
+    options: &BenchOptions,
+) -> std::result::Result<Measured, ExecutionError> {
     let device = adapter.device.clone();
     let on_host = computes_on_host(&device);
     let stream = Stream::new(config, options.padding);
@@ -149,7 +154,7 @@ fn run(config: &Config, adapter: &Adapter, options: &BenchOptions) -> std::resul
 
     let peaks = if options.quick { Vec::new() } else { matrix_peaks(adapter)? };
     let copy_gbytes = if options.quick { None } else { copy_peak(&device)? };
-    let precision = config.training.precision.name();
+    let precision = precision.name();
     let peak = peaks.iter().find(|peak| peak.format == precision).map(|peak| peak.gflops);
     let per_step = |of: fn(&Block) -> f64| -> Vec<f64> { blocks.iter().map(of).collect() };
     let (steps, tokens) = (per_step(|block| block.seconds), per_step(|block| block.counts.tokens as f64));

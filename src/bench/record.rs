@@ -3,7 +3,7 @@
 use super::{Measured, step_flops};
 use crate::config::{Config, ModelConfig};
 use crate::data::Counts;
-use crate::device::Adapter;
+use crate::device::{Adapter, require_precision};
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub fn expected(config: &Config, adapter: &Adapter) -> Option<Expected> {
 }
 
 fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {
-    let precision = config.training.precision.name();
+    let precision = require_precision(adapter, config.training.precision).ok()?.name();
     let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     let of_device = |line: &Line| {
         line.device == adapter.name && line.description == adapter.description && line.precision == precision

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 /// Keys of the length of a run, its intervals, what it keeps and what it writes.
-const FREE: [&str; 11] = [
+const FREE: [&str; 12] = [
     "training.steps",
     "training.log_every",
     "training.validate_every",
@@ -17,6 +17,7 @@ const FREE: [&str; 11] = [
     "training.keep_best",
     "training.max_bad_steps",
     "training.gradient_checkpointing",
+    "training.precision",
     "objective.max_logits_mib",
     "logging.tensorboard",
 ];

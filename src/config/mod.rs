@@ -254,10 +254,12 @@ pub struct TrainingConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// Single precision, 32 bits.
+    /// The widest that the device has: `f32`, or `tf32` where its products of single precision may round their operands.
     #[default]
+    Auto,
+    /// Single precision, 32 bits.
     F32,
-    /// Single precision with operands rounded to 19 bits, 8 of them for the exponent: what tensor cores make of it.
+    /// Single precision whose operands may be rounded to 19 bits, 8 of them for the exponent, as tensor cores do it.
     TF32,
     /// Half precision, 16 bits, 5 of them for the exponent.
     F16,
@@ -266,12 +268,13 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All formats, widest first.
+    /// All formats, widest first; `auto` is one of them.
     pub const ALL: [Self; 4] = [Self::F32, Self::TF32, Self::F16, Self::BF16];
 
     /// As a configuration calls it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::F32 => "f32",
             Self::TF32 => "tf32",
             Self::F16 => "f16",

@@ -52,12 +52,13 @@ impl Adapters {
         self.0.iter()
     }
 
-    /// Checks that all have matrix products in `precision`.
+    /// Checks that all have matrix products in `precision`; the format that it stands for on the first.
     ///
     /// # Errors
     /// [`Error::Config`] that names the key.
-    pub fn require_precision(&self, precision: Precision) -> Result<()> {
-        self.iter().try_for_each(|adapter| require_precision(adapter, precision))
+    pub fn require_precision(&self, precision: Precision) -> Result<Precision> {
+        self.iter().try_for_each(|adapter| require_precision(adapter, precision).map(drop))?;
+        require_precision(self.main(), precision)
     }
 }
 

@@ -171,17 +171,21 @@ pub fn computes_on_host(device: &Device) -> bool {
     }
 }
 
-/// Checks that `adapter` has matrix products in `precision`.
+/// The format that `precision` stands for on `adapter`.
 ///
 /// # Errors
-/// [`Error::Config`] that names the key.
-pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<()> {
+/// [`Error::Config`] that names the key where the adapter does not have it.
+pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<Precision> {
     let formats = precisions(adapter);
+    if precision == Precision::Auto {
+        return Ok(formats[0]);
+    }
     if formats.contains(&precision) {
-        return Ok(());
+        return Ok(precision);
     }
     let reason = match computes_on_host(&adapter.device) {
         true => "the CPU is fastest in f32",
+        false if precision == Precision::F32 => "its products of single precision may be in tf32",
         false => "the adapter does not have that format",
     };
     let formats: Vec<String> = formats.iter().map(|format| format!("\"{format}\"")).collect();
@@ -189,19 +193,19 @@ pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<()> 
     Err(Error::config("training.precision", message))
 }
 
-/// The formats of `training.precision` that `adapter` can train in.
+/// The formats of `training.precision` that `adapter` can train in, widest first: one at least. Where a device has matrix
+/// units for TF32, Burn chooses by time whether a product of single precision goes there, so such a device has no `f32`.
 pub fn precisions(adapter: &Adapter) -> Vec<Precision> {
     let device = &adapter.device;
-    let has_tf32 = || {
-        let products = capabilities(device).map_or_else(Vec::new, |capabilities| capabilities.products);
-        products.iter().any(|(name, _)| *name == Precision::TF32.name())
-    };
+    let products = capabilities(device).map_or_else(Vec::new, |capabilities| capabilities.products);
+    let rounds = products.iter().any(|(name, _)| *name == Precision::TF32.name());
+    let on_gpu = !computes_on_host(device);
     let has = |precision: &Precision| match precision {
-        Precision::F32 => true,
-        _ if computes_on_host(device) => false,
-        Precision::TF32 => has_tf32(),
-        Precision::F16 => device.supports_dtype(FloatDType::F16),
-        Precision::BF16 => device.supports_dtype(FloatDType::BF16),
+        Precision::Auto => false,
+        Precision::F32 => !rounds,
+        Precision::TF32 => rounds,
+        Precision::F16 => on_gpu && device.supports_dtype(FloatDType::F16),
+        Precision::BF16 => on_gpu && device.supports_dtype(FloatDType::BF16),
     };
     Precision::ALL.into_iter().filter(has).collect()
 }

@@ -6,7 +6,7 @@ use burn::tensor::{FloatDType, Tensor};
 use std::cell::Cell;
 
 thread_local! {
-    static PRECISION: Cell<Precision> = const { Cell::new(Precision::F32) };
+    static PRECISION: Cell<Precision> = const { Cell::new(Precision::Auto) };
 }
 
 /// Runs `work` with the matrix products of this thread in `precision`; their gradients follow.
@@ -24,13 +24,13 @@ pub fn with_precision<R>(precision: Precision, work: impl FnOnce() -> R) -> R {
 
 /// Whether products are in single precision, as the fused kernels compute them.
 pub(super) fn is_single() -> bool {
-    matches!(PRECISION.get(), Precision::F32 | Precision::TF32)
+    matches!(PRECISION.get(), Precision::Auto | Precision::F32 | Precision::TF32)
 }
 
 /// The operand of a product, rounded if products are.
 pub(super) fn operand<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     match PRECISION.get() {
-        Precision::F32 | Precision::TF32 => x,
+        Precision::Auto | Precision::F32 | Precision::TF32 => x,
         Precision::F16 => x.cast(FloatDType::F16),
         Precision::BF16 => x.cast(FloatDType::BF16),
     }

@@ -17,7 +17,7 @@ use super::startup::Startup;
 use super::strategy::{EarlyStopping, Ending, Windows, windows};
 use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
-use crate::config::{LoggingConfig, TrainingConfig};
+use crate::config::{LoggingConfig, Precision, TrainingConfig};
 use crate::corpus::Progress;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
 use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
@@ -168,7 +168,11 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         return Ok(Fitted { model: model.valid(), records, steps: start, facts, elapsed: None, interrupted: None });
     }
     let parameters = model.num_params();
-    progress(Progress::Stage(&format!("training {} parameters on {adapters}", readable_count(parameters))));
+    let format = match adapters.require_precision(training.precision)? {
+        Precision::F32 => String::new(),
+        format => format!(", matrix products in {format}"),
+    };
+    progress(Progress::Stage(&format!("training {} parameters on {adapters}{format}", readable_count(parameters))));
     let mut facts = RunFacts { parameters, ..job.facts }.begin(output, start, adapters)?;
 
     // A worker compiles and tunes for itself.
