@@ -1,11 +1,11 @@
 //! The gradient of a word table of preset small for the ids of 128 x 128 tokens: by `select`, as Burn's `Embedding` does it,
-//! by `gather`, and by sums in a fixed order.
+//! by `gather`, and by sums in a fixed order; on a GPU the kernels of each.
 //!
 //! `cargo bench --profile dev --features wgpu --bench lookup -- wgpu`
 
 use burn::tensor::{Distribution, Int, Tensor, TensorData};
 use electra_burn::data::{Purpose, Rng, SumOrder};
-use electra_burn::device::select;
+use electra_burn::device::{select, watch};
 use electra_burn::kernels::lookup;
 use std::time::Instant;
 
@@ -49,5 +49,12 @@ fn main() {
     for (by, times) in ways.iter().zip(&mut times) {
         times.sort_by(f64::total_cmp);
         println!("{by:<8} {:>9.1} ms ({:.1} to {:.1})", times[ROUNDS / 2], times[0], times[ROUNDS - 1]);
+    }
+    for by in ways {
+        let (_, launches) = watch(&device, true, || Ok(gradient(by))).expect("the device computes");
+        for kernel in launches.by_name {
+            let time = kernel.seconds.map_or_else(String::new, |seconds| format!("{:.1} ms", 1e3 * seconds));
+            println!("{by:<8} {:<28} {:>3} times {time:>9}", kernel.name, kernel.launches);
+        }
     }
 }
