@@ -14,7 +14,7 @@
 #     DEVICES   ours [cuda vulkan]; PEER  PyTorch's [cuda]
 #     PRESET    [small]; BATCH [128]; STEPS [20]; LIMIT seconds [540]
 #
-# To rehearse it without a GPU, on Mesa's software Vulkan:
+# PyTorch's pair is ours at the presets small and base. To rehearse the script without a GPU, on Mesa's software Vulkan:
 #     DEVICES=wgpu PEER=cpu PRESET=tiny BATCH=2 STEPS=2 LIMIT=1800 scripts/gpu.sh
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -38,9 +38,9 @@ export ELECTRA_KERNEL_CACHE="${ELECTRA_KERNEL_CACHE:-$work/kernels}" ELECTRA_BEN
 export ELECTRA_CACHE="$work/cache" ELECTRA_PROGRAM="$electra"
 : >"$out/log/measurements.tsv"
 
-# measure NAME SECONDS COMMAND..: runs it for at most SECONDS and as long as there is time left.
+# measure NAME SECONDS COMMAND..: runs it for at most SECONDS of 540, and as long as there is time left.
 measure() {
-    local name=$1 most=$2 begun=$SECONDS left=$((limit - SECONDS)) code=skipped
+    local name=$1 most=$(($2 * limit / 540)) begun=$SECONDS left=$((limit - SECONDS)) code=skipped
     shift 2
     if [ "$left" -gt 5 ]; then
         echo "== $name ($SECONDS s)"

@@ -69,7 +69,7 @@ pub fn matrix_peak(device: &Device, precision: Precision) -> Result<Peak, Execut
     let mut size = SIZE / 2;
     loop {
         let (a, b) = (operand(size), operand(size));
-        let seconds = in_a_row(device, || drop(a.clone().matmul(b.clone())))?;
+        let seconds = in_a_row(device, || a.clone().matmul(b.clone()))?;
         let next = 2 * size;
         if seconds > 0.1 || next > LARGEST_SIZE || (4 * next * next) as u64 > limit {
             return Ok(peak(size, seconds));
@@ -90,17 +90,20 @@ pub fn copy_peak(device: &Device) -> Result<Option<f64>, ExecutionError> {
     let bytes = largest_buffer(device).unwrap_or(u64::MAX).min(1 << 28);
     let numbers = (bytes / 4) as usize;
     let x = Tensor::<1>::zeros([numbers], device);
-    let seconds = in_a_row(device, || drop(x.clone() + 1.0))?;
+    let seconds = in_a_row(device, || x.clone() + 1.0)?;
     Ok(Some(2.0 * bytes as f64 / seconds / 1e9))
 }
 
-/// Seconds of one `work`, of as many in a row as last half a second.
-fn in_a_row(device: &Device, work: impl Fn()) -> Result<f64, ExecutionError> {
+/// Seconds of one `work`, of as many in a row as last half a second. Each is handed to the device while its result is
+/// still wanted: Burn's fusion would leave it out, or make one kernel of many.
+fn in_a_row<const D: usize>(device: &Device, work: impl Fn() -> Tensor<D>) -> Result<f64, ExecutionError> {
     let times = |count: usize| {
         device.sync()?;
         let started = Instant::now();
         for _ in 0..count {
-            work();
+            let result = work();
+            device.flush()?;
+            drop(result);
         }
         device.sync().map(|()| started.elapsed().as_secs_f64())
     };

@@ -164,8 +164,8 @@ fn show_launches(launches: &Launches) {
         "\na step launches {kernels} kernels, from {blocks} blocks of {operations} operations ({drops} notes of dropped tensors)"
     );
     for kernel in by_name.iter().take(NAMES) {
-        let time = kernel.seconds.map_or_else(String::new, |seconds| format!("{:>9.2} ms", 1e3 * seconds));
-        say!("{:<44} {:>6} times {time}", kernel.name, kernel.launches);
+        let time = kernel.seconds.map_or_else(String::new, |seconds| format!(" {:>9.2} ms", 1e3 * seconds));
+        say!("{:<44} {:>6} times{time}", kernel.name, kernel.launches);
     }
     if by_name.len() > NAMES {
         say!("and {} more names", by_name.len() - NAMES);
