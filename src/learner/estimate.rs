@@ -45,16 +45,29 @@ impl Limits {
 }
 
 /// Numbers that a layer keeps for its gradient: for each token so many times the hidden size and so many times the
-/// intermediate size, and for each pair of tokens so many a head. `tests/gpu.rs` holds them against what devices report.
+/// intermediate size, and for each pair of tokens so many a head. `tests/memory.rs` holds those of portable kernels against
+/// what a device reports.
 struct Kept {
     hidden: f64,
     intermediate: f64,
     pairs: f64,
 }
 
-const PORTABLE: Kept = Kept { hidden: 18.0, intermediate: 4.0, pairs: 4.0 };
-const CHECKPOINTED: Kept = Kept { hidden: 14.0, intermediate: 3.0, pairs: 3.0 };
-const FUSED: Kept = Kept { hidden: 9.0, intermediate: 2.0, pairs: 0.0 };
+impl Kept {
+    fn of(config: &Config, fused: bool) -> Self {
+        if fused {
+            return Self { hidden: 9.0, intermediate: 2.0, pairs: 0.0 };
+        }
+        let drops = |probability: f64, more: f64| if probability > 0.0 { more } else { 0.0 };
+        let hidden = |more: f64| drops(config.model.hidden_dropout_prob, more);
+        let pairs = |more: f64| drops(config.model.attention_probs_dropout_prob, more);
+        if config.training.gradient_checkpointing {
+            Self { hidden: 7.0 + hidden(4.0), intermediate: 1.0, pairs: 1.0 + pairs(2.0) }
+        } else {
+            Self { hidden: 12.0 + hidden(2.0), intermediate: 4.0, pairs: 3.0 + pairs(1.0) }
+        }
+    }
+}
 
 /// Bytes of a number.
 const NUMBER: u64 = 4;
@@ -70,11 +83,7 @@ impl Estimate {
         let (model, generator) = (&config.model, &config.generator_model());
         let [batch, seq] = [config.data.batch_size, config.data.sequence_length].map(|n| n as u64);
         let tokens = batch * seq;
-        let kept = match (limits.fused, config.training.gradient_checkpointing) {
-            (true, _) => FUSED,
-            (false, true) => CHECKPOINTED,
-            (false, false) => PORTABLE,
-        };
+        let kept = Kept::of(config, limits.fused);
         let layers = |model: &ModelConfig| {
             let [h, f, heads] =
                 [model.hidden_size, model.intermediate_size, model.num_attention_heads].map(|n| n as f64);
