@@ -14,21 +14,29 @@ pub fn write_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Res
     if target.exists() {
         return Err(Error::output(target, "it exists; expected a new directory, so that nothing is overwritten"));
     }
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(target);
     std::fs::create_dir_all(parent)
         .map_err(|error| Error::output(parent, format!("the directory cannot be made: {error}")))?;
-    let partial = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempdir_in(parent)
-        .map_err(|error| Error::output(parent, format!("the directory cannot be written to: {error}")))?;
+    let partial = neighbour(parent)?;
     fill(partial.path())?;
     sync(partial.path())?;
     let partial = partial.keep();
     std::fs::rename(&partial, target).map_err(Error::io(target))
 }
 
-/// [`write_whole`], in the place of what is there: at every moment the old directory is there, or the new one, or, for an
-/// instant, the new one beside its place.
+/// A new directory below `parent` whose name nobody else has, with the permissions that directories have.
+fn neighbour(parent: &Path) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    builder
+        .prefix(".partial-")
+        .tempdir_in(parent)
+        .map_err(|error| Error::output(parent, format!("the directory cannot be written to: {error}")))
+}
+
+/// [`write_whole`], in the place of what is there. The old directory is moved aside, and removed once the new one has its
+/// name; a crash between the two leaves both, beside their place.
 ///
 /// # Errors
 /// Those of [`write_whole`], but for a `target` that exists.
@@ -36,18 +44,27 @@ pub fn replace_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> R
     if !target.exists() {
         return write_whole(target, fill);
     }
-    let mut name = target.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let (new, old) = (target.with_file_name(&name), target.with_extension("old"));
-    for left in [&new, &old] {
-        if left.exists() {
-            std::fs::remove_dir_all(left).map_err(Error::io(left))?;
-        }
+    let parent = parent(target);
+    let (new, old) = (neighbour(parent)?, neighbour(parent)?);
+    fill(new.path())?;
+    sync(new.path())?;
+    let aside = old.path().join(target.file_name().unwrap_or_default());
+    std::fs::rename(target, &aside).map_err(Error::io(target))?;
+    if let Err(error) = std::fs::rename(new.path(), target) {
+        // Kept, whatever becomes of the way back.
+        let aside = old.keep().join(target.file_name().unwrap_or_default());
+        return Err(match std::fs::rename(&aside, target) {
+            Ok(()) => Error::io(target)(error),
+            Err(_) => Error::output(target, format!("{error}; what was there is now {}", aside.display())),
+        });
     }
-    write_whole(&new, fill)?;
-    std::fs::rename(target, &old).map_err(Error::io(target))?;
-    std::fs::rename(&new, target).map_err(Error::io(target))?;
-    std::fs::remove_dir_all(&old).map_err(Error::io(&old))
+    _ = new.keep();
+    old.close().map_err(Error::io(target))
+}
+
+/// The directory that `path` lies in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes a file whole or not at all, in the place of an older one.
@@ -55,16 +72,12 @@ pub fn replace_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> R
 /// # Errors
 /// [`Error::Io`].
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    let write = || {
-        let mut file = std::fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    write().map_err(Error::io(&partial))?;
-    std::fs::rename(&partial, path).map_err(Error::io(path))
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".partial-").tempfile_in(parent(path)).map_err(Error::io(path))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(Error::io(path))?;
+    file.persist(path).map(drop).map_err(|error| Error::io(path)(error.error))
 }
 
 /// SHA-256 of the file at `path`, in hexadecimal.

@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Go on with the run in this directory
     #[arg(long, value_name = "RUN", conflicts_with_all = ["task", "model", "train", "dev", "test", "output"])]
     resume: Option<PathBuf>,
+    /// With --resume: begin anew at step 0; checkpoints and records move into a folder of the run
+    #[arg(long, requires = "resume")]
+    restart: bool,
     /// Longest text in tokens [default: by the task, at most what the encoder was trained on]
     #[arg(long, value_name = "N")]
     max_length: Option<i64>,
@@ -92,6 +95,9 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         return Err(Error::input(&output, message));
     }
     let config = FinetuneConfig::load(saved, &arguments.flags(), &arguments.training.set)?;
+    if arguments.restart {
+        super::restart::restart(&output)?;
+    }
     let bar = Bar::new();
     let mut progress = |progress: Progress| bar.show(progress);
     let options = arguments.training.options(&output, resume, &mut progress)?;

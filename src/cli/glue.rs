@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Go on with the runs in the output directory: what was finished is not done again
     #[arg(long)]
     resume: bool,
+    /// With --resume: begin every run anew at step 0; their checkpoints and records move into folders of them
+    #[arg(long, requires = "resume")]
+    restart: bool,
     /// Tasks [default: all that are found]
     #[arg(long, num_args = 1.., value_name = "TASK")]
     tasks: Vec<String>,
@@ -40,6 +43,9 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folders = tasks::glue_folders(&arguments.data, &arguments.tasks)?;
+    if arguments.restart {
+        super::restart::restart(&arguments.output)?;
+    }
     let bar = Bar::new();
     let mut progress = |progress: Progress| bar.show(progress);
     let training = &arguments.training;

@@ -32,6 +32,7 @@ mod pretrain;
 mod progress;
 mod reading;
 mod report;
+mod restart;
 mod runs;
 #[cfg(feature = "web")]
 mod serve;

@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Go on with this run behind its newest checkpoint; --set may change training.steps and the intervals
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "output", "init_discriminator"])]
     resume: Option<PathBuf>,
+    /// With --resume: begin the run anew at step 0; its checkpoints and records move into a folder of it
+    #[arg(long, requires = "resume")]
+    restart: bool,
     /// Run directory, new or empty [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -78,9 +81,12 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         return super::plan::show(&config, &adapters);
     }
     let initial = match &arguments.resume {
-        Some(run) if learner::has_checkpoint(run) => None,
+        Some(run) if !arguments.restart && learner::has_checkpoint(run) => None,
         _ => hub::load_pair(&mut config, &adapters.main().device)?,
     };
+    if let Some(run) = arguments.resume.as_ref().filter(|_| arguments.restart) {
+        super::restart::restart(run)?;
+    }
     let output = arguments.resume.clone().or_else(|| arguments.output.clone());
     let output = output.unwrap_or_else(|| next_free(&name(&arguments, &config)));
 

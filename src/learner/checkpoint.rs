@@ -5,8 +5,9 @@
 //! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
 use super::dashboard::Watch;
+use super::found::{SCHEMA, State};
 use super::interval::{Interval, SharedInterval, locked};
-use super::record::read_records;
+use super::record::{self, read_records};
 use super::trainee::Tally;
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
@@ -15,7 +16,6 @@ use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::EventStoreClient;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The parts of a checkpoint.
-const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
+pub(super) const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
 
 /// The metrics since the last record.
-const INTERVAL: &str = "interval.safetensors";
+pub(super) const INTERVAL: &str = "interval.safetensors";
 
 /// Name of the directory of the checkpoint at `step`.
 pub(crate) fn name(step: usize) -> String {
@@ -44,79 +44,6 @@ pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
     Ok(steps)
 }
 
-/// What a checkpoint says of itself: `state.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct State {
-    schema: usize,
-    /// Steps done.
-    pub step: usize,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Fingerprint of the token store.
-    pub store: String,
-    /// SHA-256 of every other file.
-    files: BTreeMap<String, String>,
-}
-
-/// Version of the checkpoints' layout.
-const SCHEMA: usize = 2;
-
-impl State {
-    /// Reads the state of the checkpoint in `directory` and compares every file with its hash.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn verify(directory: &Path) -> std::result::Result<Self, String> {
-        let text = std::fs::read(directory.join("state.json")).map_err(|error| format!("state.json: {error}"))?;
-        let state: Self = serde_json::from_slice(&text).map_err(|error| format!("state.json: {error}"))?;
-        if state.schema != SCHEMA {
-            return Err(format!("state.json: schema is {}; expected {SCHEMA}", state.schema));
-        }
-        for part in PARTS.map(|part| format!("{part}.bpk")).into_iter().chain([INTERVAL.into()]) {
-            if !state.files.contains_key(&part) {
-                return Err(format!("state.json: it does not name {part}"));
-            }
-        }
-        for (name, expected) in &state.files {
-            let found = files::sha256(&directory.join(name)).map_err(|error| format!("{name}: {error}"))?;
-            if found != *expected {
-                return Err(format!("{name}: its sha256 is {found}, state.json says {expected}"));
-            }
-        }
-        Ok(state)
-    }
-}
-
-/// A checkpoint that is whole.
-pub(crate) struct Found<T> {
-    pub path: PathBuf,
-    pub state: State,
-    /// The metrics since the last record.
-    pub interval: Interval<T>,
-}
-
-/// The newest whole checkpoint below `directory`; `say` hears of those that are damaged.
-pub(crate) fn newest<T: Tally>(directory: &Path, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
-    let steps = match steps(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        steps => steps.map_err(Error::io(directory))?,
-    };
-    for &step in steps.iter().rev() {
-        let path = directory.join(name(step));
-        let whole = State::verify(&path).and_then(|state| {
-            let interval = std::fs::read(path.join(INTERVAL)).map_err(|error| format!("{INTERVAL}: {error}"));
-            let interval = Interval::from_bytes(&interval?).map_err(|error| format!("{INTERVAL}: {error}"))?;
-            Ok((state, interval))
-        });
-        match whole {
-            Ok((state, interval)) => return Ok(Some(Found { path, state, interval })),
-            Err(error) => say(&format!("the checkpoint {} is damaged ({error}); going back", path.display())),
-        }
-    }
-    Ok(None)
-}
-
 /// The checkpoints of a run.
 #[derive(Clone)]
 pub(super) struct Checkpoints<T> {
@@ -132,12 +59,14 @@ pub(super) struct Checkpoints<T> {
     ended: Arc<(Mutex<usize>, Condvar)>,
     /// The interval as it was when the step's checkpoint was begun.
     intervals: Arc<Mutex<BTreeMap<usize, Interval<T>>>>,
+    /// Steps of damaged checkpoints beyond the one that the run was resumed from. They stay until a newer one is whole.
+    damaged: Arc<Mutex<Vec<usize>>>,
     watch: Watch,
 }
 
 impl<T: Tally> Checkpoints<T> {
-    /// Those below `directory` of a run that stands at `step`. The leftovers of a process that was killed are removed, and
-    /// checkpoints beyond `step`, which are damaged.
+    /// Those below `directory` of a run that stands at `step`, beyond which all are damaged. The leftovers of a process that
+    /// was killed while it wrote one are removed.
     pub fn new(
         directory: PathBuf,
         step: usize,
@@ -147,28 +76,13 @@ impl<T: Tally> Checkpoints<T> {
     ) -> Result<Self> {
         let (written, ended, intervals) = Default::default();
         let watch = Watch::default();
-        let new = Self { directory, seed, store, interval, keep, written, ended, intervals, watch };
-        new.clean(step).map_err(Error::io(&new.directory))?;
-        Ok(new)
+        let damaged = Arc::new(Mutex::new(begin(&directory, step).map_err(Error::io(&directory))?));
+        Ok(Self { directory, seed, store, interval, keep, written, ended, intervals, damaged, watch })
     }
 
     /// The same; `watch` is told of writes that fail.
     pub fn told_to(self, watch: Watch) -> Self {
         Self { watch, ..self }
-    }
-
-    fn clean(&self, step: usize) -> std::io::Result<()> {
-        std::fs::create_dir_all(&self.directory)?;
-        for damaged in steps(&self.directory)?.into_iter().filter(|&found| found > step) {
-            self.remove(damaged)?;
-        }
-        for entry in std::fs::read_dir(&self.directory)? {
-            let path = entry?.path();
-            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".step-")) {
-                std::fs::remove_dir_all(&path)?;
-            }
-        }
-        Ok(())
     }
 
     /// The writers of the three parts, in the order in which Burn takes them.
@@ -246,7 +160,8 @@ impl<T: Tally> Checkpoints<T> {
             std::fs::File::open(&path)?.sync_all()?;
             hashes.insert(file, files::sha256(&path)?);
         }
-        let state = State { schema: SCHEMA, step, seed: self.seed, store: self.store.clone(), files: hashes };
+        let program = env!("CARGO_PKG_VERSION").into();
+        let state = State { schema: SCHEMA, program, step, seed: self.seed, store: self.store.clone(), files: hashes };
         let mut file = std::fs::File::create(partial.join("state.json"))?;
         file.write_all(format!("{}\n", serde_json::to_string_pretty(&state)?).as_bytes())?;
         file.sync_all()?;
@@ -254,12 +169,21 @@ impl<T: Tally> Checkpoints<T> {
         self.remove(step)?;
         std::fs::rename(&partial, self.path(step))?;
         sync_directory(&self.directory)?;
-        self.excess()?.into_iter().try_for_each(|old| self.remove(old))
+        let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        // The one of this step has just been replaced, later ones have not.
+        damaged.retain(|&other| other != step);
+        while let Some(at) = damaged.iter().position(|&other| other < step) {
+            self.remove(damaged[at])?;
+            damaged.swap_remove(at);
+        }
+        self.excess(step)?.into_iter().try_for_each(|old| self.remove(old))?;
+        record::forget_removed(self.directory.parent().unwrap_or(Path::new(".")), step)
     }
 
-    /// The checkpoints that are neither among the newest nor the best nor one of those that are kept for good.
-    fn excess(&self) -> std::io::Result<Vec<usize>> {
+    /// The checkpoints up to `newest` that are neither among the newest nor the best nor one of those that are kept for good.
+    fn excess(&self, newest: usize) -> std::io::Result<Vec<usize>> {
         let mut steps = steps(&self.directory)?;
+        steps.retain(|&step| step <= newest);
         let best = self.keep.keep_best.as_deref().and_then(|metric| self.best(metric, &steps));
         steps.truncate(steps.len().saturating_sub(self.keep.keep_checkpoints));
         let every = self.keep.keep_every;
@@ -281,6 +205,19 @@ impl<T: Tally> Checkpoints<T> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Makes `directory` ready for the checkpoints of a run that stands at `step`: the steps of those beyond it.
+fn begin(directory: &Path, step: usize) -> std::io::Result<Vec<usize>> {
+    std::fs::create_dir_all(directory)?;
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(b".step-") && (name.ends_with(b".partial") || name.ends_with(b".old")) {
+            std::fs::remove_dir_all(&path)?;
+        }
+    }
+    Ok(steps(directory)?.into_iter().filter(|&found| found > step).collect())
 }
 
 /// The step among those that `counts` whose validation in the records at `path` is the best by `metric`; the first of

@@ -1,9 +1,10 @@
 //! A run of the Learner, whatever it trains: from a model and its loaders to a trained model and its records.
 
-use super::checkpoint::{Always, Checkpoints, Found};
+use super::checkpoint::{Always, Checkpoints};
 use super::dashboard::{Dashboard, Opening};
 use super::directory::RunDirectory;
 use super::facts::RunFacts;
+use super::found::Found;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};

@@ -1,5 +1,6 @@
 //! A record of `metrics.jsonl`: one JSON object a line, written whole and flushed.
 
+use super::samples::SAMPLES;
 use super::tensorboard::Board;
 use crate::error::{Error, Result};
 use crate::files;
@@ -14,6 +15,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The file of a run's records.
+pub(super) const METRICS: &str = "metrics.jsonl";
 
 /// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,8 +147,9 @@ pub(super) fn read_records<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
     text.lines().enumerate().map(record).collect()
 }
 
-/// Leaves the records up to `step` in the file at `path`, none where that is `None`: what came behind the checkpoint will
-/// come again. A line that a crash has cut off in the middle goes too.
+/// Leaves the records up to `step` in the file at `path`, none where that is `None`: what came after the checkpoint will
+/// come again. Until it has, the other lines stay in a hidden file beside it ([`forget_removed`]). A line that a crash has cut
+/// off in the middle goes too.
 pub(super) fn cut(path: &Path, step: Option<usize>) -> Result<()> {
     let text = match std::fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -154,14 +159,40 @@ pub(super) fn cut(path: &Path, step: Option<usize>) -> Result<()> {
         line.ends_with('\n')
             && serde_json::from_str::<Position>(line).is_ok_and(|record| step.is_some_and(|step| record.step <= step))
     };
-    let kept: String = text.split_inclusive('\n').filter(stays).collect();
-    if kept == text { Ok(()) } else { files::write_file(path, kept.as_bytes()) }
+    let (kept, removed): (Vec<&str>, Vec<&str>) = text.split_inclusive('\n').partition(stays);
+    if removed.is_empty() {
+        return Ok(());
+    }
+    let aside = removed_of(path);
+    let mut before = std::fs::read(&aside).unwrap_or_default();
+    before.extend(removed.concat().as_bytes());
+    files::write_file(&aside, &before)?;
+    files::write_file(path, kept.concat().as_bytes())
+}
+
+/// Where the lines are kept that [`cut`] has removed from `path`.
+fn removed_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.removed"))
+}
+
+/// Removes what [`cut`] has kept of the files of `run`, once a checkpoint of `step` is whole and that came no later.
+pub(super) fn forget_removed(run: &Path, step: usize) -> std::io::Result<()> {
+    for name in [METRICS, SAMPLES] {
+        let aside = removed_of(&run.join(name));
+        let Ok(text) = std::fs::read_to_string(&aside) else { continue };
+        let steps = text.lines().filter_map(|line| serde_json::from_str::<Position>(line).ok());
+        if steps.map(|record| record.step).max().unwrap_or(0) <= step {
+            std::fs::remove_file(&aside)?;
+        }
+    }
+    Ok(())
 }
 
 /// What every record has.
 #[derive(Deserialize)]
-struct Position {
-    step: usize,
+pub(super) struct Position {
+    pub step: usize,
 }
 
 /// Stops a run whose records cannot be written, and keeps why, for who started it: Burn's loggers cannot fail.

@@ -1,10 +1,10 @@
 //! A pretraining run from a configuration to two exported models.
 
-use super::checkpoint;
 use super::directory::RunDirectory;
 use super::estimate::{Limits, check_fits};
 use super::facts::{CorpusFacts, RunFacts};
 use super::fit::{Faults, Job, fit, shared, with_status};
+use super::found::newest;
 use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
 use super::record::Record;
@@ -91,11 +91,15 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     adapters.require_precision(config.training.precision)?;
     adapters.iter().try_for_each(|adapter| check_fits(config, &adapter.name, Limits::of(adapter)))?;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
-    let checkpoints = output.join("checkpoints");
+    let every = config.training.checkpoint_every;
     let found = match resume {
-        true => checkpoint::newest(&checkpoints, &mut |message| progress(Progress::Stage(message)))?,
+        true => newest(&output, every, &mut |message| progress(Progress::Stage(message)))?,
         false => None,
     };
+    if found.is_none() && initial.is_none() && config.init.discriminator.is_some() {
+        let message = "the run began from this pair, which is not there to begin from again; expected it to be loaded";
+        return Err(Error::config("init.discriminator", message));
+    }
     let start = found.as_ref().map_or(0, |found| found.state.step);
     let tokenizer_path = output.join("tokenizer");
     let (tokenizer, pair) = initial.unzip();

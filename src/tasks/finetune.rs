@@ -104,7 +104,8 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     recipe::check_metric(config, &data.task, &data.dev.rows)?;
 
     let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
-    let found: Option<Found<TaskTally>> = found(resume, &output, &data.fingerprint, progress)?;
+    let found: Option<Found<TaskTally>> =
+        found(resume, &output, training.checkpoint_every, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
     let network = network(config, &data, &model, adapters.main())?;
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
@@ -183,17 +184,19 @@ pub(super) fn open(output: &Path, config: &FinetuneConfig) -> Result<RunDirector
     Ok(directory)
 }
 
-/// The newest checkpoint of the run at `output`, if that is gone on with; `fingerprint` is that of its data.
+/// The newest checkpoint of the run at `output`, if that is gone on with; `every` is the number of
+/// steps between two, `fingerprint` that of its data.
 pub(super) fn found<T: Tally>(
     resume: bool,
     output: &Path,
+    every: usize,
     fingerprint: &str,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<Found<T>>> {
     if !resume {
         return Ok(None);
     }
-    let found = newest(&output.join("checkpoints"), &mut |message| progress(Progress::Stage(message)))?;
+    let found = newest(output, every, &mut |message| progress(Progress::Stage(message)))?;
     if let Some(found) = found.as_ref().filter(|found: &&Found<T>| found.state.store != fingerprint) {
         let message = format!("the data are others than those of {}; a run goes on with its own", found.path.display());
         return Err(Error::config("data.train", message));

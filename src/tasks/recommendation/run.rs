@@ -46,7 +46,8 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
     let metric = pair.training.keep_best.clone().unwrap_or_default();
 
     let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
-    let found: Option<Found<Tally>> = found(resume, &output, &data.fingerprint, progress)?;
+    let found: Option<Found<Tally>> =
+        found(resume, &output, pair.training.checkpoint_every, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
     files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
     let directory = directory.keep();

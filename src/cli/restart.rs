@@ -1,0 +1,37 @@
+//! `--restart`
+
+use electra_burn::{Error, Result, learner};
+use std::path::Path;
+
+/// Moves what the runs at or below `path` have come to out of the way, so that they begin anew, and says where it is.
+pub fn restart(path: &Path) -> Result<()> {
+    match set_aside(path, DEPTH)? {
+        0 => Err(Error::input(path, "there is no run here; expected a directory with config.toml")),
+        _ => Ok(()),
+    }
+}
+
+/// Directories between that of a benchmark and that of a run: its task, its seed.
+const DEPTH: usize = 2;
+
+/// How many runs there are.
+fn set_aside(path: &Path, depth: usize) -> Result<usize> {
+    if path.join("config.toml").is_file() {
+        let aside = learner::set_aside(path)?;
+        say!("checkpoints and records of {} are now in {}; training begins at step 0", path.display(), aside.display());
+        return Ok(1);
+    }
+    if depth == 0 {
+        return Ok(0);
+    }
+    let entries = std::fs::read_dir(path).map_err(|error| Error::input(path, error.to_string()))?;
+    let mut directories = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Error::io(path))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            directories.push(entry.path());
+        }
+    }
+    directories.sort();
+    directories.iter().map(|directory| set_aside(directory, depth - 1)).sum()
+}

@@ -1,0 +1,187 @@
+//! The checkpoint that a run is resumed from: the newest whole one. What cannot be read, or is of another version, is
+//! refused, and nothing is changed before a newer checkpoint is whole.
+
+use super::checkpoint::{INTERVAL, PARTS, name, steps};
+use super::directory::RunDirectory;
+use super::interval::Interval;
+use super::record::{METRICS, Position};
+use super::samples::SAMPLES;
+use super::trainee::Tally;
+use crate::error::{Error, Result};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// What a checkpoint says of itself: `state.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct State {
+    pub(super) schema: usize,
+    /// Version of the program that wrote it.
+    #[serde(default)]
+    pub(super) program: String,
+    /// Steps done.
+    pub step: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Fingerprint of the token store.
+    pub store: String,
+    /// SHA-256 of every other file.
+    pub(super) files: BTreeMap<String, String>,
+}
+
+/// Version of the checkpoints' layout.
+pub(super) const SCHEMA: usize = 2;
+
+/// Why a checkpoint cannot be resumed from.
+pub(crate) enum Unusable {
+    /// A part of it is missing, cut off, or has another hash: an earlier one may do.
+    Damaged(String),
+    /// It may be whole, but cannot be read, or is of another version of the program: nothing is to be done about it but by
+    /// the user.
+    Refused(Error),
+}
+
+impl Unusable {
+    /// Of an error while `path` is read.
+    fn of(path: &Path, error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => {
+                Self::Damaged(format!("{} is missing", path.file_name().unwrap_or_default().display()))
+            }
+            _ => Self::Refused(Error::input(
+                path,
+                format!(
+                    "{error}; the checkpoint may be whole, so the run is left as it is: expected a file that can be read"
+                ),
+            )),
+        }
+    }
+}
+
+/// The version of a checkpoint alone.
+#[derive(Deserialize)]
+struct Version {
+    schema: usize,
+    #[serde(default)]
+    program: String,
+}
+
+impl State {
+    /// Reads the state of the checkpoint in `directory` and compares every file with its hash.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(directory: &Path) -> std::result::Result<Self, Unusable> {
+        let path = directory.join("state.json");
+        let text = std::fs::read(&path).map_err(|error| Unusable::of(&path, &error))?;
+        let value: serde_json::Value = serde_json::from_slice(&text)
+            .map_err(|error| Unusable::Damaged(format!("state.json is no whole JSON: {error}")))?;
+        let refused = |message: String| Unusable::Refused(Error::input(&path, message));
+        let Version { schema, program } = Version::deserialize(&value)
+            .map_err(|error| refused(format!("{error}; expected the state of a checkpoint")))?;
+        if schema != SCHEMA {
+            let by =
+                if program.is_empty() { "another version of electra".into() } else { format!("electra {program}") };
+            let reads = format!("electra {} reads {SCHEMA}", env!("CARGO_PKG_VERSION"));
+            return Err(refused(format!(
+                "its schema is {schema}, written by {by}; {reads}: resume with the program that wrote it"
+            )));
+        }
+        let state = Self::deserialize(&value).map_err(|error| refused(error.to_string()))?;
+        for part in PARTS.map(|part| format!("{part}.bpk")).into_iter().chain([INTERVAL.into()]) {
+            if !state.files.contains_key(&part) {
+                return Err(Unusable::Damaged(format!("state.json does not name {part}")));
+            }
+        }
+        for (name, expected) in &state.files {
+            let path = directory.join(name);
+            let found = files::sha256(&path).map_err(|error| Unusable::of(&path, &error))?;
+            if found != *expected {
+                return Err(Unusable::Damaged(format!("{name}: its sha256 is {found}, state.json says {expected}")));
+            }
+        }
+        Ok(state)
+    }
+}
+
+/// A checkpoint that is whole.
+pub(crate) struct Found<T> {
+    pub path: PathBuf,
+    pub state: State,
+    /// The metrics since the last record.
+    pub interval: Interval<T>,
+}
+
+/// The newest whole checkpoint of the run at `run`, none where it was killed before its first; `say` hears of those that
+/// are damaged. `every` is the number of steps between two.
+///
+/// # Errors
+/// [`Error::Input`] for a checkpoint that cannot be read or is of another version, and where there were checkpoints of which
+/// none is whole. Nothing is changed.
+pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
+    let directory = &run.join("checkpoints");
+    let steps = match steps(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        steps => steps.map_err(|error| Error::input(directory, error.to_string()))?,
+    };
+    for &step in steps.iter().rev() {
+        let path = directory.join(name(step));
+        let whole = State::verify(&path).and_then(|state| {
+            let file = path.join(INTERVAL);
+            let interval = std::fs::read(&file).map_err(|error| Unusable::of(&file, &error))?;
+            let interval = Interval::from_bytes(&interval);
+            interval
+                .map(|interval| (state, interval))
+                .map_err(|error| Unusable::Refused(Error::input(&file, error.to_string())))
+        });
+        match whole {
+            Ok((state, interval)) => return Ok(Some(Found { path, state, interval })),
+            Err(Unusable::Damaged(why)) => {
+                say(&format!("the checkpoint {} is damaged ({why}); going back", path.display()))
+            }
+            Err(Unusable::Refused(error)) => return Err(error),
+        }
+    }
+    let begin_anew = "`--restart` begins at step 0 and moves what is there into a folder of the run";
+    match (steps.len(), last_step(&run.join(METRICS))) {
+        (0, last) if last <= every => Ok(None),
+        (0, last) => {
+            let message =
+                format!("there is no checkpoint, but records up to step {last}; expected checkpoints/. {begin_anew}");
+            Err(Error::input(directory, message))
+        }
+        (count, _) => Err(Error::input(
+            directory,
+            format!("none of {count} checkpoints is whole; nothing was changed. {begin_anew}"),
+        )),
+    }
+}
+
+/// The last step in the records at `path`, 0 without any.
+fn last_step(path: &Path) -> usize {
+    let text = std::fs::read(path).unwrap_or_default();
+    let lines = text.split(|&byte| byte == b'\n').rev();
+    lines.filter_map(|line| serde_json::from_slice::<Position>(line).ok()).map(|record| record.step).next().unwrap_or(0)
+}
+
+/// Moves checkpoints and records of the run at `run` into a new folder `before-restart-N` of it, which is returned; nothing is
+/// removed.
+///
+/// # Errors
+/// [`Error::Input`] where there is no run, [`Error::Output`] where another process writes to it, [`Error::Io`].
+pub fn set_aside(run: &Path) -> Result<PathBuf> {
+    let _locked = RunDirectory::open(run)?;
+    let folder = |number: usize| run.join(format!("before-restart-{number}"));
+    let aside = (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0));
+    std::fs::create_dir(&aside).map_err(Error::io(&aside))?;
+    for name in ["checkpoints", METRICS, SAMPLES] {
+        match std::fs::rename(run.join(name), aside.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(run.join(name))(error)),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}

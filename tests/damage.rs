@@ -1,0 +1,203 @@
+//! A resume never makes things worse: what cannot be used is passed over or refused, and nothing goes before its successor is
+//! whole.
+
+mod common;
+
+use common::backends::CPU;
+use common::program::{directory, electra, overridden, pretrain, read, refused, succeeds, text};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SET: [&str; 3] = ["training.steps=20", "training.checkpoint_every=10", "training.keep_checkpoints=9"];
+
+/// A run of twenty steps with checkpoints of 10 and 20.
+fn base(at: &Path) -> PathBuf {
+    succeeds(&pretrain(at, &[&["--output", "run", "--set"], &SET[..]].concat()));
+    at.join("run")
+}
+
+fn resume(at: &Path, more: &[&str]) -> std::process::Output {
+    electra(at, &[&["pretrain", "--device", CPU, "--resume", "run"], more].concat())
+}
+
+/// Every file below `path` with its contents, but for the lock.
+fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.file_name().unwrap() != "lock" {
+            found.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+fn edit(path: &Path, from: &str, to: &str) {
+    let before = read(path);
+    assert!(before.contains(from), "{from} in {before}");
+    std::fs::write(path, before.replacen(from, to, 1)).unwrap();
+}
+
+fn state(run: &Path, step: usize) -> PathBuf {
+    run.join(format!("checkpoints/step-{step:07}/state.json"))
+}
+
+/// Finding 1: a checkpoint of another version was deleted, and the run begun again.
+#[test]
+fn checkpoints_of_another_version_are_refused() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let original = read(state(&run, 20));
+    for (from, to, expected) in [
+        ("\"schema\": 2", "\"schema\": 3", "its schema is 3, written by electra "),
+        ("\"schema\": 2", "\"schema\": 2, \"later\": 1", "unknown field `later`"),
+        ("\"step\": 20", "\"step\": \"20\"", "invalid type: string"),
+    ] {
+        edit(&state(&run, 20), from, to);
+        let before = files(&run);
+        refused(&resume(at, &["--set", "training.steps=30"]), &["step-0000020/state.json", expected]);
+        assert!(files(&run) == before, "{to}: something was changed");
+        std::fs::write(state(&run, 20), &original).unwrap();
+    }
+    succeeds(&resume(at, &["--set", "training.steps=30"]));
+}
+
+/// Finding 1: a file that cannot be read for the moment was taken for damage. A directory in its place stops the superuser too.
+#[test]
+fn checkpoints_that_cannot_be_read_are_refused() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    for part in ["optimizer.bpk", "state.json", "interval.safetensors"] {
+        let file = run.join("checkpoints/step-0000020").join(part);
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        let before = files(&run);
+        refused(&resume(at, &["--set", "training.steps=30"]), &[part, "expected a file that can be read"]);
+        assert!(files(&run) == before, "{part}: something was changed");
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+    }
+    succeeds(&resume(at, &["--set", "training.steps=30"]));
+}
+
+/// Finding 1: the newest checkpoint went before the next was whole, and so did the records after it.
+#[test]
+fn a_damaged_checkpoint_stays_until_the_next_is_whole() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let damaged = run.join("checkpoints/step-0000020/model.bpk");
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&damaged, &bytes).unwrap();
+    let records = read(run.join("metrics.jsonl"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command.args(["pretrain", "--device", CPU, "--resume", "run", "--set", "training.steps=30"]);
+    command.current_dir(at).env("ELECTRA_CACHE", at.join(".cache")).env("ELECTRA_FAULT", "panic@13");
+    let crashed = command.output().unwrap();
+    assert_eq!(crashed.status.code(), Some(1), "{}", text(&crashed.stderr));
+    assert!(text(&crashed.stdout).contains("step-0000020 is damaged (model.bpk"), "{}", text(&crashed.stdout));
+    assert_eq!(std::fs::read(&damaged).unwrap(), bytes);
+    let kept = read(run.join("metrics.jsonl")) + &read(run.join(".metrics.jsonl.removed"));
+    assert!(records.lines().all(|line| kept.lines().any(|other| other == line)), "{records}\n\n{kept}");
+    succeeds(&resume(at, &["--set", "training.steps=30"]));
+    assert_ne!(std::fs::read(&damaged).unwrap(), bytes);
+    assert!(!run.join(".metrics.jsonl.removed").exists());
+    succeeds(&resume(at, &["--set", "training.steps=40"]));
+}
+
+/// Finding 1: without a whole checkpoint the run began at step 0, without a word.
+#[test]
+fn a_run_without_a_whole_checkpoint_is_refused_and_begins_anew_when_asked() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    for step in [10, 20] {
+        std::fs::remove_file(run.join(format!("checkpoints/step-{step:07}/model.bpk"))).unwrap();
+    }
+    let before = files(&run);
+    refused(&resume(at, &[]), &["none of 2 checkpoints is whole", "`--restart` begins at step 0"]);
+    std::fs::rename(run.join("checkpoints"), at.join("aside")).unwrap();
+    refused(&resume(at, &[]), &["there is no checkpoint, but records up to step 20", "`--restart`"]);
+    std::fs::rename(at.join("aside"), run.join("checkpoints")).unwrap();
+    assert!(files(&run) == before, "something was changed");
+
+    let anew = resume(at, &["--restart"]);
+    succeeds(&anew);
+    let said = "checkpoints and records of run are now in run/before-restart-1; training begins at step 0";
+    assert!(text(&anew.stdout).contains(said), "{}", text(&anew.stdout));
+    let (records, old) = (read(run.join("metrics.jsonl")), read(run.join("before-restart-1/metrics.jsonl")));
+    assert_eq!(records.lines().count(), old.lines().count());
+    assert!(run.join("before-restart-1/checkpoints/step-0000010/state.json").exists());
+    refused(&electra(at, &["pretrain", "--restart"]), &["--resume"]);
+}
+
+/// Finding 1: a run that began from a pair went on from random weights.
+#[test]
+fn a_run_from_a_pair_never_goes_on_from_fresh_weights() {
+    let directory = directory();
+    let at = directory.path();
+    base(at);
+    let set: Vec<&str> = common::program::MICRO.into_iter().filter(|s| !overridden(s, &SET)).collect();
+    let begin = ["pretrain", "--device", CPU, "--init-discriminator", "run/discriminator", "--init-generator"];
+    let begun = electra(at, &[&begin[..], &["run/generator", "--output", "second", "--set"], &set, &SET].concat());
+    succeeds(&begun);
+    let first = |run: &str| read(at.join(run).join("metrics.jsonl")).lines().next().unwrap().to_owned();
+    let before = first("second");
+    for step in [10, 20] {
+        edit(&state(&at.join("second"), step), "\"schema\": 2", "\"schema\": 3");
+    }
+    let again = |more: &[&str]| electra(at, &[&["pretrain", "--device", CPU, "--resume", "second"], more].concat());
+    refused(&again(&[]), &["its schema is 3"]);
+    succeeds(&again(&["--restart"]));
+    let loss = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["mlm_loss"].as_f64().unwrap();
+    assert_eq!(loss(&first("second")), loss(&before));
+}
+
+/// Finding 1, of fine-tuning.
+#[test]
+fn fine_tuning_is_refused_alike() {
+    let directory = directory();
+    let at = directory.path();
+    base(at);
+    let rows: String = (0..40).map(|i| format!("the water {i}\t{}\n", if i % 2 == 0 { "a" } else { "b" })).collect();
+    std::fs::write(at.join("train.tsv"), format!("text\tlabel\n{rows}")).unwrap();
+    let begin = ["finetune", "--task", "classification", "--model", "run/discriminator", "--train", "train.tsv"];
+    let rest = ["--dev", "train.tsv", "--output", "tuned", "--epochs", "2", "--device", CPU];
+    succeeds(&electra(at, &[&begin[..], &rest].concat()));
+    let tuned = at.join("tuned");
+    for entry in std::fs::read_dir(tuned.join("checkpoints")).unwrap() {
+        edit(&entry.unwrap().path().join("state.json"), "\"schema\": 2", "\"schema\": 1");
+    }
+    let before = files(&tuned);
+    refused(&electra(at, &["finetune", "--resume", "tuned", "--device", CPU]), &["its schema is 1"]);
+    assert!(files(&tuned) == before, "something was changed");
+    succeeds(&electra(at, &["finetune", "--resume", "tuned", "--restart", "--device", CPU]));
+    assert!(tuned.join("before-restart-1/metrics.jsonl").exists());
+}
+
+/// Finding 8: neighbours that the user had made were removed.
+#[test]
+fn the_users_neighbours_stay() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let mine = ["discriminator.old", "discriminator.new", "generator.new", "config.toml.partial"];
+    for name in mine {
+        std::fs::create_dir(run.join(name)).unwrap();
+        std::fs::write(run.join(name).join("mine"), name).unwrap();
+    }
+    succeeds(&resume(at, &["--set", "training.steps=30"]));
+    for name in mine {
+        assert_eq!(read(run.join(name).join("mine")), name);
+    }
+    let left = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!left.into_iter().any(|name| name.starts_with(".partial")), "a temporary neighbour stays");
+}
