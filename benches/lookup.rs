@@ -51,7 +51,11 @@ fn main() {
         println!("{by:<8} {:>9.1} ms ({:.1} to {:.1})", times[ROUNDS / 2], times[0], times[ROUNDS - 1]);
     }
     for by in ways {
-        let (_, launches) = watch(&device, true, || Ok(gradient(by))).expect("the device computes");
+        let work = || {
+            gradient(by);
+            Ok(())
+        };
+        let (_, launches) = watch(&device, true, work).expect("the device computes");
         for kernel in launches.by_name {
             let time = kernel.seconds.map_or_else(String::new, |seconds| format!("{:.1} ms", 1e3 * seconds));
             println!("{by:<8} {:<28} {:>3} times {time:>9}", kernel.name, kernel.launches);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cases and figures of the references that `electra_burn::metrics` agrees with, for `cargo test --test metrics`.
 
-  pip install scikit-learn scipy seqeval pytrec_eval-terrier 'transformers<5'
+  pip install scikit-learn scipy seqeval 'transformers<5'
   pip install --no-deps t5
   python scripts/metrics_reference.py tests/fixtures/metrics.json
 
@@ -17,7 +17,6 @@ import types
 import warnings
 
 import numpy as np
-import pytrec_eval
 from scipy import stats
 from seqeval.metrics import sequence_labeling as seqeval
 from sklearn import metrics as sklearn
@@ -266,38 +265,9 @@ def squad_sets():
         yield squad_set("random", rng.choice([0.3, 0.6]), questions)
 
 
-def ranking(kind, k, queries):
-    """A query: scores and grades. trec_eval orders equal scores by descending document identifier, hence the falling numbers."""
-    names = [[f"d{900 - at}" for at in range(len(scores))] for scores, _ in queries]
-    run = {f"q{at}": dict(zip(names[at], map(float, scores))) for at, (scores, _) in enumerate(queries)}
-    judged = {f"q{at}": dict(zip(names[at], grades)) for at, (_, grades) in enumerate(queries)}
-    measures = ["map", "recip_rank", f"ndcg_cut_{k}", f"recall_{k}", f"P_{k}", f"success_{k}"]
-    asked = {"map", "recip_rank", f"ndcg_cut.{k}", f"recall.{k}", f"P.{k}", f"success.{k}"}
-    found = pytrec_eval.RelevanceEvaluator(judged, asked).evaluate(run)
-    each = [[found[f"q{at}"][measure] for measure in measures] for at in range(len(queries))]
-    without = sum(found[f"q{at}"]["map"] == 0 and not any(grades) for at, (_, grades) in enumerate(queries))
-    means = [pytrec_eval.compute_aggregated_measure(measure, list(column)) for measure, column in zip(measures, zip(*each))]
-    return {"kind": kind, "k": k, "queries": queries, "each": each, "means": means, "without_relevant": without}
-
-
-def rankings():
-    yield ranking("without relevant documents", 2, [[[3, 2, 1], [0, 0, 0]], [[1, 2, 3], [1, 0, 0]]])
-    yield ranking("ties", 2, [[[1, 1, 1, 1], [0, 1, 0, 1]], [[0.5, 2, 0.5, 2], [1, 0, 0, 1]]])
-    yield ranking("grades", 3, [[[4, 3, 2, 1], [0, 3, 1, 2]], [[4, 3, 2, 1], [1, 0, 0, 5]]])
-    yield ranking("k beyond the list", 10, [[[1, 3, 2], [1, 0, 1]], [[1], [1]]])
-    yield ranking("perfect", 2, [[[3, 2, 1], [2, 1, 0]]])
-    for k, top in ((1, 1), (3, 1), (5, 4), (10, 4)):
-        queries = []
-        for _ in range(12):
-            size = rng.randint(1, 15)
-            grades = [rng.choice([0, 0, 0, rng.randint(1, top)]) for _ in range(size)]
-            queries.append([[round(rng.gauss(grade * 0.6, 1) * 4) / 4 for grade in grades], grades])
-        yield ranking("random", k, queries)
-
-
 fixture = {
     "confusion": confusions(), "multi_label": multi_labels(), "regression": regressions(), "entities": all_entities(),
-    "squad_pairs": squad_pairs(), "squad_sets": squad_sets(), "ranking": rankings(),
+    "squad_pairs": squad_pairs(), "squad_sets": squad_sets(),
 }
 rows = [f'"{name}": [\n' + ",\n".join(json.dumps(plain(case), ensure_ascii=False) for case in cases) + "\n]" for name, cases in fixture.items()]
 pathlib.Path(sys.argv[1]).write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")

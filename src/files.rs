@@ -80,6 +80,57 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.persist(path).map(drop).map_err(|error| Error::io(path)(error.error))
 }
 
+/// Whether `name` is that of a file in a directory, and leads nowhere else.
+pub fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!((parts.next(), parts.next()), (Some(std::path::Component::Normal(only)), None) if only == name)
+}
+
+/// Opens the file at `path` for reading. What is no regular file is an error: a pipe would be waited for.
+///
+/// # Errors
+/// The operating system's.
+pub fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    let regular = |metadata: std::fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("this is no regular file; expected one")),
+    };
+    std::fs::metadata(path).and_then(regular)?;
+    let file = std::fs::File::open(path)?;
+    file.metadata().and_then(regular)?;
+    Ok(file)
+}
+
+/// The bytes of the file at `path`, which must have `most` at most.
+///
+/// # Errors
+/// The operating system's; a file that is no regular one, or larger.
+pub fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(std::io::Error::other(format!(
+            "the file has more than {most} bytes, the most that are expected of it"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// [`read`] as text.
+///
+/// # Errors
+/// Those of [`read`], and bytes that are no UTF-8.
+pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
+    let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+    String::from_utf8(read(path, most)?).map_err(invalid)
+}
+
+/// Bytes of a file of settings or descriptions, at most.
+pub const SMALL: u64 = 64 << 20;
+
+/// Bytes of a file of records, at most.
+pub const LARGE: u64 = 4 << 30;
+
 /// SHA-256 of the file at `path`, in hexadecimal.
 ///
 /// # Errors

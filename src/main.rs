@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             // Where the terminal is gone there is nobody to tell.
-            _ = writeln!(std::io::stderr(), "error: {error}");
+            _ = writeln!(std::io::stderr(), "error: {}", cli::plain(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

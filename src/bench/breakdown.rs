@@ -74,7 +74,7 @@ impl Breakdown {
                     Part::Backward => 2,
                 }] += clock.lap();
             });
-            times[1].push(laps[0] - times[2].last().copied().unwrap_or(0.0));
+            times[1].push((laps[0] - times[2].last().copied().unwrap_or(0.0)).max(0.0));
             times[3].push(laps[1]);
             times[4].push(laps[2]);
             drop(model);

@@ -18,7 +18,8 @@ use crate::config::{Config, Precision};
 use crate::data::{Counts, StepBatch};
 use crate::device::{Adapter, Launches, computes_on_host, require_precision, watch};
 use crate::error::{Error, Result};
-use crate::learner::{Pretrainer, Seen, WarmupLinear, optimizer, update};
+use crate::kernels::are_fused;
+use crate::learner::{Limits, Pretrainer, Seen, WarmupLinear, check_fits, optimizer, update};
 use crate::objective::Tally;
 use burn::module::Module;
 use burn::tensor::ExecutionError;
@@ -58,6 +59,8 @@ pub struct Measured {
     pub sequence_length: usize,
     /// Threads on the CPU.
     pub threads: usize,
+    /// Whether the kernels are fused ones.
+    pub fused: bool,
     /// Trained parameters.
     pub parameters: usize,
     /// Real tokens in the time of the median step.
@@ -118,6 +121,10 @@ pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Resu
         return Err(Error::Usage(format!("a share of padding of {}; expected 0 to 0.5", options.padding)));
     }
     let precision = require_precision(adapter, config.training.precision)?;
+    if options.profile && computes_on_host(&adapter.device) {
+        return Err(Error::Usage(format!("--profile times the kernels of a GPU; {} is none", adapter.name)));
+    }
+    check_fits(config, &adapter.name, Limits::of(adapter), 1)?;
     run(config, adapter, precision, options).map_err(|error| Error::Training(format!("the device: {error}")))
 }
 
@@ -173,6 +180,7 @@ fn run(
         batch_size: config.data.batch_size * config.training.accumulation,
         sequence_length: config.data.sequence_length,
         threads: rayon::current_num_threads(),
+        fused: are_fused(&adapter.device),
         parameters,
         tokens_per_second: median(&tokens) / step_seconds,
         step_seconds,

@@ -6,7 +6,9 @@ use crate::data::Counts;
 use crate::device::{Adapter, require_precision};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::kernels::are_fused;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +23,11 @@ struct Line {
     /// Whether the pair was the same.
     model: ModelConfig,
     batch_size: usize,
+    sequence_length: usize,
+    threads: usize,
+    /// Whether the kernels were fused ones.
+    fused: bool,
+    deterministic: bool,
     gflops: f64,
 }
 
@@ -31,6 +38,8 @@ pub struct Expected {
     pub seconds: f64,
     /// Whether the benchmark was of the same pair.
     pub same_model: bool,
+    /// Sequences and tokens of each in a batch of the benchmark.
+    pub shape: [usize; 2],
 }
 
 /// Where benchmarks are kept.
@@ -53,6 +62,10 @@ fn append(path: &Path, config: &Config, measured: &Measured) -> Result<()> {
         precision: measured.precision.clone(),
         model: config.model.clone(),
         batch_size: config.data.batch_size,
+        sequence_length: config.data.sequence_length,
+        threads: measured.threads,
+        fused: measured.fused,
+        deterministic: config.training.deterministic,
         gflops: measured.gflops,
     };
     let failed = |error: std::io::Error| Error::output(path, error.to_string());
@@ -64,10 +77,11 @@ fn append(path: &Path, config: &Config, measured: &Measured) -> Result<()> {
     writeln!(file, "{text}").map_err(failed)
 }
 
-/// How long the steps of `config` will take on `adapter`, where a benchmark of it in the same format is on record: the last
-/// one of the same pair, else the last one. Lines that are none are passed over.
+/// How long the steps of `config` will take on `adapter`, where a benchmark of it is on record in the same format, with the
+/// same kind of kernels and as many threads: one of the same pair if there is one, of these that of the nearest batch, of
+/// these the last. Lines that are none are passed over.
 pub fn expected(config: &Config, adapter: &Adapter) -> Option<Expected> {
-    read(&std::fs::read_to_string(path()).ok()?, config, adapter)
+    read(&files::read_text(&path(), files::SMALL).ok()?, config, adapter)
 }
 
 fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {
@@ -76,13 +90,22 @@ fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {
     let of_device = |line: &Line| {
         line.device == adapter.name && line.description == adapter.description && line.precision == precision
     };
-    let lines: Vec<Line> = lines.filter(|line| of_device(line) && line.gflops > 0.0).collect();
-    let same = lines.iter().find(|line| line.model == config.model);
-    let line = same.or(lines.first())?;
+    let (fused, threads) = (are_fused(&adapter.device), rayon::current_num_threads());
+    let alike = |line: &Line| {
+        line.fused == fused && line.threads == threads && line.deterministic == config.training.deterministic
+    };
+    // How much larger one batch is than the other, in tokens.
+    let tokens_of = |batch: usize, seq: usize| (batch * seq).max(1) as f64;
+    let wanted = tokens_of(config.data.batch_size, config.data.sequence_length);
+    let distance = |line: &Line| (tokens_of(line.batch_size, line.sequence_length) / wanted).ln().abs();
+    let lines = lines.filter(|line| of_device(line) && alike(line) && line.gflops > 0.0);
+    let key = |line: &Line| (line.model != config.model, distance(line));
+    let line = lines.min_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(Ordering::Equal))?;
     let tokens = config.data.batch_size * config.training.accumulation * config.data.sequence_length;
     let picked = (tokens as f64 * config.data.mask_probability) as usize;
     let seconds = step_flops(config, Counts { picked, tokens }) / line.gflops / 1e9 * config.training.steps as f64;
-    Some(Expected { seconds, same_model: same.is_some() })
+    let shape = [line.batch_size, line.sequence_length];
+    Some(Expected { seconds, same_model: line.model == config.model, shape })
 }
 
 #[cfg(test)]
@@ -98,7 +121,20 @@ mod tests {
             let model = ModelConfig { hidden_size: hidden, ..config.model.clone() };
             let description = adapter.description.clone();
             let (device, precision) = (device.to_owned(), "f32".to_owned());
-            let line = Line { description, device, precision, model, batch_size: 1, gflops };
+            let (batch_size, sequence_length, threads) = (16, 128, rayon::current_num_threads());
+            let (fused, deterministic) = (true, false);
+            let line = Line {
+                description,
+                device,
+                precision,
+                model,
+                batch_size,
+                sequence_length,
+                threads,
+                fused,
+                deterministic,
+                gflops,
+            };
             serde_json::to_string(&line).unwrap()
         };
         let hidden = config.model.hidden_size;

@@ -4,6 +4,7 @@ use super::progress::Working;
 use electra_burn::bench::{BenchOptions, Measured, bench, keep};
 use electra_burn::config::{self, Source};
 use electra_burn::device::Launches;
+use electra_burn::learner::readable_size as size;
 use electra_burn::{Error, Result, device, kernels};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,8 +103,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Kernels that are listed by name.
 const NAMES: usize = 20;
 
-const GIB: f64 = (1u64 << 30) as f64;
-
 fn show(measured: &Measured, form: &str) {
     let Measured { batch_size, sequence_length, threads, step_seconds, step_seconds_range: [low, high], .. } = measured;
     say!(
@@ -113,7 +112,11 @@ fn show(measured: &Measured, form: &str) {
         measured.precision
     );
     say!("{batch_size} x {sequence_length} tokens, {} parameters", electra_burn::readable_count(measured.parameters));
-    let steps = if measured.block > 1 { format!(", blocks of {} steps", measured.block) } else { String::new() };
+    let steps = if measured.block > 1 {
+        format!(", {} blocks of {} steps", measured.steps.len(), measured.block)
+    } else {
+        String::new()
+    };
     say!(
         "step        {step_seconds:.4} s (median; {low:.4} to {high:.4}{steps}; the first {:.1} s)",
         measured.first_step_seconds
@@ -139,14 +142,14 @@ fn show(measured: &Measured, form: &str) {
         say!("floor       {larger:.4} s by {name}, {:.0} % of the step", 100.0 * share);
     }
     if let Some([used, held]) = measured.memory {
-        say!("memory      {:.2} GiB in use on the device, {:.2} GiB held", used as f64 / GIB, held as f64 / GIB);
+        say!("memory      {} in use on the device after the last step, {} held for it", size(used), size(held));
     }
     if let Some(peak) = measured.peak_rss_mib {
         say!("process     {peak:.0} MiB at most");
     }
     say!("losses      generator {:.4}, discriminator {:.4}", measured.losses[0], measured.losses[1]);
     if let Some(breakdown) = &measured.breakdown {
-        say!();
+        say!("\nparts of a step, with a wait after each:");
         let parts = breakdown.parts();
         let total: f64 = parts.iter().map(|(_, seconds)| seconds).sum();
         for (name, seconds) in parts {
@@ -161,11 +164,16 @@ fn show(measured: &Measured, form: &str) {
 fn show_launches(launches: &Launches) {
     let Launches { kernels, operations, drops, blocks, by_name } = launches;
     say!(
-        "\na step launches {kernels} kernels, from {blocks} blocks of {operations} operations ({drops} notes of dropped tensors)"
+        "\na step launches {kernels} kernels: Burn's fusion gets {operations} operations, and {drops} notes that a tensor is"
     );
+    say!("no longer needed, and makes {blocks} blocks of them, fused or single");
     for kernel in by_name.iter().take(NAMES) {
         let time = kernel.seconds.map_or_else(String::new, |seconds| format!(" {:>9.2} ms", 1e3 * seconds));
         say!("{:<44} {:>6} times{time}", kernel.name, kernel.launches);
+    }
+    let times: Vec<f64> = by_name.iter().filter_map(|kernel| kernel.seconds).collect();
+    if !times.is_empty() {
+        say!("{:<44} {:>6} times {:>9.2} ms", "all kernels", kernels, 1e3 * times.iter().sum::<f64>());
     }
     if by_name.len() > NAMES {
         say!("and {} more names", by_name.len() - NAMES);

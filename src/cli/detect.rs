@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!("{}", serde_json::json!({"text": text, "tokens": tokens}));
     } else {
         let coloured = super::is_coloured();
-        verdicts.iter().for_each(|verdict| say!("{}", row(verdict, coloured)));
+        verdicts.iter().for_each(|verdict| paint!("{}", row(verdict, coloured)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn row(verdict: &Verdict, coloured: bool) -> String {
     let p = verdict.replaced;
     let bar = "#".repeat((p * 40.0).round() as usize);
-    let line = format!("{:<20} {p:.3} {bar}", verdict.piece.token);
+    let line = format!("{:<20} {p:.3} {bar}", super::plain(&verdict.piece.token));
     let colour = match p {
         p if p > 0.5 => 31,
         p if p > 0.25 => 33,

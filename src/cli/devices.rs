@@ -82,7 +82,9 @@ fn formats(adapter: &Adapter) -> String {
         true => format!("{precision} (matrix units)"),
         false => precision.to_string(),
     };
-    precisions(adapter).into_iter().map(format).collect::<Vec<_>>().join(", ")
+    let formats = precisions(adapter).into_iter().map(format).collect::<Vec<_>>().join(", ");
+    let without = !products.is_empty() && !products.iter().any(|(_, has_units)| *has_units);
+    if without { format!("{formats} (no matrix units)") } else { formats }
 }
 
 /// What else a GPU says of itself.

@@ -173,7 +173,7 @@ fn show(explanation: &Explanation, coloured: bool) {
             Some(at) => paint(&plain(&run.characters), &explanation.tokens[at]),
             None => plain(&run.characters),
         });
-        say!("  {}", painted.collect::<String>());
+        paint!("  {}", painted.collect::<String>());
     }
     say!("   no  {:<20} {:>11} {:>8}", "token", "attribution", "rollout");
     for (at, token) in explanation.tokens.iter().enumerate() {
@@ -183,7 +183,7 @@ fn show(explanation: &Explanation, coloured: bool) {
         let name = format!("{:<20}", plain(&token.token));
         let name = paint(&name, token);
         let line = format!("{about}{at:>4}  {name} {:>+11.4} {:>8.4}  {bar}", token.attribution, token.rollout);
-        say!("{}", line.trim_end());
+        paint!("{}", line.trim_end());
     }
     say!();
 }

@@ -2,10 +2,32 @@
 
 /// Prints a line; a reader that has gone away (`| head`) is no reason to stop, still less to panic.
 macro_rules! say {
+    () => { say!("") };
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        _ = writeln!(std::io::stdout(), "{}", $crate::cli::plain(&format!($($argument)*)));
+    }};
+}
+
+/// Prints a line with colours; what comes from files has gone through [`plain`].
+macro_rules! paint {
     ($($argument:tt)*) => {{
         use std::io::Write;
         _ = writeln!(std::io::stdout(), $($argument)*);
     }};
+}
+
+/// A text for a terminal. Control characters, which may stand in any file, are shown and not sent; lines and tabs stay.
+pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    let moves = |character: char| character.is_control() && character != '\n' && character != '\t';
+    if !text.contains(moves) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if moves(character) { shown.extend(character.escape_default()) } else { shown.push(character) }
+    }
+    shown.into()
 }
 
 mod bench;

@@ -2,33 +2,37 @@
 
 use electra_burn::bench::{Expected, expected};
 use electra_burn::device::Adapters;
-use electra_burn::learner::{Estimate, Limits, check_fits, readable_size as size};
+use electra_burn::learner::{Estimate, Limits, check_fits, readable_size as size, share};
 use electra_burn::{Config, Result, readable_count};
 use std::process::ExitCode;
 
 /// Largest single tensors that are named.
 const BUFFERS: usize = 4;
 
-/// Prints what a run with `config` would take on each of `adapters`.
-pub fn show(config: &Config, adapters: &Adapters) -> Result<ExitCode> {
+/// Prints what a run with `config` would take on each of `adapters`; `bench` is the command that measures such a run.
+pub fn show(config: &Config, adapters: &Adapters, bench: &str) -> Result<ExitCode> {
     let (data, training) = (&config.data, &config.training);
+    let precision = adapters.require_precision(training.precision)?;
     let sequences = data.batch_size * training.accumulation;
     let tokens = sequences * data.sequence_length;
     let main = Limits::of(adapters.main());
-    say!("parameters    {}", readable_count(Estimate::new(config, main).parameters));
+    let parameters = Estimate::new(config, main).parameters;
+    say!("parameters    {}, generator and discriminator together", readable_count(parameters));
     let batches =
         if training.accumulation > 1 { format!(" in {} batches", training.accumulation) } else { String::new() };
-    say!("a step        {sequences} sequences of {} tokens{batches}: {tokens} tokens at most", data.sequence_length);
-    say!(
-        "the run       {} steps, {} tokens at most",
-        training.steps,
-        readable_count(tokens.saturating_mul(training.steps))
-    );
+    let (length, at_most) = (data.sequence_length, readable_count(tokens));
+    say!("a step        {} sequences of {length} tokens{batches}: {at_most} tokens at most", readable_count(sequences));
+    let all = readable_count(tokens.saturating_mul(training.steps));
+    say!("the run       {} steps, {all} tokens at most", readable_count(training.steps));
+    say!("products      in {precision}");
+    let count = adapters.iter().len();
+    let share = &share(config, count);
     for adapter in adapters.iter() {
         let limits = Limits::of(adapter);
-        let estimate = Estimate::new(config, limits);
-        say!("\n{adapter}");
-        let has = limits.memory.or(adapter.memory).map_or_else(String::new, |memory| format!(" of {}", size(memory)));
+        let estimate = Estimate::new(share, limits);
+        let part = if count > 1 { format!(", {} sequences of a batch", share.data.batch_size) } else { String::new() };
+        say!("\n{adapter}{part}");
+        let has = limits.memory.map_or_else(String::new, |memory| format!(" of {}", size(memory)));
         say!("memory        about {}{has}", size(estimate.total()));
         say!("  weights     {}", size(estimate.weights));
         say!("  gradients   {}", size(estimate.gradients));
@@ -39,16 +43,16 @@ pub fn show(config: &Config, adapters: &Adapters) -> Result<ExitCode> {
         for (name, bytes) in estimate.buffers.iter().take(BUFFERS) {
             say!("  {:<11} {name}", size(*bytes));
         }
-        match expected(config, adapter) {
-            Some(Expected { seconds, same_model }) => {
-                let by = if same_model { "this model" } else { "another model, by its operations" };
-                say!("time          about {}, by a benchmark of {by}", duration(seconds));
+        match expected(share, adapter) {
+            Some(Expected { seconds, same_model, shape: [batch, seq] }) => {
+                let of = if same_model { "this model" } else { "another model" };
+                say!("time          about {}, from a benchmark of {of} with {batch} x {seq} tokens", duration(seconds));
             }
-            None => say!("time          not known: `electra bench --device {}` measures it", adapter.name),
+            None => say!("time          not known: `{bench} --device {}` measures it", adapter.name),
         }
     }
     for adapter in adapters.iter() {
-        check_fits(config, &adapter.name, Limits::of(adapter))?;
+        check_fits(config, &adapter.name, Limits::of(adapter), count)?;
     }
     say!("\nit fits; nothing was begun");
     Ok(ExitCode::SUCCESS)
@@ -57,9 +61,11 @@ pub fn show(config: &Config, adapters: &Adapters) -> Result<ExitCode> {
 /// A time for people.
 fn duration(seconds: f64) -> String {
     match seconds {
+        s if s < 1.0 => "a second".into(),
         s if s < 120.0 => format!("{s:.0} s"),
         s if s < 2.0 * 3600.0 => format!("{:.0} minutes", s / 60.0),
         s if s < 48.0 * 3600.0 => format!("{:.0} hours", s / 3600.0),
-        s => format!("{:.0} days", s / 86400.0),
+        s if s < 730.0 * 86400.0 => format!("{:.0} days", s / 86400.0),
+        s => format!("{} years", readable_count((s / 86400.0 / 365.0) as usize)),
     }
 }

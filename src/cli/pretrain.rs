@@ -78,7 +78,16 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     config.init.generator = arguments.init_generator.clone().or(config.init.generator);
     let adapters = arguments.devices.open()?;
     if arguments.dry_run {
-        return super::plan::show(&config, &adapters);
+        let bench = bench_command(&arguments, &config);
+        if let Some(output) = arguments.output.as_ref().filter(|output| is_taken(output)) {
+            return Err(Error::output(output, "the output directory is not empty; expected a new one"));
+        }
+        let is_pattern = |path: &Path| path.to_string_lossy().contains(['*', '?', '[']);
+        let missing = |path: &&PathBuf| path.as_os_str() != "-" && !is_pattern(path) && !path.exists();
+        if let Some(path) = config.data.corpus.iter().find(missing) {
+            return Err(Error::input(path, "there is no such file or folder; expected text, or a token store"));
+        }
+        return super::plan::show(&config, &adapters, &bench);
     }
     let initial = match &arguments.resume {
         Some(run) if !arguments.restart && learner::has_checkpoint(run) => None,
@@ -110,6 +119,20 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     print(&output, &report);
     Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
+}
+
+/// The command that times steps as those of the run.
+fn bench_command(arguments: &Arguments, config: &Config) -> String {
+    let file = arguments.config.as_ref().map_or_else(String::new, |file| format!(" {}", file.display()));
+    let default = config::default_preset(!config.data.corpus.is_empty());
+    let preset = arguments.preset.as_deref().unwrap_or(default);
+    let set = if arguments.set.is_empty() { String::new() } else { format!(" --set {}", arguments.set.join(" ")) };
+    format!("electra bench{file} --preset {preset} --batch {}{set}", config.data.batch_size)
+}
+
+/// Whether `path` has something in it.
+fn is_taken(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 /// What goes wrong on purpose, for tests of the program: `ELECTRA_FAULT=panic@STEP`.

@@ -2,6 +2,7 @@
 
 use super::{Config, preset};
 use crate::error::{Error, Result};
+use crate::files;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -81,7 +82,7 @@ pub fn default_preset(has_corpus: bool) -> &'static str {
 }
 
 pub(super) fn read(path: &Path) -> Result<Table> {
-    let text = std::fs::read_to_string(path).map_err(|e| Error::input(path, e.to_string()))?;
+    let text = files::read_text(path, files::SMALL).map_err(|e| Error::input(path, e.to_string()))?;
     text.parse().map_err(|e: toml::de::Error| Error::Syntax {
         source_name: path.display().to_string(),
         message: e.to_string().trim_end().to_owned(),

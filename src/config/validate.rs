@@ -1,6 +1,6 @@
 //! Checks that need more than one value, or more than a type; every problem is reported, by key.
 
-use super::{Config, ModelConfig};
+use super::{Config, ModelConfig, TrainingConfig};
 use crate::error::{Error, Problem, Result};
 
 impl Config {
@@ -10,15 +10,9 @@ impl Config {
     /// [`Error::Config`] with every problem found.
     pub fn validate(&self) -> Result<()> {
         let mut check = Check::default();
-        check.sizes("model", &self.model);
-        check.sizes("generator", &self.generator_model());
         let m = &self.model;
-        check.positive("model.embedding_size", m.embedding_size);
-        check.positive("model.type_vocab_size", m.type_vocab_size);
-        check.probability("model.hidden_dropout_prob", m.hidden_dropout_prob, 0.0, 0.99);
-        check.probability("model.attention_probs_dropout_prob", m.attention_probs_dropout_prob, 0.0, 0.99);
-        check.above_zero("model.layer_norm_eps", m.layer_norm_eps);
-        check.above_zero("model.initializer_range", m.initializer_range);
+        check.model("model.", m);
+        check.sizes("generator.", &self.generator_model());
         check.that(
             "model.vocab_size",
             m.vocab_size > 5,
@@ -70,6 +64,7 @@ impl Config {
         check.positive("training.log_every", t.log_every);
         check.positive("training.validate_every", t.validate_every);
         check.positive("training.checkpoint_every", t.checkpoint_every);
+        check.windows(t.steps, t.validate_every.min(t.checkpoint_every));
         check.positive("training.max_bad_steps", t.max_bad_steps);
         check.positive("training.keep_checkpoints", t.keep_checkpoints);
         check.above_zero("training.loss_scale", self.loss_scale());
@@ -84,6 +79,42 @@ impl Config {
             format!("{} is more than training.steps, {}", self.warmup_steps(), t.steps),
         );
         check.finish()
+    }
+}
+
+impl TrainingConfig {
+    /// Checks the length of a run whose length follows from its data.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for more intervals than can be kept in memory.
+    pub fn check_length(&self) -> Result<()> {
+        let mut check = Check::default();
+        check.windows(self.steps, self.validate_every.min(self.checkpoint_every));
+        check.finish()
+    }
+}
+
+impl ModelConfig {
+    /// Every problem of an architecture that comes from elsewhere, by the names of its keys.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut check = Check::default();
+        check.model("", self);
+        check.0
+    }
+
+    /// Numbers of the embeddings and layers of an encoder of this architecture.
+    pub fn encoder_parameters(&self) -> u128 {
+        let [v, e, h, l, f, p, t] = [
+            self.vocab_size,
+            self.embedding_size,
+            self.hidden_size,
+            self.num_hidden_layers,
+            self.intermediate_size,
+            self.max_position_embeddings,
+            self.type_vocab_size,
+        ]
+        .map(|size| size as u128);
+        (v + p + t) * e + l * (4 * h * h + 2 * h * f)
     }
 }
 
@@ -117,15 +148,45 @@ impl Check {
         self.that(key, (low..=high).contains(&value), format!("expected {low} to {high}, found {value}"));
     }
 
+    fn size(&mut self, key: &str, value: usize, most: usize) {
+        self.that(key, (1..=most).contains(&value), format!("expected 1 to {most}, found {value}"));
+    }
+
+    /// Sizes of layers; the keys begin with `section`.
     fn sizes(&mut self, section: &str, m: &ModelConfig) {
-        self.positive(&format!("{section}.hidden_size"), m.hidden_size);
-        self.positive(&format!("{section}.num_hidden_layers"), m.num_hidden_layers);
-        self.positive(&format!("{section}.num_attention_heads"), m.num_attention_heads);
-        self.positive(&format!("{section}.intermediate_size"), m.intermediate_size);
+        self.size(&format!("{section}hidden_size"), m.hidden_size, 1 << 16);
+        self.size(&format!("{section}num_hidden_layers"), m.num_hidden_layers, 1 << 10);
+        self.size(&format!("{section}num_attention_heads"), m.num_attention_heads, 1 << 16);
+        self.size(&format!("{section}intermediate_size"), m.intermediate_size, 1 << 18);
         self.that(
-            &format!("{section}.hidden_size"),
+            &format!("{section}hidden_size"),
             m.num_attention_heads == 0 || m.hidden_size.is_multiple_of(m.num_attention_heads),
-            format!("{} is not divisible by {section}.num_attention_heads, {}", m.hidden_size, m.num_attention_heads),
+            format!("{} is not divisible by {section}num_attention_heads, {}", m.hidden_size, m.num_attention_heads),
+        );
+    }
+
+    /// A whole architecture; the keys begin with `section`.
+    pub fn model(&mut self, section: &str, m: &ModelConfig) {
+        self.sizes(section, m);
+        let key = |name: &str| format!("{section}{name}");
+        self.size(&key("vocab_size"), m.vocab_size, 1 << 24);
+        self.size(&key("embedding_size"), m.embedding_size, 1 << 16);
+        self.size(&key("max_position_embeddings"), m.max_position_embeddings, 1 << 20);
+        self.size(&key("type_vocab_size"), m.type_vocab_size, 1 << 16);
+        self.probability(&key("hidden_dropout_prob"), m.hidden_dropout_prob, 0.0, 0.99);
+        self.probability(&key("attention_probs_dropout_prob"), m.attention_probs_dropout_prob, 0.0, 0.99);
+        self.above_zero(&key("layer_norm_eps"), m.layer_norm_eps);
+        self.above_zero(&key("initializer_range"), m.initializer_range);
+    }
+
+    /// That a run of `steps` does not have more intervals of `every` steps than can be kept in memory.
+    pub fn windows(&mut self, steps: usize, every: usize) {
+        const MOST: usize = 10_000_000;
+        let fits = steps / every.max(1) <= MOST;
+        self.that(
+            "training.steps",
+            fits,
+            format!("{steps} are more than {MOST} times the {every} steps between two checkpoints or validations"),
         );
     }
 

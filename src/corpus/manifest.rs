@@ -1,6 +1,7 @@
 //! What a store says of itself.
 
 use crate::error::{Error, Result};
+use crate::files;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -111,7 +112,7 @@ impl Manifest {
     /// [`Error::Input`] where there is none, or it is not one of this version.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(MANIFEST);
-        let text = std::fs::read_to_string(&path)
+        let text = files::read_text(&path, files::SMALL)
             .map_err(|error| Error::input(&path, format!("{error}; expected the manifest of a token store")))?;
         let manifest: Self = serde_json::from_str(&text).map_err(|error| Error::Input {
             path: path.clone(),
@@ -121,6 +122,10 @@ impl Manifest {
         if manifest.schema_version != SCHEMA_VERSION {
             let found = manifest.schema_version;
             return Err(Error::input(&path, format!("schema_version is {found}; expected {SCHEMA_VERSION}")));
+        }
+        if let Some(shard) = manifest.shards.iter().find(|shard| !files::is_plain_name(&shard.file)) {
+            let message = format!("it names the shard {:?}; expected the name of a file beside it", shard.file);
+            return Err(Error::input(&path, message));
         }
         Ok(manifest)
     }

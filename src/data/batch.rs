@@ -148,6 +148,7 @@ impl HostRows for HostBatch {
                 .as_ref()
                 .map(|mask| Tensor::from_data(TensorData::new(mask.clone(), shape), device)),
             real: self.attention_mask.as_ref().map(|mask| mask.iter().map(|&m| m > 0.0).collect()),
+            is_picked: is_picked(&self.picked, self.input_ids.len()),
             picked: Tensor::from_data(TensorData::new(self.picked.clone(), [self.picked.len()]), device),
             samples: match &self.draws {
                 Draws::Quantiles(at) => {
@@ -162,6 +163,13 @@ impl HostRows for HostBatch {
             counts: self.counts,
         }
     }
+}
+
+/// Whether each of `positions` is among `picked`.
+fn is_picked(picked: &[i32], positions: usize) -> Arc<[bool]> {
+    let mut is_picked = vec![false; positions];
+    picked.iter().for_each(|&at| is_picked[at as usize] = true);
+    is_picked.into()
 }
 
 fn numbers(ids: &[i32]) -> impl Iterator<Item = usize> + Clone {
@@ -201,6 +209,8 @@ pub struct Batch {
     pub real: Option<Arc<[bool]>>,
     /// Picked positions, `row * seq + position`, `[picked]`.
     pub picked: Tensor<1, Int>,
+    /// Whether a position is picked, on the host, flat, for the metrics.
+    pub is_picked: Arc<[bool]>,
     /// The generator's samples at the picked positions.
     pub samples: Samples,
     /// Present where gradients have to be added in an order that is known beforehand.

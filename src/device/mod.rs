@@ -184,7 +184,7 @@ pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<Prec
         return Ok(precision);
     }
     let reason = match computes_on_host(&adapter.device) {
-        true => "the CPU is fastest in f32",
+        true => "the CPU has products in f32 alone",
         false if precision == Precision::F32 => "its products of single precision may be in tf32",
         false => "the adapter does not have that format",
     };

@@ -3,6 +3,7 @@
 use super::Network;
 use crate::config::{Config, ModelConfig};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::learner::Report;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,6 +67,11 @@ pub fn architecture_json(model: &ModelConfig, class: &str, pad_token_id: u32) ->
 pub fn trained_length(directory: &Path) -> Result<usize> {
     let json = read_json(directory)?;
     let longest = ["max_position_embeddings", TRAINED_LENGTH].map(|key| json[key].as_u64().unwrap_or(u64::MAX));
+    if let Some(short) = longest.iter().find(|longest| **longest < 3) {
+        let message =
+            format!("sequences of {short} tokens have no room for [CLS], a token and [SEP]; expected 3 or more");
+        return Err(Error::input(directory.join("config.json"), message));
+    }
     Ok(usize::try_from(longest[0].min(longest[1])).unwrap_or(usize::MAX))
 }
 
@@ -81,12 +87,22 @@ struct ElectraConfig {
     intermediate_size: usize,
     #[serde(default = "gelu")]
     hidden_act: String,
+    #[serde(default = "absolute")]
+    position_embedding_type: String,
+    #[serde(default)]
+    is_decoder: bool,
+    #[serde(default)]
+    add_cross_attention: bool,
     hidden_dropout_prob: f64,
     attention_probs_dropout_prob: f64,
     max_position_embeddings: usize,
     type_vocab_size: usize,
     initializer_range: f64,
     layer_norm_eps: f64,
+}
+
+fn absolute() -> String {
+    "absolute".into()
 }
 
 fn gelu() -> String {
@@ -101,10 +117,23 @@ pub fn read_config(directory: &Path) -> Result<ModelConfig> {
     let path = directory.join("config.json");
     let json = read_json(directory)?;
     let config = ElectraConfig::deserialize(json).map_err(|error| Error::input(&path, error.to_string()))?;
+    if config.position_embedding_type != "absolute" {
+        let message =
+            format!("position_embedding_type is \"{}\"; expected \"absolute\"", config.position_embedding_type);
+        return Err(Error::input(&path, message));
+    }
+    if let Some(name) =
+        config.is_decoder.then_some("is_decoder").or(config.add_cross_attention.then_some("add_cross_attention"))
+    {
+        return Err(Error::input(
+            &path,
+            format!("{name} is true; expected an encoder, which sees both sides of a token"),
+        ));
+    }
     if config.hidden_act != "gelu" {
         return Err(Error::input(&path, format!("hidden_act is \"{}\"; expected \"gelu\"", config.hidden_act)));
     }
-    Ok(ModelConfig {
+    let model = ModelConfig {
         vocab_size: config.vocab_size,
         // BERT has no such field: its embeddings are as wide as its layers.
         embedding_size: config.embedding_size.unwrap_or(config.hidden_size),
@@ -118,14 +147,35 @@ pub fn read_config(directory: &Path) -> Result<ModelConfig> {
         attention_probs_dropout_prob: config.attention_probs_dropout_prob,
         layer_norm_eps: config.layer_norm_eps,
         initializer_range: config.initializer_range,
-    })
+    };
+    if let Some(problem) = model.problems().first() {
+        return Err(Error::input(&path, format!("{}: {}", problem.key, problem.message)));
+    }
+    // Half precision is the least that weights come in.
+    let (needed, found) = (2 * model.encoder_parameters(), weight_bytes(directory));
+    if found.is_some_and(|found| needed > found.into()) {
+        let message =
+            format!("its sizes ask for {needed} bytes of weights or more, those beside it have {}", found.unwrap_or(0));
+        return Err(Error::input(&path, message));
+    }
+    Ok(model)
+}
+
+/// Bytes of the files with weights in `directory`, if there are any.
+fn weight_bytes(directory: &Path) -> Option<u64> {
+    let files = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let weights = files.filter(|path| path.extension().is_some_and(|end| end == "safetensors" || end == "bin"));
+    weights.filter_map(|path| Some(std::fs::metadata(path).ok()?.len())).reduce(u64::saturating_add)
 }
 
 /// The `config.json` of `directory` as it is.
 pub fn read_json(directory: &Path) -> Result<Value> {
     let path = directory.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::input(&path, error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| Error::input(&path, error.to_string()))
+    let text = files::read_text(&path, files::SMALL).map_err(|error| Error::input(&path, error.to_string()))?;
+    match serde_json::from_str(&text).map_err(|error| Error::input(&path, error.to_string()))? {
+        json @ Value::Object(_) => Ok(json),
+        _ => Err(Error::input(&path, "this is no JSON object; expected the configuration of a model")),
+    }
 }
 
 /// The class in `transformers` that the configuration at `path` asks for, and its number of labels. A BERT becomes the

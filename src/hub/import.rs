@@ -3,6 +3,7 @@
 use super::names;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::Init;
 use crate::tokenizer::Tokenizer;
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
@@ -142,9 +143,15 @@ pub(super) fn weight_files(source: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn shards(directory: &Path, index: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(index).map_err(|error| Error::input(index, error.to_string()))?;
+    let text = files::read_text(index, files::SMALL).map_err(|error| Error::input(index, error.to_string()))?;
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::input(index, e.to_string()))?;
     let map = json["weight_map"].as_object().ok_or_else(|| Error::input(index, "it has no object `weight_map`"))?;
     let names: BTreeSet<&str> = map.values().filter_map(serde_json::Value::as_str).collect();
-    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+    names
+        .into_iter()
+        .map(|name| match files::is_plain_name(name) {
+            true => Ok(directory.join(name)),
+            false => Err(Error::input(index, format!("it names {name:?}; expected the name of a file beside it"))),
+        })
+        .collect()
 }

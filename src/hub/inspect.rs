@@ -36,12 +36,14 @@ pub fn inspect(directory: &Path) -> Result<Inspection> {
     for file in weight_files(directory)? {
         for (name, tensor) in header(&file)? {
             let shape = tensor["shape"].as_array().cloned().unwrap_or_default();
-            let size: usize = shape.iter().filter_map(Value::as_u64).map(|n| n as usize).product();
+            let size: usize =
+                shape.iter().filter_map(Value::as_u64).fold(1usize, |size, n| size.saturating_mul(n as usize));
             let dtype = tensor["dtype"].as_str().unwrap_or("?");
             *dtypes.entry(dtype.to_owned()).or_default() += 1;
             // Buffers of integers, such as position_ids, are no parameters.
             if dtype.contains('F') {
-                *blocks.entry(block(&name)).or_default() += size;
+                let of_block: &mut usize = blocks.entry(block(&name)).or_default();
+                *of_block = of_block.saturating_add(size);
             }
         }
     }

@@ -32,6 +32,8 @@ pub fn attention(
     mask: &AttentionMask,
     dropout: &Dropout,
 ) -> Tensor<3> {
+    let hidden = query.dims()[2];
+    assert!(num_attention_heads > 0 && hidden.is_multiple_of(num_attention_heads), "heads do not divide hidden states");
     #[cfg(feature = "flex")]
     if let Some(output) = fused::attention([&query, &key, &value], num_attention_heads, mask, dropout) {
         return output;

@@ -193,7 +193,8 @@ impl<T: Tally> Checkpoints<T> {
 
     /// The step whose validation was the best by `metric`; the first of equal ones.
     fn best(&self, metric: &str, steps: &[usize]) -> Option<usize> {
-        best_step(&self.directory.parent()?.join("metrics.jsonl"), metric, |step| steps.contains(&step))
+        let metrics = self.directory.parent()?.join("metrics.jsonl");
+        best_step(&metrics, metric, |step| steps.contains(&step)).map(|(step, _)| step)
     }
 
     /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.
@@ -220,20 +221,29 @@ fn begin(directory: &Path, step: usize) -> std::io::Result<Vec<usize>> {
     Ok(steps(directory)?.into_iter().filter(|&found| found > step).collect())
 }
 
-/// The step among those that `counts` whose validation in the records at `path` is the best by `metric`; the first of
-/// equal ones. Losses and errors are better when they are smaller.
-pub(crate) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> bool) -> Option<usize> {
+/// The step among those that `counts` whose validation in the records at `path` is the best by `metric`, and its value; of
+/// equal ones that of the smallest loss, then the first. Losses and errors are better when they are smaller.
+pub(crate) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> bool) -> Option<(usize, f64)> {
     let records: Vec<serde_json::Value> = read_records(path).ok()?;
-    let sign = if metric.ends_with("loss") || metric.ends_with("error") { -1.0 } else { 1.0 };
-    let mut best: Option<(usize, f64)> = None;
-    for record in records.iter().filter(|record| record["split"] == "valid") {
-        let (Some(step), Some(value)) = (record["step"].as_u64(), record[metric].as_f64()) else { continue };
-        let (step, goodness) = (step as usize, sign * value);
-        if counts(step) && best.is_none_or(|(_, other)| goodness > other) {
-            best = Some((step, goodness));
+    let sign = if is_better_smaller(metric) { -1.0 } else { 1.0 };
+    let of = |record: &serde_json::Value| {
+        let step = record["step"].as_u64()? as usize;
+        let value = record[metric].as_f64().filter(|value| value.is_finite())?;
+        let loss = ["loss", "disc_loss"].iter().find_map(|name| record[*name].as_f64()).unwrap_or(f64::INFINITY);
+        counts(step).then_some((step, value, (sign * value, -loss)))
+    };
+    let mut best: Option<(usize, f64, (f64, f64))> = None;
+    for found in records.iter().filter(|record| record["split"] == "valid").filter_map(of) {
+        if best.is_none_or(|(_, _, goodness)| found.2 > goodness) {
+            best = Some(found);
         }
     }
-    best.map(|(step, _)| step)
+    best.map(|(step, value, _)| (step, value))
+}
+
+/// Whether `metric` is a loss or an error.
+pub(crate) fn is_better_smaller(metric: &str) -> bool {
+    metric.ends_with("loss") || metric.ends_with("error")
 }
 
 /// Flushes the entries of `directory`, so that a rename survives a power cut; a no-op where that cannot be asked for.

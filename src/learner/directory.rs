@@ -1,6 +1,7 @@
 //! The directory of a run, which one process at a time writes to.
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ impl Drop for RunDirectory {
 
 /// Whether a process is writing to the run at `path`.
 pub(super) fn is_locked(path: &Path) -> bool {
-    File::open(path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+    files::open(&path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -94,7 +95,7 @@ fn lock(path: &Path) -> Result<File> {
             std::thread::sleep(Duration::from_millis(5));
             continue;
         }
-        let writer = std::fs::read_to_string(&name).unwrap_or_default();
+        let writer = files::read_text(&name, files::SMALL).unwrap_or_default();
         let message = format!("process {} is writing to this run; wait for it, or stop it", writer.trim());
         return Err(Error::output(path, message));
     }

@@ -25,7 +25,7 @@ pub struct Estimate {
 /// What a device can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Bytes of its memory, where that is known and the device is a GPU.
+    /// Bytes of its memory, where that is known; on the CPU, of the computer.
     pub memory: Option<u64>,
     /// Bytes of its largest buffer, where there is a limit.
     pub largest_buffer: Option<u64>,
@@ -37,7 +37,7 @@ impl Limits {
     /// Those of `adapter`.
     pub fn of(adapter: &Adapter) -> Self {
         Self {
-            memory: adapter.memory.filter(|_| adapter.is_gpu),
+            memory: adapter.memory,
             largest_buffer: largest_buffer(&adapter.device),
             fused: are_fused(&adapter.device),
         }
@@ -56,7 +56,8 @@ struct Kept {
 impl Kept {
     fn of(config: &Config, fused: bool) -> Self {
         if fused {
-            return Self { hidden: 9.0, intermediate: 2.0, pairs: 0.0 };
+            let intermediate = if config.training.gradient_checkpointing { 0.0 } else { 2.0 };
+            return Self { hidden: 9.0, intermediate, pairs: 0.0 };
         }
         let drops = |probability: f64, more: f64| if probability > 0.0 { more } else { 0.0 };
         let hidden = |more: f64| drops(config.model.hidden_dropout_prob, more);
@@ -72,7 +73,7 @@ impl Kept {
 /// Bytes of a number.
 const NUMBER: u64 = 4;
 
-/// Tensors of logits that are there at a time.
+/// Tensors of logits that are there at a time, with portable kernels; with fused ones a single one.
 const LOGITS: u64 = 4;
 
 impl Estimate {
@@ -100,7 +101,9 @@ impl Estimate {
             (_, false) => (picked * row).min((bound / row).max(1) * row),
         };
         let embeddings = 2 * 6 * tokens * e;
-        let activations = NUMBER * (layers(model) + layers(generator) + embeddings) + LOGITS * logits.max(row);
+        let logits_at_a_time = if limits.fused { 1 } else { LOGITS };
+        let activations =
+            NUMBER * (layers(model) + layers(generator) + embeddings) + logits_at_a_time * logits.max(row);
 
         let [h, f] = [model.hidden_size, model.intermediate_size].map(|n| n as u64);
         let pairs = |model: &ModelConfig| batch * model.num_attention_heads as u64 * seq * seq * NUMBER;
@@ -108,7 +111,7 @@ impl Estimate {
             ("logits over the vocabulary", logits),
             ("feed-forward activations", tokens * f * NUMBER),
             ("hidden states", tokens * h * NUMBER),
-            ("word table", vocabulary * e * NUMBER),
+            ("words of the vocabulary", vocabulary * e * NUMBER),
             ("feed-forward weights", h * f * NUMBER),
         ];
         if !limits.fused {
@@ -135,32 +138,48 @@ impl Estimate {
         if let (Some((name, bytes)), Some(limit)) = (self.buffers.first(), limits.largest_buffer)
             && *bytes > limit
         {
-            return Some(format!("{name} take {} at once, buffers hold {}", size(*bytes), size(limit)));
+            return Some(format!("the {name} take {} at once, buffers hold {}", size(*bytes), size(limit)));
         }
         let limit = limits.memory.filter(|memory| self.total() > *memory)?;
         Some(format!("training takes about {}, the device has {}", size(self.total()), size(limit)))
     }
 }
 
-/// Checks that a run with `config` fits into `limits` of the device `name`.
+/// What one of `devices` devices that share the batches of `config` has to do.
+pub fn share(config: &Config, devices: usize) -> Config {
+    let mut share = config.clone();
+    share.data.batch_size = config.data.batch_size.div_ceil(devices.max(1));
+    share
+}
+
+/// Checks that a run with `config`, whose batches are shared by `devices` devices, fits into `limits` of the one called `name`.
 ///
 /// # Errors
 /// [`Error::Config`] that names what does not fit and the accumulation that would.
-pub fn check_fits(config: &Config, name: &str, limits: Limits) -> Result<()> {
-    let Some(problem) = Estimate::new(config, limits).problem(limits) else { return Ok(()) };
-    let sequences = config.data.batch_size * config.training.accumulation;
-    let smaller = (1..config.data.batch_size).rev().filter(|batch| sequences.is_multiple_of(*batch)).find(|&batch| {
+pub fn check_fits(config: &Config, name: &str, limits: Limits, devices: usize) -> Result<()> {
+    let problem = |config: &Config| Estimate::new(&share(config, devices), limits).problem(limits);
+    let Some(found) = problem(config) else { return Ok(()) };
+    let batch_size = config.data.batch_size;
+    let with = |batch_size: usize| {
         let mut config = config.clone();
-        config.data.batch_size = batch;
-        Estimate::new(&config, limits).problem(limits).is_none()
-    });
-    let advice = match smaller {
+        config.data.batch_size = batch_size;
+        config
+    };
+    // What one sequence does not fit for, no batch does.
+    if let Some(least) = problem(&with(devices.max(1))) {
+        let message =
+            format!("on {name} {least} with one sequence a device too; expected a smaller model, or shorter sequences");
+        return Err(Error::config("model", message));
+    }
+    let sequences = batch_size * config.training.accumulation;
+    let fits = |batch: &usize| sequences.is_multiple_of(*batch) && problem(&with(*batch)).is_none();
+    let advice = match (1..batch_size).rev().find(fits) {
         Some(batch) => {
             format!("the same step fits with --set data.batch_size={batch} training.accumulation={}", sequences / batch)
         }
-        None => "a batch of one sequence does not fit either: expected a smaller model, or shorter sequences".into(),
+        None => "expected a smaller batch".into(),
     };
-    Err(Error::config("data.batch_size", format!("{} on {name}: {problem}; {advice}", config.data.batch_size)))
+    Err(Error::config("data.batch_size", format!("{batch_size} on {name}: {found}; {advice}")))
 }
 
 /// Bytes for people.
@@ -225,7 +244,7 @@ mod tests {
             let estimate = Estimate::new(&config, limits);
             assert!(estimate.buffers.iter().all(|(_, bytes)| *bytes < 1 << 31), "{preset}: {:?}", estimate.buffers);
             assert!(estimate.buffers.iter().any(|(name, _)| *name == "logits over the vocabulary"));
-            check_fits(&config, "a device", limits).unwrap();
+            check_fits(&config, "a device", limits, 1).unwrap();
             assert_eq!(config.data.batch_size * config.training.accumulation, sequences, "{preset}");
         }
     }
@@ -235,15 +254,18 @@ mod tests {
         let config = config("base", &["data.batch_size=256", "training.accumulation=1"]);
         // 256 sequences, 12 heads, 512 x 512 scores of 4 bytes: 3 GiB.
         let limits = Limits { largest_buffer: Some((1 << 31) - 1), ..Limits::default() };
-        let error = check_fits(&config, "vulkan:0", limits).unwrap_err().to_string();
-        assert!(error.contains("attention scores take 3.0 GiB at once, buffers hold 2.0 GiB"), "{error}");
+        let error = check_fits(&config, "vulkan:0", limits, 1).unwrap_err().to_string();
+        assert!(error.contains("the attention scores take 3.0 GiB at once, buffers hold 2.0 GiB"), "{error}");
         assert!(error.contains("--set data.batch_size=128 training.accumulation=2"), "{error}");
         let limits = Limits { memory: Some(24 << 30), ..limits };
-        let error = check_fits(&config, "vulkan:0", limits).unwrap_err().to_string();
+        let error = check_fits(&config, "vulkan:0", limits, 1).unwrap_err().to_string();
         assert!(error.contains("data.batch_size=8 training.accumulation=32"), "{error}");
+        // Two devices have half of the batch each.
+        let shared = check_fits(&config, "vulkan:0", limits, 2).unwrap_err().to_string();
+        assert!(shared.contains("data.batch_size=16 training.accumulation=16"), "{shared}");
         let limits = Limits { memory: Some(1 << 30), ..limits };
-        let error = check_fits(&config, "vulkan:0", limits).unwrap_err().to_string();
-        assert!(error.contains("a batch of one sequence does not fit either"), "{error}");
+        let error = check_fits(&config, "vulkan:0", limits, 1).unwrap_err().to_string();
+        assert!(error.contains("with one sequence a device too; expected a smaller model"), "{error}");
     }
 
     #[test]

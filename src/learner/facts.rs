@@ -82,7 +82,7 @@ impl RunFacts {
     /// [`Error::Input`] for a file that is damaged.
     pub fn read(run: &Path) -> Result<Option<Self>> {
         let path = run.join(NAME);
-        match std::fs::read_to_string(&path) {
+        match files::read_text(&path, files::SMALL) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::input(&path, error.to_string())),
             Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| Error::input(&path, error.to_string())),

@@ -76,7 +76,7 @@ impl State {
     /// What is wrong with it.
     pub fn verify(directory: &Path) -> std::result::Result<Self, Unusable> {
         let path = directory.join("state.json");
-        let text = std::fs::read(&path).map_err(|error| Unusable::of(&path, &error))?;
+        let text = files::read(&path, files::SMALL).map_err(|error| Unusable::of(&path, &error))?;
         let value: serde_json::Value = serde_json::from_slice(&text)
             .map_err(|error| Unusable::Damaged(format!("state.json is no whole JSON: {error}")))?;
         let refused = |message: String| Unusable::Refused(Error::input(&path, message));
@@ -131,7 +131,7 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
         let path = directory.join(name(step));
         let whole = State::verify(&path).and_then(|state| {
             let file = path.join(INTERVAL);
-            let interval = std::fs::read(&file).map_err(|error| Unusable::of(&file, &error))?;
+            let interval = files::read(&file, files::LARGE).map_err(|error| Unusable::of(&file, &error))?;
             let interval = Interval::from_bytes(&interval);
             interval
                 .map(|interval| (state, interval))
@@ -162,7 +162,7 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
 
 /// The last step in the records at `path`, 0 without any.
 fn last_step(path: &Path) -> usize {
-    let text = std::fs::read(path).unwrap_or_default();
+    let text = files::read(path, files::LARGE).unwrap_or_default();
     let lines = text.split(|&byte| byte == b'\n').rev();
     lines.filter_map(|line| serde_json::from_slice::<Position>(line).ok()).map(|record| record.step).next().unwrap_or(0)
 }

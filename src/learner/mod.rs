@@ -29,10 +29,10 @@ mod strategy;
 mod tensorboard;
 mod trainee;
 
-pub(crate) use checkpoint::{best_step, name as checkpoint_name};
+pub(crate) use checkpoint::{best_step, is_better_smaller, name as checkpoint_name};
 pub use dashboard::ends_with_dashboard;
 pub(crate) use directory::RunDirectory;
-pub use estimate::{Estimate, Limits, check_fits, size as readable_size};
+pub use estimate::{Estimate, Limits, check_fits, share, size as readable_size};
 pub use facts::{CorpusFacts, RunFacts, Session};
 pub use fit::Faults;
 pub(crate) use fit::{Job, fit, shared, with_status};

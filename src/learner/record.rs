@@ -136,7 +136,7 @@ impl RunRecord for Record {
 
 /// All records of a run.
 pub(super) fn read_records<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = files::read_text(path, files::LARGE).map_err(Error::io(path))?;
     let record = |(number, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|error| Error::Input {
             path: path.to_owned(),
@@ -151,7 +151,7 @@ pub(super) fn read_records<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
 /// come again. Until it has, the other lines stay in a hidden file beside it ([`forget_removed`]). A line that a crash has cut
 /// off in the middle goes too.
 pub(super) fn cut(path: &Path, step: Option<usize>) -> Result<()> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match files::read_text(path, files::LARGE) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         text => text.map_err(Error::io(path))?,
     };

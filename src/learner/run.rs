@@ -89,7 +89,8 @@ pub fn pretrain(config: &Config, options: RunOptions) -> Result<Report> {
 fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Report> {
     let RunOptions { output, adapters, initial, resume, signal, faults, dashboard, progress } = options;
     adapters.require_precision(config.training.precision)?;
-    adapters.iter().try_for_each(|adapter| check_fits(config, &adapter.name, Limits::of(adapter)))?;
+    let count = adapters.iter().len();
+    adapters.iter().try_for_each(|adapter| check_fits(config, &adapter.name, Limits::of(adapter), count))?;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let every = config.training.checkpoint_every;
     let found = match resume {

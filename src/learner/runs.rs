@@ -76,7 +76,7 @@ pub fn runs(directory: &Path) -> Result<Vec<RunSummary>> {
 
 /// What the run at `path` is at, and the error or who stopped it.
 pub(crate) fn state_of(path: &Path) -> (RunState, Option<String>) {
-    let text = std::fs::read_to_string(path.join(STATUS)).unwrap_or_default();
+    let text = files::read_text(&path.join(STATUS), files::SMALL).unwrap_or_default();
     let status: Option<Status> = serde_json::from_str(&text).ok();
     let state = match status.as_ref().map(|status| status.state) {
         _ if is_locked(path) => RunState::Running,
@@ -95,7 +95,7 @@ pub(crate) fn planned_steps(config: &toml::Table) -> Option<usize> {
 /// A run that is damaged is told of as far as it can be read.
 fn summary(path: &Path) -> RunSummary {
     let (state, reason) = state_of(path);
-    let config = std::fs::read_to_string(path.join("config.toml")).unwrap_or_default();
+    let config = files::read_text(&path.join("config.toml"), files::SMALL).unwrap_or_default();
     let config: Option<toml::Table> = toml::from_str(&config).ok();
     let records: Vec<serde_json::Value> = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
     let step = records.iter().filter_map(|record| record["step"].as_u64()).max();

@@ -64,7 +64,7 @@ pub(crate) struct EarlyStopping {
 impl EarlyStopping {
     /// Whether the records at `path` end so.
     pub fn is_met(&self, path: &Path) -> bool {
-        let Some(best) = best_step(path, &self.metric, |_| true) else { return false };
+        let Some((best, _)) = best_step(path, &self.metric, |_| true) else { return false };
         let Ok(records) = read_records::<serde_json::Value>(path) else { return false };
         let later =
             |record: &&serde_json::Value| record["split"] == "valid" && record["step"].as_u64() > Some(best as u64);

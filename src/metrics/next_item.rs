@@ -35,7 +35,7 @@ impl NextItems {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ranking::{self, Ranking};
+    use super::super::ranking::{self, Ranking, Retrieved};
     use super::*;
 
     #[test]
@@ -43,7 +43,11 @@ mod tests {
         let ranks = [Some(1), Some(2), Some(10), Some(11), None, Some(30)];
         let scores: Vec<f64> = (0..30).map(|at| -f64::from(at)).collect();
         let grades = |rank: Option<usize>| -> Vec<u32> { (1..=30).map(|at| u32::from(Some(at) == rank)).collect() };
-        let queries: Vec<Ranking> = ranks.iter().filter_map(|&rank| Ranking::new(&scores, &grades(rank))).collect();
+        let query = |rank: Option<usize>| {
+            let documents = scores.iter().zip(grades(rank)).map(|(&score, grade)| Retrieved { id: "", score, grade });
+            Ranking::new(documents.collect(), Vec::new())
+        };
+        let queries: Vec<Ranking> = ranks.iter().map(|&rank| query(rank)).collect();
         let next = NextItems(ranks.into());
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found}, {expected}");
         for k in [1, 10, 20] {

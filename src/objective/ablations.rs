@@ -49,6 +49,7 @@ pub(super) fn forward(
     let statistics = Statistics::new(
         [predicted.at_picked.inner(), predicted.correct, nothing(1), nothing(rows * seq), nothing(rows * seq)],
         batch,
+        batch.real.clone(),
     );
     let mean_over = if config.kind == ObjectiveKind::AllTokensMlm { counts.tokens } else { counts.picked };
     let loss = predicted.loss / mean_over.max(1) as f64;

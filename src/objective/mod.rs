@@ -63,16 +63,20 @@ pub fn forward_by_parts(
     // Discriminator: sigmoid cross-entropy over all real tokens, or over the picked ones.
     let scores = pair.discriminate(inputs(batch, &corrupted_ids, order)).reshape([rows * seq]);
     let losses = binary_cross_entropy(scores.clone(), replaced.clone());
-    let (disc_loss, over) = match (config.kind, &batch.attention_mask) {
-        (ObjectiveKind::Electra15, _) => (at_picked(losses.unsqueeze_dim(1), batch).squeeze_dim(1), counts.picked),
-        (_, Some(mask)) => (losses * mask.clone().reshape([rows * seq]), counts.tokens),
-        (_, None) => (losses, counts.tokens),
+    let (disc_loss, over, judged) = match (config.kind, &batch.attention_mask) {
+        (ObjectiveKind::Electra15, _) => {
+            let losses = at_picked(losses.unsqueeze_dim(1), batch).squeeze_dim(1);
+            (losses, counts.picked, Some(batch.is_picked.clone()))
+        }
+        (_, Some(mask)) => (losses * mask.clone().reshape([rows * seq]), counts.tokens, batch.real.clone()),
+        (_, None) => (losses, counts.tokens, None),
     };
     let disc_loss = disc_loss.sum();
 
     let statistics = Statistics::new(
         [mlm_loss.clone().inner(), correct, disc_loss.clone().inner(), scores.inner(), replaced],
         batch,
+        judged,
     );
     let mlm_weight = config.generator_weight / counts.picked.max(1) as f64;
     let disc_weight = config.discriminator_weight / over.max(1) as f64;

@@ -18,7 +18,8 @@ pub struct Statistics {
 struct Part {
     counts: Counts,
     positions: usize,
-    real: Option<Arc<[bool]>>,
+    /// Which positions the discriminator is judged on; absent: all.
+    judged: Option<Arc<[bool]>>,
 }
 
 /// Sums before the scores in the vector of a batch.
@@ -26,10 +27,11 @@ const SUMS: usize = 3;
 
 impl Statistics {
     /// `parts`: sum of the MLM loss `[1]`, correct MLM predictions `[1]`, sum of the discriminator's loss `[1]`, its
-    /// scores `[batch * seq]` and labels `[batch * seq]`, all without autodiff.
-    pub(super) fn new(parts: [Tensor<1>; 5], batch: &Batch) -> Self {
+    /// scores `[batch * seq]` and labels `[batch * seq]`, all without autodiff. The discriminator's loss is that of the
+    /// positions in `judged`, all without it, and so are the figures about its scores.
+    pub(super) fn new(parts: [Tensor<1>; 5], batch: &Batch, judged: Option<Arc<[bool]>>) -> Self {
         let positions = batch.input_ids.dims().iter().product();
-        Self { parts: parts.into(), batches: vec![Part { counts: batch.counts, positions, real: batch.real.clone() }] }
+        Self { parts: parts.into(), batches: vec![Part { counts: batch.counts, positions, judged }] }
     }
 
     /// Adds those of another batch.
@@ -108,7 +110,7 @@ pub struct Tally {
     pub mlm_correct: f64,
     /// Picked positions.
     pub picked: usize,
-    /// Sum of the discriminator's loss over the real tokens, in nats.
+    /// Sum of the discriminator's loss over the tokens that it is judged on, in nats.
     pub disc_loss_sum: f64,
     /// The discriminator's logits at original tokens.
     pub original: Vec<f32>,
@@ -125,7 +127,7 @@ impl Tally {
         self.picked += part.counts.picked;
         let (scores, labels) = rest.split_at(rest.len() / 2);
         for (at, (&score, &label)) in scores.iter().zip(labels).enumerate() {
-            if part.real.as_ref().is_none_or(|real| real[at]) {
+            if part.judged.as_ref().is_none_or(|judged| judged[at]) {
                 if label > 0.5 { self.replaced.push(score) } else { self.original.push(score) }
             }
         }
@@ -141,7 +143,7 @@ impl Tally {
         self.replaced.extend_from_slice(&other.replaced);
     }
 
-    /// Real tokens.
+    /// Tokens that the discriminator is judged on: the real ones, or with the objective `electra-15` the picked ones.
     pub fn tokens(&self) -> usize {
         self.original.len() + self.replaced.len()
     }

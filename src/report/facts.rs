@@ -28,7 +28,7 @@ pub(super) fn data(run: &RunReport) -> String {
         rows.push(("examples", examples));
     }
     if let Some(corpus) = &run.facts.corpus {
-        let all = (corpus.tokens + corpus.held_out_tokens).max(1) as f64;
+        let all = corpus.tokens.saturating_add(corpus.held_out_tokens).max(1) as f64;
         let part = |documents, tokens| format!("{} documents, {} tokens", count(documents), count(tokens));
         rows.push(("training text", part(corpus.documents, corpus.tokens)));
         let held_out = part(corpus.held_out_documents, corpus.held_out_tokens);

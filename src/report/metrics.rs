@@ -84,11 +84,11 @@ impl Metrics {
             let Some(value) = value.as_f64().filter(|_| name != "step") else { continue };
             match name.as_str() {
                 "skipped_steps" => {
-                    self.skipped_steps += value as u64;
+                    self.skipped_steps = self.skipped_steps.saturating_add(value as u64);
                     self.last_skipped = step as usize;
                 }
                 "loss_spikes" => {
-                    self.loss_spikes += value as u64;
+                    self.loss_spikes = self.loss_spikes.saturating_add(value as u64);
                     self.last_spike = step as usize;
                 }
                 "tokens_per_second" => self.speeds.push(value as f32),

@@ -82,8 +82,17 @@ pub enum Gold {
     Class(usize),
     /// Which labels hold.
     Labels(Vec<bool>),
-    /// A number: a similarity, a grade of relevance.
+    /// A number, for example a similarity.
     Value(f64),
+    /// How relevant a document is.
+    Relevance {
+        /// From 0 on.
+        grade: u32,
+        /// What tells the document from the others of its query.
+        document: String,
+        /// Whether it is to be ranked; one that was judged and is not to be ranked has no text.
+        retrieved: bool,
+    },
     /// One tag a word.
     Tags(Vec<String>),
     /// Texts that answer a question and where they begin, in characters; none where the context does not answer it.

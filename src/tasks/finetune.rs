@@ -100,6 +100,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     }
     let pass = TaskSteps::steps_a_pass(train.len(), config.data.batch_size, config.data.accumulation);
     let training = &recipe::training(config, recipe::metric(config, &data.task), pass);
+    training.check_length()?;
     let config = &recipe::with_training(config, training);
     recipe::check_metric(config, &data.task, &data.dev.rows)?;
 
@@ -164,7 +165,8 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        let step = best_kept(&output, &report.metric, fitted.steps);
+        let (step, value) = best_kept(&output, &report.metric, fitted.steps);
+        report.best_value = value;
         let model_of_step = match step == fitted.steps {
             true => fitted.model,
             false => at_checkpoint(fitted.model, &output, step)?,
@@ -293,11 +295,12 @@ fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
     })
 }
 
-/// The step of the best validation by `metric` in the run at `output`, which has come to `last`. Before the first step
-/// there is nothing to keep; a step without a checkpoint is gone.
-pub(super) fn best_kept(output: &Path, metric: &str, last: usize) -> usize {
+/// The step of the best validation by `metric` in the run at `output`, which has come to `last`, and its value. Before the
+/// first step there is nothing to keep; a step without a checkpoint is gone.
+pub(super) fn best_kept(output: &Path, metric: &str, last: usize) -> (usize, Option<f64>) {
     let is_kept = |step| step > 0 && output.join("checkpoints").join(checkpoint_name(step)).is_dir();
-    best_step(&output.join("metrics.jsonl"), metric, is_kept).unwrap_or(last)
+    let best = best_step(&output.join("metrics.jsonl"), metric, is_kept);
+    best.map_or((last, None), |(step, value)| (step, Some(value)))
 }
 
 /// The model as it was at `step`, without autodiff.

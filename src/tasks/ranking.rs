@@ -10,7 +10,7 @@ use super::task::{Encoding, Metrics, ReadOptions, Table, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};
 use crate::metrics::Ranking;
-use crate::metrics::ranking::mean;
+use crate::metrics::ranking::{Retrieved, mean, without_relevant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
@@ -43,10 +43,17 @@ impl RankingTask {
         order.sort_by(|&a, &b| examples[a].group.cmp(&examples[b].group).then(a.cmp(&b)));
         let groups = order.chunk_by(|&a, &b| examples[a].group == examples[b].group);
         groups
-            .filter_map(|group| {
-                let scores: Vec<f64> = group.iter().map(|&at| scores(at)).collect();
-                let grades: Vec<u32> = group.iter().map(|&at| grade(&examples[at])).collect();
-                Ranking::new(&scores, &grades)
+            .map(|group| {
+                let (mut documents, mut unretrieved) = (Vec::new(), Vec::new());
+                for &at in group {
+                    match &examples[at].gold {
+                        Some(Gold::Relevance { grade, document, retrieved: true }) => {
+                            documents.push(Retrieved { id: document, score: scores(at), grade: *grade });
+                        }
+                        _ => unretrieved.push(grade(&examples[at])),
+                    }
+                }
+                Ranking::new(documents, unretrieved)
             })
             .collect()
     }
@@ -57,8 +64,16 @@ type Figure = fn(&Ranking) -> f64;
 
 fn grade(example: &Example) -> u32 {
     match example.gold {
-        Some(Gold::Value(value)) => value as u32,
+        Some(Gold::Relevance { grade, .. }) => grade,
         _ => 0,
+    }
+}
+
+/// The score of each example.
+fn score_of(predictions: &[Prediction]) -> impl Fn(usize) -> f64 {
+    |at| match predictions.get(at) {
+        Some(Prediction::Value { score }) => *score,
+        _ => f64::NAN,
     }
 }
 
@@ -75,8 +90,11 @@ fn read(path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>>
         .text(LABEL, gold);
     read_table(path, &columns, skip_bad_rows)?.convert(skip_bad_rows, "rows", |record| {
         let text = |column| record.text(column).unwrap_or_default().to_owned();
+        let document = record.text(1).unwrap_or_default();
         let gold = record.text(3).map(|text| match text.trim().parse::<f64>() {
-            Ok(grade) if grade >= 0.0 && grade.fract() == 0.0 && grade < 1e6 => Ok(Gold::Value(grade)),
+            Ok(grade) if grade >= 0.0 && grade.fract() == 0.0 && grade < 1e6 => {
+                Ok(Gold::Relevance { grade: grade as u32, document: document.to_owned(), retrieved: true })
+            }
             _ => Err(format!("column \"label\": \"{text}\" is no grade; expected 0, 1, 2, ...")),
         });
         let group = record.text(2).or_else(|| record.text(0)).unwrap_or_default().to_owned();
@@ -103,13 +121,15 @@ fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> 
     let topics = read_trec(&files, skip_bad_rows)?;
     let mut examples = Vec::new();
     for topic in topics.rows {
-        for document in topic.documents {
-            let input = Input::Pair(topic.query.to_string(), document.text.to_string());
-            let gold = Some(Gold::Value(f64::from(document.grade.max(0))));
+        let mut add = |text: &str, grade: i32, document: String, retrieved: bool| {
+            let input = Input::Pair(topic.query.to_string(), text.to_owned());
+            let gold = Some(Gold::Relevance { grade: grade.max(0) as u32, document, retrieved });
             examples.push(Example { input, gold, group: topic.id.clone(), line: 0 });
-        }
+        };
+        topic.documents.into_iter().for_each(|document| add(&document.text, document.grade, document.id, true));
+        topic.unretrieved.into_iter().for_each(|grade| add("", grade, String::new(), false));
     }
-    if examples.is_empty() {
+    if !examples.iter().any(|example| matches!(example.gold, Some(Gold::Relevance { retrieved: true, .. }))) {
         return Err(Error::input(path, "no query has a document to rank"));
     }
     Ok(Loaded { path: topics.path, rows: examples, skipped: topics.skipped })
@@ -130,8 +150,9 @@ impl Work for RankingTask {
 
     fn features(&self, input: &Input, gold: Option<&Gold>, example: usize, how: Encoding) -> Result<Vec<Feature>> {
         let target = match gold {
-            Some(Gold::Value(grade)) => {
-                Target::Values(vec![(grade / f64::from(self.max_grade.max(1))).min(1.0) as f32])
+            Some(Gold::Relevance { retrieved: false, .. }) => return Ok(Vec::new()),
+            Some(Gold::Relevance { grade, .. }) => {
+                Target::Values(vec![(f64::from(*grade) / f64::from(self.max_grade.max(1))).min(1.0) as f32])
             }
             _ => Target::Absent,
         };
@@ -144,11 +165,7 @@ impl Work for RankingTask {
     }
 
     fn metrics(&self, examples: &[Example], predictions: &[Prediction]) -> Metrics {
-        let score = |at: usize| match predictions.get(at) {
-            Some(Prediction::Value { score }) => *score,
-            _ => f64::NAN,
-        };
-        let queries = Self::queries(examples, score);
+        let queries = Self::queries(examples, score_of(predictions));
         let figures: [(&str, Figure); 6] = [
             ("map", Ranking::average_precision),
             ("mrr", Ranking::reciprocal_rank),
@@ -170,13 +187,22 @@ impl Work for RankingTask {
         ("a random order", random)
     }
 
-    fn tables(&self, examples: &[Example], _predictions: &[Prediction]) -> Vec<Table> {
-        let queries = Self::queries(examples, |_| 0.0);
-        let without = crate::metrics::ranking::without_relevant(&queries);
+    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table> {
+        let queries = Self::queries(examples, score_of(predictions));
+        let count = |of: fn(&Ranking) -> bool| queries.iter().filter(|query| of(query)).count();
+        let documents: usize = queries.iter().map(Ranking::retrieved).sum();
+        let columns = [
+            ("queries", queries.len()),
+            ("documents", documents),
+            ("judged documents that were not retrieved", examples.len() - documents),
+            ("queries without a relevant document", without_relevant(&queries)),
+            ("queries with nothing retrieved", count(|query| query.retrieved() == 0)),
+            ("queries whose documents all have the same score", count(Ranking::is_constant)),
+        ];
         vec![Table {
             title: "queries".into(),
-            columns: ["queries", "documents", "queries without a relevant document"].map(str::to_owned).into(),
-            rows: vec![[queries.len(), examples.len(), without].map(|count| count.to_string()).into()],
+            columns: columns.map(|(name, _)| name.to_owned()).into(),
+            rows: vec![columns.map(|(_, count)| count.to_string()).into()],
         }]
     }
 

@@ -96,6 +96,7 @@ pub(super) fn check_keys(kind: Kind, config: &FinetuneConfig) -> Result<()> {
 /// 500 steps.
 pub(super) fn training(config: &FinetuneConfig, metric: &str, pass: usize) -> TrainingConfig {
     let given = &config.training;
+    // A number beyond all integers becomes the largest, which the check of the configuration refuses.
     let by_epochs = (config.epochs.unwrap_or(3.0) * pass as f64).round() as usize;
     let steps = given.steps.unwrap_or(by_epochs.max(1));
     let validate_every = given.validate_every.unwrap_or(pass.min(500).min(steps));

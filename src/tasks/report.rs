@@ -26,6 +26,8 @@ pub struct FinetuneReport {
     pub metric: String,
     /// The step of that checkpoint; absent where the run was stopped.
     pub best_step: Option<usize>,
+    /// The metric's value in the validation of that step.
+    pub best_value: Option<f64>,
     /// Its metrics on the data that chose it.
     pub dev: Metrics,
     /// Its metrics on the test data, where these have labels.

@@ -6,6 +6,7 @@ use super::task::Metrics;
 use crate::config::FinetuneConfig;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::learner::is_better_smaller;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -92,14 +93,19 @@ fn copy_into(from: &Path, to: &Path) -> Result<()> {
 }
 
 impl SeedsReport {
-    /// The seed whose model is the best on dev.
+    /// The seed whose best validation is the best, the first of equal ones; one without a value comes last.
     pub fn best_seed(&self) -> Option<u64> {
         let goodness = |report: &FinetuneReport| {
-            let sign = if report.metric.ends_with("loss") || report.metric.ends_with("error") { -1.0 } else { 1.0 };
-            report.dev.get(&report.metric).map_or(f64::NEG_INFINITY, |value| sign * value)
+            let sign = if is_better_smaller(&report.metric) { -1.0 } else { 1.0 };
+            report.best_value.filter(|value| !value.is_nan()).map_or(f64::NEG_INFINITY, |value| sign * value)
         };
-        let best = self.runs.iter().max_by(|a, b| goodness(&a.1).total_cmp(&goodness(&b.1)));
-        best.map(|(seed, _)| *seed)
+        let mut best: Option<(u64, f64)> = None;
+        for (seed, goodness) in self.runs.iter().map(|(seed, report)| (*seed, goodness(report))) {
+            if best.is_none_or(|(_, other)| goodness > other) {
+                best = Some((seed, goodness));
+            }
+        }
+        best.map(|(seed, _)| seed)
     }
 
     /// What `results.json` holds.
@@ -117,6 +123,20 @@ impl SeedsReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Finding 4 of the audit: the last seed was taken for the best.
+    #[test]
+    fn the_best_seed_has_the_best_validation() {
+        let best = |metric: &str, values: &[Option<f64>]| {
+            let report = |best_value| FinetuneReport { metric: metric.into(), best_value, ..FinetuneReport::default() };
+            let runs = (42..).zip(values.iter().copied().map(report)).collect();
+            SeedsReport { runs, metrics: BTreeMap::new() }.best_seed()
+        };
+        assert_eq!(best("loss", &[Some(0.691), Some(0.690), Some(0.690), Some(0.7)]), Some(43));
+        assert_eq!(best("accuracy", &[Some(0.5), Some(0.9), Some(0.9), None]), Some(43));
+        assert_eq!(best("accuracy", &[Some(f64::NAN), None, Some(0.1)]), Some(44));
+        assert_eq!(best("accuracy", &[]), None);
+    }
 
     #[test]
     fn the_median_is_in_the_middle() {

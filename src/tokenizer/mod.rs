@@ -7,6 +7,7 @@ pub use words::special_name_in;
 
 use crate::config::TokenizerConfig;
 use crate::error::{Error, Result};
+use crate::files;
 use ahash::AHashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -114,7 +115,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Input`] for a file that cannot be read, repeats a token or lacks a special token.
     pub fn from_vocabulary(path: &Path, config: &TokenizerConfig) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::input(path, error.to_string()))?;
+        let text = files::read_text(path, 16 * files::SMALL).map_err(|error| Error::input(path, error.to_string()))?;
         let mut vocabulary = AHashMap::new();
         for (id, token) in text.lines().enumerate() {
             if vocabulary.insert(token.to_owned(), id as u32).is_some() {

@@ -31,7 +31,8 @@ pub struct Sentence {
 /// line ends a sentence. A bad line makes its sentence a bad row.
 pub fn read_conll(path: &Path, tags: Need, skip_bad_rows: bool) -> Result<Loaded<Sentence>> {
     if json::is_json(path) {
-        return by_line(path, skip_bad_rows, "sentences", |line, text| from_json(line, text, tags));
+        let mut chosen = Default::default();
+        return by_line(path, skip_bad_rows, "sentences", |line, text| from_json(line, text, tags, &mut chosen));
     }
     let source = Source::open(path)?;
     let mut sentences = Collector::new(path, skip_bad_rows);
@@ -113,16 +114,19 @@ fn is_comment(line: &str) -> bool {
     key.is_some_and(|key| key.ends_with(' ') && !key.trim().is_empty())
 }
 
-fn from_json(line: usize, text: &str, need: Need) -> Outcome<Sentence> {
+/// `chosen` are the names of words and tags in the file.
+fn from_json(line: usize, text: &str, need: Need, chosen: &mut [json::Chosen; 2]) -> Outcome<Sentence> {
     let map = json::object(text)?;
-    let (name, words) = json::field(&map, WORDS).ok_or_else(|| json::missing(&map, WORDS))?;
+    let [of_words, of_tags] = chosen;
+    let (name, words) = of_words.field(&map, WORDS).ok_or_else(|| of_words.missing(&map, WORDS))?;
     let words = json::strings(&name, words)?;
     if words.is_empty() {
         return Err(format!("the field \"{name}\" is empty; expected the words of a sentence"));
     }
-    let tags = match json::field(&map, TAGS) {
+    let tags = match of_tags.field(&map, TAGS) {
         None if need == Need::Optional => None,
-        None => return Err(json::missing(&map, TAGS)),
+        Some((_, tags)) if need == Need::Optional && tags.is_null() => None,
+        None => return Err(of_tags.missing(&map, TAGS)),
         Some((of_tags, tags)) => {
             let tags = json::strings(&of_tags, tags)?;
             if tags.len() != words.len() {

@@ -35,6 +35,34 @@ pub fn field<'a, S: AsRef<str>>(map: &'a Map<String, Value>, names: &[S]) -> Opt
     names.iter().map(AsRef::as_ref).find_map(|name| Some((name.to_owned(), map.get(name).filter(|v| !v.is_null())?)))
 }
 
+/// Which of several names a file uses for a field: the first that its rows have, be it `null` there, so that no row can take
+/// another field in its place.
+#[derive(Default)]
+pub struct Chosen(Option<String>);
+
+impl Chosen {
+    /// The field of this row, if it has it; `null` is a value.
+    pub fn field<'a, S: AsRef<str>>(
+        &mut self,
+        map: &'a Map<String, Value>,
+        names: &[S],
+    ) -> Option<(String, &'a Value)> {
+        if self.0.is_none() {
+            self.0 = names.iter().map(AsRef::as_ref).find(|name| map.contains_key(*name)).map(str::to_owned);
+        }
+        let name = self.0.as_ref()?;
+        Some((name.clone(), map.get(name)?))
+    }
+
+    /// That this row does not have it.
+    pub fn missing<S: AsRef<str>>(&self, map: &Map<String, Value>, names: &[S]) -> String {
+        match &self.0 {
+            Some(name) => missing(map, std::slice::from_ref(name)),
+            None => missing(map, names),
+        }
+    }
+}
+
 /// That none of the names has a value.
 pub fn missing<S: AsRef<str>>(map: &Map<String, Value>, names: &[S]) -> String {
     let keys: Vec<_> = map.keys().map(String::as_str).collect();

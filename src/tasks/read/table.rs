@@ -83,9 +83,11 @@ pub fn columns(path: &Path) -> Result<Vec<String>> {
 pub fn read_table(path: &Path, wanted: &Columns, skip_bad_rows: bool) -> Result<Loaded<Record>> {
     let format = Format::of(path)?;
     if matches!(format, Format::Json) {
+        let mut chosen: Vec<json::Chosen> = wanted.wanted.iter().map(|_| json::Chosen::default()).collect();
         return by_line(path, skip_bad_rows, "rows", |line, text| {
             let map = json::object(text)?;
-            let values = wanted.wanted.iter().map(|column| from_json(column, &map)).collect::<Outcome<_>>()?;
+            let columns = wanted.wanted.iter().zip(&mut chosen);
+            let values = columns.map(|(column, chosen)| from_json(column, chosen, &map)).collect::<Outcome<_>>()?;
             Ok(Record { line, values })
         });
     }
@@ -142,11 +144,16 @@ fn from_fields(
     }
 }
 
-fn from_json(column: &Wanted, map: &Map<String, serde_json::Value>) -> Outcome<Option<Value>> {
+fn from_json(
+    column: &Wanted,
+    chosen: &mut json::Chosen,
+    map: &Map<String, serde_json::Value>,
+) -> Outcome<Option<Value>> {
     let optional = column.need == Need::Optional;
-    match json::field(map, &column.names) {
+    match chosen.field(map, &column.names) {
         None if optional => Ok(None),
-        None => Err(json::missing(map, &column.names)),
+        None => Err(chosen.missing(map, &column.names)),
+        Some((_, value)) if optional && value.is_null() => Ok(None),
         Some((name, value)) if column.list && value.is_array() => Ok(Some(Value::List(json::strings(&name, value)?))),
         Some((_, value)) if optional && json::scalar(value).is_some_and(|text| is_blank(&text)) => Ok(None),
         Some((name, value)) => Ok(Some(Value::Text(json::text(&name, value)?))),

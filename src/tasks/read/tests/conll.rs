@@ -78,7 +78,7 @@ fn other_conll_errors_name_the_line() {
 #[test]
 fn json_lines_hold_words_and_tags() {
     let folder = Folder::new();
-    let lines = "{\"tokens\": [\"EU\", \"is\"], \"ner_tags\": [3, 0]}\n\n{\"words\": [\"x\"], \"tags\": [\"O\"]}\n";
+    let lines = "{\"tokens\": [\"EU\", \"is\"], \"ner_tags\": [3, 0]}\n\n{\"tokens\": [\"x\"], \"ner_tags\": [\"O\"]}\n";
     let path = folder.file("a.jsonl", lines);
     let expected = [sentence(1, &["EU", "is"], &["3", "0"]), sentence(3, &["x"], &["O"])];
     assert_eq!(read_conll(&path, Need::Required, false).unwrap().rows, expected);
@@ -89,11 +89,11 @@ fn json_errors_name_the_line_and_field() {
     let folder = Folder::new();
     for (bad, message) in [
         (
-            "{\"tokens\": [\"a\", \"b\"], \"ner_tags\": [\"O\"]}",
-            "the field \"tokens\" has 2 entries and \"ner_tags\" has 1; expected a tag for each word",
+            "{\"words\": [\"a\", \"b\"], \"tags\": [\"O\"]}",
+            "the field \"words\" has 2 entries and \"tags\" has 1; expected a tag for each word",
         ),
-        ("{\"text\": \"a\"}", "there is no field \"tokens\" or \"words\"; the fields are: text"),
-        ("{\"words\": [\"a\"]}", "there is no field \"tags\" or \"ner_tags\" or \"labels\"; the fields are: words"),
+        ("{\"text\": \"a\"}", "there is no field \"words\"; the fields are: text"),
+        ("{\"words\": [\"a\"]}", "there is no field \"tags\"; the fields are: words"),
         ("{\"words\": \"a\"}", "the field \"words\" is a string; expected an array of strings"),
         ("{\"words\": [[]]}", "the field \"words\" has an array at [0]; expected a string"),
         ("{\"words\": []}", "the field \"words\" is empty; expected the words of a sentence"),

@@ -113,10 +113,10 @@ fn json_values_become_texts_and_lists() {
     let lines = [
         "\u{feff}{\"text\": \"one\", \"labels\": [\"a\", 2], \"x\": {}}\r",
         " ",
-        "{\"sentence\": \"two\", \"label\": 3.5}",
-        "{\"text\": \"three\", \"label\": true}",
-        "{\"text\": 4, \"label\": null}",
-        "{\"text\": \"five\", \"label\": []}",
+        "{\"text\": \"two\", \"labels\": 3.5}",
+        "{\"text\": \"three\", \"labels\": true}",
+        "{\"text\": 4, \"labels\": null, \"label\": \"another field\"}",
+        "{\"text\": \"five\", \"labels\": []}",
     ];
     let path = folder.file("a.jsonl", lines.join("\n"));
     let loaded = read_table(&path, &unlabelled(), false).unwrap();
@@ -140,9 +140,9 @@ fn json_errors_name_the_line_and_field() {
     let wanted = Columns::new().text(TEXT, Need::Required).list(&["label"], Need::Required);
     let good = "{\"text\": \"x\", \"label\": 1}\n\n";
     for (bad, message) in [
-        ("{\"body\": 1, \"label\": 1}", "there is no field \"text\" or \"sentence\"; the fields are: body, label"),
-        ("{\"label\": null, \"text\": \"x\"}", "there is no field \"label\"; the fields are: label, text"),
-        ("{}", "there is no field \"text\" or \"sentence\"; the fields are: none"),
+        ("{\"body\": 1, \"label\": 1}", "there is no field \"text\"; the fields are: body, label"),
+        ("{\"label\": null, \"text\": \"x\"}", "the field \"label\" is null; expected a string"),
+        ("{}", "there is no field \"text\"; the fields are: none"),
         ("{\"text\": [\"x\"], \"label\": 1}", "the field \"text\" is an array; expected a string"),
         ("{\"text\": \" \", \"label\": 1}", "the field \"text\" is empty; expected a text"),
         ("{\"text\": \"x\", \"label\": {}}", "the field \"label\" is an object; expected a string"),
@@ -163,4 +163,17 @@ fn json_errors_name_the_line_and_field() {
     let path = folder.file("d.json", b"{\"text\": \"\xff\"}");
     let message = "byte 11 of the line, 0xFF, is not UTF-8; expected text in UTF-8";
     fails(read_table(&path, &wanted, false), &path, Some(1), message);
+}
+
+/// Finding 10 of the audit: a row whose label is `null` took its score for a label.
+#[test]
+fn a_file_has_one_name_for_a_field() {
+    let folder = Folder::new();
+    let rows = "{\"text\": \"x\", \"label\": \"a\", \"score\": 0.9}\n{\"text\": \"y\", \"label\": null, \"score\": 0.9}\n";
+    let path = folder.file("a.jsonl", rows);
+    let wanted = Columns::new().text(TEXT, Need::Required).text(LABEL, Need::Required);
+    let message = "the field \"label\" is null; expected a string";
+    fails(read_table(&path, &wanted, false), &path, Some(2), message);
+    let first = folder.file("b.jsonl", "{\"text\": \"y\", \"label\": null, \"score\": 0.9}\n");
+    fails(read_table(&first, &wanted, false), &first, Some(1), message);
 }
