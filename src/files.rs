@@ -136,7 +136,7 @@ pub const LARGE: u64 = 4 << 30;
 /// # Errors
 /// The operating system's.
 pub fn sha256(path: &Path) -> std::io::Result<String> {
-    let (mut file, mut hash, mut buffer) = (std::fs::File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    let (mut file, mut hash, mut buffer) = (open(path)?, Sha256::new(), vec![0; 1 << 16]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),

@@ -3,6 +3,7 @@
 
 use super::manifest::{ShardEntry, Width, hex, sha256};
 use crate::error::{Error, Result};
+use crate::files;
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
@@ -123,7 +124,7 @@ impl Shard {
     /// # Errors
     /// [`Error::Input`] where it is not a shard as `entry` and `width` describe it.
     pub fn open(path: &Path, entry: &ShardEntry, width: Width) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::input(path, format!("{error}; expected a shard")))?;
+        let file = files::open(path).map_err(|error| Error::input(path, format!("{error}; expected a shard")))?;
         // SAFETY: a finished store is never written to by this program; another that truncates it while it is mapped
         // would end the process with a signal, as with every mapped file.
         let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::input(path, error.to_string()))?;

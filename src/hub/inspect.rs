@@ -4,9 +4,9 @@ use super::config::{architecture, read_config, read_json};
 use super::import::weight_files;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::files;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -62,7 +62,7 @@ fn block(name: &str) -> String {
 /// Name and description of every tensor in a safetensors file.
 fn header(path: &Path) -> Result<Vec<(String, Value)>> {
     let damaged = |what: &str| Error::input(path, format!("{what}; expected a safetensors file"));
-    let mut file = File::open(path).map_err(|error| Error::input(path, error.to_string()))?;
+    let mut file = files::open(path).map_err(|error| Error::input(path, error.to_string()))?;
     let size = file.metadata().map_err(|error| Error::input(path, error.to_string()))?.len();
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(|_| damaged("it ends within the first 8 bytes"))?;

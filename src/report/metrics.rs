@@ -2,14 +2,17 @@
 
 use super::file_name;
 use super::series::Series;
+use crate::files;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 /// Damaged lines that are told one by one.
 const TOLD: usize = 3;
+
+/// Bytes of a line, at most.
+const LONGEST: u64 = 16 << 20;
 
 /// What the records of a run come to.
 #[derive(Default)]
@@ -37,7 +40,7 @@ impl Metrics {
         let mut damaged = Vec::new();
         let mut count = 0;
         let name = file_name(path);
-        let mut file = match File::open(path) {
+        let mut file = match files::open(path) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 problems.push(format!("{name}: there is none yet, so there are no curves"));
@@ -51,8 +54,14 @@ impl Metrics {
         let mut line = Vec::new();
         for number in 1.. {
             line.clear();
-            match file.read_until(b'\n', &mut line) {
+            match file.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
                 Ok(0) => break,
+                Ok(count) if count as u64 == LONGEST => {
+                    problems.push(format!(
+                        "{name}:{number}: a line of more than {LONGEST} bytes; what follows is left out"
+                    ));
+                    break;
+                }
                 Ok(_) => {}
                 Err(error) => {
                     problems.push(format!("{name}:{number}: {error}"));

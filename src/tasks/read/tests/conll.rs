@@ -78,7 +78,8 @@ fn other_conll_errors_name_the_line() {
 #[test]
 fn json_lines_hold_words_and_tags() {
     let folder = Folder::new();
-    let lines = "{\"tokens\": [\"EU\", \"is\"], \"ner_tags\": [3, 0]}\n\n{\"tokens\": [\"x\"], \"ner_tags\": [\"O\"]}\n";
+    let lines =
+        "{\"tokens\": [\"EU\", \"is\"], \"ner_tags\": [3, 0]}\n\n{\"tokens\": [\"x\"], \"ner_tags\": [\"O\"]}\n";
     let path = folder.file("a.jsonl", lines);
     let expected = [sentence(1, &["EU", "is"], &["3", "0"]), sentence(3, &["x"], &["O"])];
     assert_eq!(read_conll(&path, Need::Required, false).unwrap().rows, expected);

@@ -169,7 +169,8 @@ fn json_errors_name_the_line_and_field() {
 #[test]
 fn a_file_has_one_name_for_a_field() {
     let folder = Folder::new();
-    let rows = "{\"text\": \"x\", \"label\": \"a\", \"score\": 0.9}\n{\"text\": \"y\", \"label\": null, \"score\": 0.9}\n";
+    let rows =
+        "{\"text\": \"x\", \"label\": \"a\", \"score\": 0.9}\n{\"text\": \"y\", \"label\": null, \"score\": 0.9}\n";
     let path = folder.file("a.jsonl", rows);
     let wanted = Columns::new().text(TEXT, Need::Required).text(LABEL, Need::Required);
     let message = "the field \"label\" is null; expected a string";

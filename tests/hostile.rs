@@ -1,0 +1,163 @@
+//! Files that are damaged or made to do harm: each gets an error that names it, and nothing waits, aborts or is obeyed.
+
+mod common;
+
+use common::backends::CPU;
+use common::program::{directory, electra, pretrain, read, refused, succeeds, text};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn base(at: &Path) -> PathBuf {
+    succeeds(&pretrain(at, &["--output", "run"]));
+    at.join("run")
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut json = serde_json::from_str(&read(path)).unwrap();
+    change(&mut json);
+    std::fs::write(path, json.to_string()).unwrap();
+}
+
+/// Finding 5: sizes of a `config.json` were taken as they were; heads that do not divide the hidden size read memory that
+/// nobody had written.
+#[test]
+fn impossible_sizes_of_a_model_are_refused() {
+    let directory = directory();
+    let at = directory.path();
+    let config = base(at).join("discriminator/config.json");
+    let good = read(&config);
+    let detect = || electra(at, &["detect", "--model", "run/discriminator", "--device", CPU, "the water"]);
+    succeeds(&detect());
+    for (key, value, expected) in [
+        ("num_attention_heads", serde_json::json!(3), "32 is not divisible by num_attention_heads, 3"),
+        ("num_attention_heads", 0.into(), "num_attention_heads: expected 1 to 65536, found 0"),
+        ("hidden_size", 1_000_000_000_000u64.into(), "hidden_size: expected 1 to 65536"),
+        ("num_hidden_layers", 100_000_000_000u64.into(), "num_hidden_layers: expected 1 to 1024"),
+        ("num_hidden_layers", 1000.into(), "bytes of weights or more, those beside it have"),
+        ("layer_norm_eps", (-1.0).into(), "layer_norm_eps: expected a number above 0, found -1"),
+        ("hidden_dropout_prob", 2.0.into(), "hidden_dropout_prob: expected 0 to 0.99, found 2"),
+        ("position_embedding_type", "relative_key".into(), "position_embedding_type is \"relative_key\""),
+        ("is_decoder", true.into(), "is_decoder is true"),
+    ] {
+        edit(&config, |json| json[key] = value);
+        refused(&detect(), &["config.json", expected]);
+        refused(&electra(at, &["import", "run/discriminator", "--output", "imported"]), &["config.json", expected]);
+        assert!(!at.join("imported").exists(), "{key}");
+        std::fs::write(&config, &good).unwrap();
+    }
+    std::fs::write(&config, "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]").unwrap();
+    refused(&detect(), &["config.json", "this is no JSON object"]);
+    refused(&electra(at, &["import", "run/discriminator", "--output", "imported"]), &["this is no JSON object"]);
+}
+
+/// Finding 7: an opening quote swallowed the rest of a corpus.
+#[test]
+fn an_open_quote_does_not_swallow_a_corpus() {
+    let directory = directory();
+    let at = directory.path();
+    std::fs::write(at.join("words.txt"), "the water is a row of the stone\n".repeat(50)).unwrap();
+    let train = ["tokenizer", "train", "--corpus", "words.txt", "--vocab-size", "30", "--output", "tokenizer"];
+    succeeds(&electra(at, &train));
+    let rows = |separator: char| -> String {
+        let row = |at: usize| format!("{at}{separator}{}the water is row {at}\n", if at == 5 { "\"" } else { "" });
+        format!("id{separator}text\n{}", (0..300).map(row).collect::<String>())
+    };
+    std::fs::write(at.join("a.tsv"), rows('\t')).unwrap();
+    std::fs::write(at.join("a.csv"), rows(',')).unwrap();
+    let build = |corpus: &str, to: &str| {
+        electra(at, &["corpus", "build", "--corpus", corpus, "--tokenizer", "tokenizer", "--output", to])
+    };
+    let tabs = build("a.tsv", "tabs");
+    succeeds(&tabs);
+    assert!(text(&tabs.stdout).contains("300 documents"), "{}", text(&tabs.stdout));
+    refused(&build("a.csv", "commas"), &["a.csv:7: a quote is opened in this row and never closed"]);
+    let endless = format!("id,text\n1,\"{}", "x\n".repeat(20 << 20));
+    std::fs::write(at.join("endless.csv"), endless).unwrap();
+    refused(&build("endless.csv", "endless"), &["endless.csv", "a row of more than 16 MiB"]);
+}
+
+/// Whether the program ends by itself.
+fn ends(at: &Path, arguments: &[&str]) -> bool {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command.args(arguments).current_dir(at).stdout(Stdio::null()).stderr(Stdio::null());
+    let (mut child, begun) = (command.spawn().unwrap(), Instant::now());
+    while begun.elapsed() < Duration::from_secs(60) {
+        if child.try_wait().unwrap().is_some() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    false
+}
+
+/// Finding 12: a pipe in a run was waited for.
+#[test]
+#[cfg(unix)]
+fn pipes_are_not_waited_for() {
+    let directory = directory();
+    let at = directory.path();
+    for name in ["lock", "status.json", "metrics.jsonl", "run.json"] {
+        let run = at.join("runs").join(name);
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("config.toml"), "").unwrap();
+        assert!(Command::new("mkfifo").arg(run.join(name)).status().unwrap().success());
+        assert!(ends(at, &["report", run.to_str().unwrap()]), "report of a run whose {name} is a pipe");
+    }
+    assert!(ends(at, &["runs", "runs"]));
+}
+
+/// Finding 14: numbers that are too large ended in a panic.
+#[test]
+fn numbers_without_bound_are_no_panic() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let metrics = run.join("metrics.jsonl");
+    let line = "{\"step\":20,\"split\":\"train\",\"skipped_steps\":1e300,\"loss_spikes\":1e300}\n";
+    std::fs::write(&metrics, read(&metrics) + line + line).unwrap();
+    succeeds(&electra(at, &["report", "run"]));
+    let mut header =
+        serde_json::json!({"a": {"dtype": "F32", "shape": [1u64 << 40, 1u64 << 40], "data_offsets": [0, 0]}});
+    header["electra.b"] = header["a"].clone();
+    let header = header.to_string();
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    std::fs::write(run.join("discriminator/more.safetensors"), &bytes).unwrap();
+    std::fs::write(run.join("discriminator/model.safetensors"), &bytes).unwrap();
+    let inspected = electra(at, &["inspect", "run/discriminator"]);
+    assert!(!text(&inspected.stderr).contains("panicked"), "{}", text(&inspected.stderr));
+    assert!([Some(0), Some(2)].contains(&inspected.status.code()), "{:?}", inspected.status);
+    let endless = pretrain(at, &["--output", "endless", "--set", "training.steps=9000000000000000000"]);
+    refused(&endless, &["training.steps"]);
+}
+
+/// Finding 15: what files say moved the terminal's cursor.
+#[test]
+fn control_characters_are_shown_and_not_sent() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    std::fs::write(run.join("status.json"), "{\"state\":\"failed\",\"reason\":\"\\u001b]0;PWNED\\u0007\"}").unwrap();
+    let listed = electra(at, &["runs", "."]);
+    succeeds(&listed);
+    let said = text(&listed.stdout);
+    assert!(said.contains("\\u{1b}]0;PWNED\\u{7}") && !said.contains('\u{1b}'), "{said:?}");
+    let error = electra(at, &["inspect", "\u{1b}[31mnowhere"]);
+    assert!(!text(&error.stderr).contains('\u{1b}'), "{:?}", text(&error.stderr));
+}
+
+/// Finding 18: an index led out of its folder.
+#[test]
+fn indices_name_files_beside_them() {
+    let directory = directory();
+    let at = directory.path();
+    let model = base(at).join("discriminator");
+    std::fs::rename(model.join("model.safetensors"), at.join("run/outside.safetensors")).unwrap();
+    for name in ["../outside.safetensors", "/etc/passwd", "..", "a/b.safetensors"] {
+        let index = serde_json::json!({"weight_map": {"x": name}}).to_string();
+        std::fs::write(model.join("model.safetensors.index.json"), index).unwrap();
+        let output = electra(at, &["import", "run/discriminator", "--output", "imported"]);
+        refused(&output, &["model.safetensors.index.json", "expected the name of a file beside it"]);
+    }
+}
