@@ -109,7 +109,22 @@ fn several_seeds_give_median_and_spread() {
     assert_eq!(values.len(), 3);
     assert_eq!(results["metrics"]["accuracy"]["median"], values[1]);
     assert_eq!(results["metrics"]["accuracy"]["most"], values[2]);
-    assert!(path.join("run/model/model.safetensors").is_file());
+    // Finding 4 of the audit: with a loss the last seed's model was taken for the best.
+    let by_loss = directory.path().join("by-loss");
+    std::fs::create_dir(&by_loss).unwrap();
+    let more = ["--epochs", "1", "--seeds", "3", "--from-scratch", "--metric", "loss"];
+    succeeds(&finetune(&by_loss, "classification", &train, &dev, &more));
+    for (run, metric, sign) in [(path.join("run"), "accuracy", 1.0), (by_loss.join("run"), "loss", -1.0)] {
+        let best_of = |seed: u64| {
+            let text = std::fs::read_to_string(run.join(format!("seed-{seed}/metrics.jsonl"))).unwrap();
+            let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let valid = records.filter(|record| record["split"] == "valid" && record["step"].as_u64() > Some(0));
+            valid.filter_map(|record| Some(sign * record[metric].as_f64()?)).fold(f64::NEG_INFINITY, f64::max)
+        };
+        let best = [43, 44].into_iter().fold(42, |best, seed| if best_of(seed) > best_of(best) { seed } else { best });
+        let weights = |of: &str| std::fs::read(run.join(of).join("model/model.safetensors")).unwrap();
+        assert!(weights("") == weights(&format!("seed-{best}")), "{metric}: the model is not that of seed {best}");
+    }
 }
 
 #[test]
@@ -240,6 +255,16 @@ fn documents_of_a_query_are_ranked() {
     for name in ["mrr", "ndcg@10", "recall@10", "precision@1", "hit_rate@10"] {
         assert!(judged[name].is_f64(), "{name}");
     }
+
+    // Finding 3 of the audit: what a run lacks was not counted.
+    write(path.join("queries.tsv"), "q1\tthe water\nq2\tthe water\n");
+    write(path.join("documents.tsv"), "d1\tthe stone\nd2\tthe stone of wood\nd3\tof wood\n");
+    let qrels = write(path.join("test.qrels"), "q1 0 d1 1\nq1 0 d2 1\nq1 0 d3 0\nq2 0 d1 1\n");
+    write(path.join("test.run"), "q1 Q0 d1 1 0.9 tag\n");
+    let judged = evaluate(path, &qrels);
+    assert_eq!((judged["map"].as_f64(), judged["recall@10"].as_f64()), (Some(0.25), Some(0.25)), "{judged:#}");
+    let table = &judged["tables"][0];
+    assert_eq!(table["rows"][0], serde_json::json!(["2", "1", "3", "0", "1", "0"]), "{table:#}");
 }
 
 #[test]

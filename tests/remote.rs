@@ -33,6 +33,14 @@ fn pretrain(at: &Path, device: &str, output: &str, set: &[&str]) -> Command {
     command
 }
 
+/// A token that its owner alone may read.
+fn write_token(at: &Path, token: &str) {
+    let path = at.join("token");
+    std::fs::write(&path, token).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
 fn losses(run: &Path) -> Vec<[f64; 2]> {
     let of = |line: &str| {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -111,7 +119,7 @@ fn only_the_token_is_let_in() {
     let directory = directory();
     let at = directory.path();
     let others = common::program::directory();
-    std::fs::write(others.path().join("token"), "x".repeat(40)).unwrap();
+    write_token(others.path(), "0123456789abcdef0123456789abcdef");
     for (output, more) in [("encrypted", &[][..]), ("plain", &["--websocket"])] {
         let worker = Worker::start(at, more);
         refused(&pretrain(others.path(), &worker.name, "run", &[]).output().unwrap(), &[&worker.name, "token"]);
@@ -120,7 +128,7 @@ fn only_the_token_is_let_in() {
         refused(&without, &[&worker.name, "expected --token-file"]);
         succeeds(&pretrain(at, &worker.name, output, &["training.steps=1"]).output().unwrap());
     }
-    std::fs::write(at.join("token"), "short").unwrap();
+    write_token(at, "short");
     refused(&electra(at, &["worker", "--listen", "127.0.0.1:1", "--token-file", "token"]), &["token", "32 characters"]);
 }
 
@@ -170,7 +178,7 @@ fn garbage_and_other_protocols_are_refused() {
 fn addresses_that_do_not_do_are_told() {
     let directory = directory();
     let at = directory.path();
-    std::fs::write(at.join("token"), "y".repeat(40)).unwrap();
+    write_token(at, "fedcba9876543210fedcba9876543210");
     let worker = |more: &[&str]| electra(at, &[&["worker", "--device", CPU, "--token-file", "token"], more].concat());
     refused(&worker(&["--listen", "0.0.0.0:7447"]), &["--address"]);
     refused(&worker(&["--listen", "10.1.2.3:7447", "--websocket"]), &["plain text", "--insecure"]);

@@ -135,9 +135,10 @@ fn is_taken(path: &Path) -> bool {
     std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// What goes wrong on purpose, for tests of the program: `ELECTRA_FAULT=panic@STEP`.
+/// What goes wrong on purpose, for tests of the program: `ELECTRA_FAULT=panic@STEP`, but not in a release.
 fn faults() -> Result<Faults> {
-    let Ok(fault) = std::env::var("ELECTRA_FAULT") else { return Ok(Faults::default()) };
+    let asked = std::env::var("ELECTRA_FAULT").ok().filter(|_| cfg!(debug_assertions));
+    let Some(fault) = asked else { return Ok(Faults::default()) };
     match fault.strip_prefix("panic@").and_then(|step| step.parse().ok()) {
         Some(step) => Ok(Faults { panic_at: Some(step), ..Faults::default() }),
         None => Err(Error::Usage(format!("ELECTRA_FAULT is \"{fault}\"; expected panic@STEP"))),

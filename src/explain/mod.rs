@@ -29,6 +29,7 @@ use output::Output;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 use subject::Subject;
 
 /// What the path of integrated gradients begins at: this token between `[CLS]` and `[SEP]`.
@@ -67,11 +68,24 @@ pub struct Options {
     pub steps: usize,
     /// Whether attention weights are handed out.
     pub attention: bool,
+    /// What an explanation may take, where a stranger asks for it.
+    pub bounds: Option<Bounds>,
+}
+
+/// What the explanations of one input may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many they may be.
+    pub explanations: usize,
+    /// How many numbers of attention they may hold together.
+    pub attention: usize,
+    /// When they must be done.
+    pub until: Instant,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { token: None, label: None, baseline: Baseline::Mask, steps: 32, attention: false }
+        Self { token: None, label: None, baseline: Baseline::Mask, steps: 32, attention: false, bounds: None }
     }
 }
 
@@ -171,7 +185,29 @@ impl Explainer {
         let features = self.subject.features(input)?;
         tokens::require_whole(&self.subject, input, &features)?;
         let outputs = output::choose(&self.subject, input, &features, options)?;
+        if let Some(bounds) = &options.bounds {
+            self.check(&outputs, bounds, options.attention)?;
+        }
         outputs.iter().map(|output| self.explanation(input, output, options)).collect()
+    }
+
+    fn check(&self, outputs: &[Output], bounds: &Bounds, attention: bool) -> Result<()> {
+        let (count, most) = (outputs.len(), bounds.explanations);
+        if count > most {
+            let message =
+                format!("{count} words would be explained; expected at most {most}, or \"token\", which chooses one");
+            return Err(Error::Usage(message));
+        }
+        let maps = self.subject.electra().attention_maps();
+        let numbers = outputs.iter().map(|output| maps * output.feature.ids.len().pow(2)).sum::<usize>();
+        if attention && numbers > bounds.attention {
+            let message = format!(
+                "\"attention\" would have {numbers} numbers; expected at most {}, of a shorter text",
+                bounds.attention
+            );
+            return Err(Error::Usage(message));
+        }
+        Ok(())
     }
 
     fn explanation(&self, input: &Input, output: &Output, options: &Options) -> Result<Explanation> {
@@ -211,7 +247,8 @@ impl Explainer {
         let mut baseline = feature.clone();
         tokens::between_special(feature).for_each(|at| baseline.ids[at] = blank);
         let ends = Ends { from: subject.words(&baseline)?, to: subject.words(feature)?, tokens: feature.ids.len() };
-        integrated_gradients(&ends, options.steps, subject.device(), |words| {
+        let until = options.bounds.map(|bounds| bounds.until);
+        integrated_gradients(&ends, options.steps, until, subject.device(), |words| {
             let points = words.dims()[0];
             let rows = HostBatch::new(std::slice::from_ref(feature), &vec![0; points], special.pad);
             let mut batch = rows.to_device(subject.device());

@@ -36,7 +36,7 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
         row("held-out text", held_out);
     }
     row("steps", format!("{} of {}", report.steps, config.training.steps));
-    row("tokens seen", seen.to_string());
+    row("tokens in batches, padding included", seen.to_string());
     let (batches, data) = (config.training.accumulation, &config.data);
     row("batch", format!("{batches} x {} sequences of {} tokens", data.batch_size, data.sequence_length));
     row("peak learning rate", config.optimizer.learning_rate.to_string());

@@ -45,6 +45,11 @@ impl Attention {
         }
     }
 
+    /// Attention heads.
+    pub fn heads(&self) -> usize {
+        self.num_attention_heads
+    }
+
     /// `x` `[batch, seq, hidden]` -> `[batch, seq, hidden]`, or `[1, rows, hidden]` where only the tokens `rows`,
     /// numbered through the batch, are asked for.
     pub fn forward(&self, x: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {

@@ -71,6 +71,11 @@ impl Electra {
         self.encoder.forward_first(embeddings, inputs.attention_mask, inputs.padding)
     }
 
+    /// How many maps of attention a text has: one for each head of each layer.
+    pub fn attention_maps(&self) -> usize {
+        self.encoder.layers.iter().map(|layer| layer.attention.heads()).sum()
+    }
+
     /// The attention weights of every layer, `[batch, heads, seq, seq]`, a row a query.
     pub fn attentions(&self, inputs: Inputs) -> Vec<Tensor<4>> {
         let embeddings = self.embeddings.forward(&inputs);

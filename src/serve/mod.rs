@@ -77,6 +77,7 @@ impl Served {
     /// # Errors
     /// Those of [`Server::serve`].
     pub fn serve(self, server: Server, limits: Limits, signal: &AtomicUsize) -> Result<()> {
-        server.serve(routes::router(self.0, limits), Bounds::default(), signal)
+        let on_loopback = server.address().ip().is_loopback();
+        server.serve(routes::router(self.0, limits, on_loopback), Bounds::default(), signal)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::figures::Figures;
 use crate::error::Error;
-use crate::explain::{Explainer, Options};
+use crate::explain::{Bounds, Explainer, Options};
 use crate::tasks::{Input, Model};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -151,6 +151,15 @@ fn compute(models: &Models, jobs: Vec<Job>, figures: &Figures) {
     }
 }
 
+/// Seconds of all threads together that the explanations of a request may take; at least one second passes.
+const EXPLAINING: f64 = 4.0;
+
+/// What the explanations of a request that begins now may take.
+fn bounds() -> Bounds {
+    let seconds = (EXPLAINING / rayon::current_num_threads() as f64).max(1.0);
+    Bounds { explanations: 16, attention: 1 << 20, until: Instant::now() + Duration::from_secs_f64(seconds) }
+}
+
 /// A panic of the backend is an answer too, and the thread goes on.
 fn answer(models: &Models, question: &Question) -> Answer {
     let answered = catch_unwind(AssertUnwindSafe(|| match (question, models) {
@@ -159,7 +168,8 @@ fn answer(models: &Models, question: &Question) -> Answer {
             Ok(predictor.embed(texts)?.into_iter().map(|vector| json!(vector)).collect())
         }
         (Question::Explain { inputs, options }, Models { explainer: Some(explainer), .. }) => {
-            inputs.iter().map(|input| Ok(json!(explainer.explain(input, options)?))).collect()
+            let options = Options { bounds: Some(bounds()), ..options.clone() };
+            inputs.iter().map(|input| Ok(json!(explainer.explain(input, &options)?))).collect()
         }
         (Question::Embed(_) | Question::Explain { .. }, _) => Ok(Vec::new()),
     }));

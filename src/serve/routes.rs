@@ -5,10 +5,11 @@ use super::figures::Figures;
 use super::queue::{Failure, Models, Question, Queue};
 use super::request::{Embed, Explain, Predict, Refusal, Rerank, body, count, inputs, readable};
 use crate::explain::Options;
+use crate::http::is_local_request;
 use crate::tasks::{Input, Kind};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -33,7 +34,10 @@ type Answered = Result<Json<Value>, Refusal>;
 const MOST_EXPLAINED: usize = 16;
 
 /// The server's routes, answered by `models`.
-pub(super) fn router(models: Models, limits: Limits) -> Router {
+///
+/// Where only this machine can reach it (`on_loopback`), requests that name another host are refused: a web page could give its own
+/// name the address 127.0.0.1.
+pub(super) fn router(models: Models, limits: Limits, on_loopback: bool) -> Router {
     let figures = Arc::new(Figures::default());
     let app = App {
         kind: models.model.kind(),
@@ -52,32 +56,47 @@ pub(super) fn router(models: Models, limits: Limits) -> Router {
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         .route("/metrics", get(metrics))
         .route("/openapi.json", get(description));
-    work.merge(rest)
+    let routes = work
+        .merge(rest)
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route has another method")
         })
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route; /openapi.json lists them"))
-        .with_state(app)
+        .with_state(app);
+    match on_loopback {
+        true => routes.layer(from_fn(local_alone)),
+        false => routes,
+    }
 }
 
-/// Turns requests away that there is no room or time for, and counts all.
+async fn local_alone(request: Request, next: Next) -> Response {
+    match is_local_request(&request) {
+        true => next.run(request).await,
+        false => {
+            let message = "this server answers to localhost, 127.0.0.1 and [::1] alone";
+            Refusal::new(StatusCode::FORBIDDEN, message).into_response()
+        }
+    }
+}
+
+/// Turns requests away that there is no time for, and counts all.
 async fn bounded(State(app): State<App>, route: MatchedPath, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let busy = |message: &str| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response();
-    let response = match app.places.try_acquire() {
-        Err(_) => busy("too many requests are being worked on"),
-        // The body has its own time, and then the answer.
-        Ok(_place) => match tokio::time::timeout(app.limits.time * 2, next.run(request)).await {
-            Ok(response) => response,
-            Err(_) => busy("the answer took too long"),
-        },
+    // The body has its own time, and then the answer.
+    let response = match tokio::time::timeout(app.limits.time * 2, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Refusal::busy("the answer took too long").into_response(),
     };
     app.figures.request(route.as_str(), response.status().as_u16(), begun.elapsed());
     response
 }
 
 impl App {
+    /// Asks the model, where there is room for one more. A body that is still arriving takes none.
     async fn ask(&self, question: Question) -> Result<Vec<Value>, Refusal> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(Refusal::busy("too many requests are being worked on"));
+        };
         self.queue.ask(question).await.map_err(|failure| match failure {
             Failure::Question(message) => Refusal::unprocessable(message),
             Failure::Inside(message) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message),
@@ -144,6 +163,10 @@ async fn explain(State(app): State<App>, request: Request) -> Answered {
     let Explain { inputs: values, label, token, attention } = body(request, &app.limits).await?;
     let limits = Limits { inputs: app.limits.inputs.min(MOST_EXPLAINED), ..app.limits };
     let inputs = inputs(&values, app.kind, &limits)?;
+    if attention && inputs.len() > 1 {
+        let message = format!("\"attention\" for {} inputs; expected one input a request", inputs.len());
+        return Err(Refusal::unprocessable(message));
+    }
     let options = Options { label, token, attention, ..Options::default() };
     let explanations = app.ask(Question::Explain { inputs, options }).await?;
     Ok(Json(json!({"explanations": explanations})))

@@ -5,6 +5,7 @@ use super::feature::Feature;
 use super::loader::{TaskSteps, TaskValidLoader};
 use super::network::{Finetuner, Network};
 use super::predictor::{Predictor, decode_all};
+use super::ranking;
 use super::read::{Loaded, Need};
 use super::recipe::{self, resolve};
 use super::recommendation;
@@ -233,7 +234,14 @@ fn read(kind: Kind, config: &FinetuneConfig) -> Result<Data> {
     }
     let dev = task.read(&files.dev, Need::Required, skip)?;
     let test = files.test.as_ref().map(|path| task.read(path, Need::Optional, skip)).transpose()?;
-    let fingerprint = fingerprint(&[&files.train, &files.dev, &config.model.join("tokenizer.json")])?;
+    let sources = |path: &PathBuf| match kind {
+        Kind::Ranking => ranking::sources(path),
+        _ => Ok(vec![path.clone()]),
+    };
+    let (of_train, of_dev) = (sources(&files.train)?, sources(&files.dev)?);
+    let tokenizer = [config.model.join("tokenizer.json")];
+    let all: Vec<&Path> = of_train.iter().chain(&of_dev).chain(&tokenizer).map(PathBuf::as_path).collect();
+    let fingerprint = fingerprint(&all)?;
     Ok(Data { task, train, dev, test, fingerprint })
 }
 

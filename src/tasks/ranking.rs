@@ -79,8 +79,7 @@ fn score_of(predictions: &[Prediction]) -> impl Fn(usize) -> f64 {
 
 /// Reads a table of queries and documents, or the judgements of a TREC set whose queries and documents lie beside them.
 fn read(path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if name.contains("qrels") || path.parent().is_some_and(|parent| parent.ends_with("qrels")) {
+    if is_judgements(path) {
         return read_judgements(path, skip_bad_rows);
     }
     let columns = Columns::new()
@@ -104,7 +103,14 @@ fn read(path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>>
     })
 }
 
-fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+/// Whether the file at `path` holds judgements of a TREC set.
+fn is_judgements(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.contains("qrels") || path.parent().is_some_and(|parent| parent.ends_with("qrels"))
+}
+
+/// The files that the judgements at `path` are about.
+fn trec_files(path: &Path) -> Result<TrecFiles> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let above = folder.parent().unwrap_or(folder);
     let find = |stems: &[&str]| -> Option<PathBuf> {
@@ -112,12 +118,28 @@ fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> 
         names.flat_map(|name| [folder.join(&name), above.join(&name)]).find(|path| path.is_file())
     };
     let missing = |what: &str| Error::input(path, format!("there is no {what}.tsv or {what}.jsonl beside it"));
-    let files = TrecFiles {
+    Ok(TrecFiles {
         queries: find(&["queries"]).ok_or_else(|| missing("queries"))?,
         documents: find(&["documents", "corpus", "collection"]).ok_or_else(|| missing("documents"))?,
         qrels: path.to_owned(),
         run: Some(path.with_extension("run")).filter(|run| run.is_file()),
-    };
+    })
+}
+
+/// Every file that the data at `path` are read from.
+///
+/// # Errors
+/// [`Error::Input`] for judgements without queries or documents.
+pub(super) fn sources(path: &Path) -> Result<Vec<PathBuf>> {
+    if !is_judgements(path) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let TrecFiles { queries, documents, qrels, run } = trec_files(path)?;
+    Ok([qrels, queries, documents].into_iter().chain(run).collect())
+}
+
+fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+    let files = trec_files(path)?;
     let topics = read_trec(&files, skip_bad_rows)?;
     let mut examples = Vec::new();
     for topic in topics.rows {

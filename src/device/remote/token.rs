@@ -1,6 +1,7 @@
 //! The secret that workers and trainers share.
 
 use crate::error::{Error, Result};
+use crate::files;
 use iroh::SecretKey;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -15,16 +16,34 @@ pub struct Token(String);
 /// Characters of the shortest token: what others see of a worker must not be enough to guess it.
 const SHORTEST: usize = 32;
 
+/// Different characters of a token, at least.
+const KINDS: usize = 6;
+
 impl Token {
     /// Reads the token in the file at `path`.
     ///
     /// # Errors
     /// [`Error::Input`] for a file that cannot be read or holds no token.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::input(path, error.to_string()))?;
+        let text = files::read_text(path, 4096).map_err(|error| Error::input(path, error.to_string()))?;
+        #[cfg(unix)]
+        {
+            let metadata = std::fs::metadata(path).map_err(|error| Error::input(path, error.to_string()))?;
+            if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+                let message = "others than its owner may read it; expected a file for its owner alone (chmod 600)";
+                return Err(Error::input(path, message));
+            }
+        }
         let token = text.trim();
         if token.len() < SHORTEST || token.contains(char::is_whitespace) {
             let message = format!("it holds no token; expected one word of {SHORTEST} characters or more");
+            return Err(Error::input(path, message));
+        }
+        // 32 random hexadecimal digits have fewer kinds of characters than that once in a million million times.
+        let kinds = token.chars().collect::<std::collections::BTreeSet<char>>().len();
+        if kinds < KINDS {
+            let message =
+                format!("its token has {kinds} different characters and can be guessed; expected a random one");
             return Err(Error::input(path, message));
         }
         Ok(Self(token.to_owned()))
@@ -93,6 +112,15 @@ mod tests {
             std::fs::write(&path, wrong).unwrap();
             let error = Token::read(&path).unwrap_err().to_string();
             assert!(error.contains("expected one word of 32 characters"), "{error}");
+        }
+        // Finding 16 of the audit: both were taken without a word.
+        std::fs::write(&path, "a".repeat(40)).unwrap();
+        assert!(Token::read(&path).unwrap_err().to_string().contains("can be guessed"));
+        #[cfg(unix)]
+        {
+            std::fs::write(&path, token.secret()).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+            assert!(Token::read(&path).unwrap_err().to_string().contains("chmod 600"));
         }
         assert!(Token::read(&folder.path().join("none")).is_err());
     }

@@ -75,6 +75,12 @@ function listen() {
   };
 }
 
+// What `object` itself has under `key`, made if it has nothing: names come from files, and "__proto__" is one of them.
+function own(object, key, make) {
+  if (!Object.hasOwn(object, key)) Object.defineProperty(object, key, { value: make(), enumerable: true, writable: true });
+  return Object.getOwnPropertyDescriptor(object, key).value;
+}
+
 function live(state) {
   $("live").dataset.state = state;
   $("live").textContent = state === "live" ? "live" : "connection lost, trying again";
@@ -90,7 +96,7 @@ async function news(source, { listing: table, runs: changed }) {
       run.lines++;
       run.added++;
       for (const [metric, value] of Object.entries(values)) {
-        const curve = (run.curves[split] ??= {})[metric] ??= { steps: [], values: [] };
+        const curve = own(own(run.curves, split, () => ({})), metric, () => ({ steps: [], values: [] }));
         curve.steps.push(step);
         curve.values.push(value);
       }
