@@ -167,8 +167,7 @@ fn wrong_requests_are_told_what_is_wrong() {
     let large = vec![b' '; 10 << 20];
     assert_eq!(client.post("/predict", &large).status, 413);
     let mut pieces = server.client();
-    let head =
-        "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head = "POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     pieces.send(head.as_bytes());
     for _ in 0..160 {
         let mut piece = b"10000\r\n".to_vec();
@@ -183,7 +182,9 @@ fn wrong_requests_are_told_what_is_wrong() {
 
     // A body that does not come, and a head that does not.
     let mut slow = server.client();
-    slow.send(b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{");
+    slow.send(
+        b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{",
+    );
     assert_eq!(slow.answer().expect("an answer").status, 408);
     let mut slow = server.client();
     slow.send(b"POST /predict HTTP/1.1\r\nhost:");
