@@ -86,7 +86,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let working = Working::on("timing steps");
     let measured = bench(&config, &adapter, &options)?;
     drop(working);
-    keep(&config, &measured)?;
     if arguments.json {
         say!("{}", serde_json::to_string(&measured).unwrap_or_default());
     } else {
@@ -97,6 +96,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let lines: String = measured.steps.iter().map(|seconds| format!("{seconds:.6}\n")).collect();
         std::fs::write(file, lines).map_err(|error| Error::output(file, error.to_string()))?;
     }
+    // Last, so that the figures are printed whatever becomes of it.
+    keep(&config, &measured)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -218,8 +218,8 @@ impl FinetuneConfig {
 
     fn validate(&self) -> Result<()> {
         let mut check = Check::default();
-        check.positive("data.batch_size", self.data.batch_size);
-        check.positive("data.accumulation", self.data.accumulation);
+        check.size("data.batch_size", self.data.batch_size, 1 << 20);
+        check.size("data.accumulation", self.data.accumulation, 1 << 20);
         let longest = self.data.max_length.unwrap_or(128);
         check.that("data.max_length", longest >= 8, format!("{longest} leaves no room for a text; expected 8 or more"));
         check.positive("data.max_answer_length", self.data.max_answer_length.unwrap_or(1));

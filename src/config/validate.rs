@@ -20,7 +20,12 @@ impl Config {
         );
 
         let d = &self.data;
-        check.positive("data.batch_size", d.batch_size);
+        check.size("data.batch_size", d.batch_size, 1 << 30);
+        check.that(
+            "data.batch_size",
+            d.batch_size.saturating_mul(d.sequence_length) <= 1 << 30,
+            format!("{} sequences of {} tokens are more than 2^30 tokens a batch", d.batch_size, d.sequence_length),
+        );
         check.that(
             "data.sequence_length",
             d.sequence_length >= 3,
@@ -60,7 +65,7 @@ impl Config {
 
         let t = &self.training;
         check.positive("training.steps", t.steps);
-        check.positive("training.accumulation", t.accumulation);
+        check.size("training.accumulation", t.accumulation, 1 << 20);
         check.positive("training.log_every", t.log_every);
         check.positive("training.validate_every", t.validate_every);
         check.positive("training.checkpoint_every", t.checkpoint_every);
@@ -148,7 +153,7 @@ impl Check {
         self.that(key, (low..=high).contains(&value), format!("expected {low} to {high}, found {value}"));
     }
 
-    fn size(&mut self, key: &str, value: usize, most: usize) {
+    pub fn size(&mut self, key: &str, value: usize, most: usize) {
         self.that(key, (1..=most).contains(&value), format!("expected 1 to {most}, found {value}"));
     }
 

@@ -102,11 +102,13 @@ impl Estimate {
         };
         let embeddings = 2 * 6 * tokens * e;
         let logits_at_a_time = if limits.fused { 1 } else { LOGITS };
-        let activations =
-            NUMBER * (layers(model) + layers(generator) + embeddings) + logits_at_a_time * logits.max(row);
+        let of_layers = layers(model).saturating_add(layers(generator)).saturating_add(embeddings);
+        let activations = NUMBER.saturating_mul(of_layers).saturating_add(logits_at_a_time * logits.max(row));
 
         let [h, f] = [model.hidden_size, model.intermediate_size].map(|n| n as u64);
-        let pairs = |model: &ModelConfig| batch * model.num_attention_heads as u64 * seq * seq * NUMBER;
+        let pairs = |model: &ModelConfig| {
+            (tokens * NUMBER).saturating_mul(model.num_attention_heads as u64).saturating_mul(seq)
+        };
         let mut buffers = vec![
             ("logits over the vocabulary", logits),
             ("feed-forward activations", tokens * f * NUMBER),
@@ -130,7 +132,7 @@ impl Estimate {
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.weights + self.gradients + self.moments + self.activations
+        [self.gradients, self.moments, self.activations].into_iter().fold(self.weights, u64::saturating_add)
     }
 
     /// What of it does not fit into `limits`, if anything.
@@ -168,7 +170,7 @@ pub fn check_fits(config: &Config, name: &str, limits: Limits, devices: usize) -
     // What one sequence does not fit for, no batch does.
     if let Some(least) = problem(&with(devices.max(1))) {
         let message =
-            format!("on {name} {least} with one sequence a device too; expected a smaller model, or shorter sequences");
+            format!("with one sequence a device, on {name}, {least}; expected a smaller model, or shorter sequences");
         return Err(Error::config("model", message));
     }
     let sequences = batch_size * config.training.accumulation;
@@ -265,7 +267,27 @@ mod tests {
         assert!(shared.contains("data.batch_size=16 training.accumulation=16"), "{shared}");
         let limits = Limits { memory: Some(1 << 30), ..limits };
         let error = check_fits(&config, "vulkan:0", limits, 1).unwrap_err().to_string();
-        assert!(error.contains("with one sequence a device too; expected a smaller model"), "{error}");
+        assert!(error.contains("expected a smaller model, or shorter sequences"), "{error}");
+    }
+
+    /// Sizes at their bounds make no sum overflow.
+    #[test]
+    fn the_largest_sizes_are_refused_and_not_computed_wrong() {
+        let set = [
+            "model.hidden_size=65536",
+            "model.num_attention_heads=65536",
+            "model.num_hidden_layers=1024",
+            "model.intermediate_size=262144",
+            "model.vocab_size=16777216",
+            "model.embedding_size=65536",
+            "model.max_position_embeddings=1048576",
+            "data.sequence_length=1048576",
+            "data.batch_size=1024",
+            "training.accumulation=1048576",
+        ];
+        let limits = Limits { memory: Some(1 << 40), ..Limits::default() };
+        let error = check_fits(&config("small", &set), "a device", limits, 1).unwrap_err().to_string();
+        assert!(error.contains("expected a smaller model"), "{error}");
     }
 
     #[test]
