@@ -158,15 +158,17 @@ fn sync(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The directory that the environment variable `name` holds, else `part` of this program's directory in the user's cache,
-/// or in that for temporary files.
-pub fn cache(name: &str, part: &str) -> PathBuf {
+/// The directory that the environment variable `name` holds, else `part` of this program's directory in the user's cache.
+///
+/// # Errors
+/// [`Error::Usage`] where the user has no cache: what lies in a folder for temporary files may be anyone's.
+pub fn cache(name: &str, part: &str) -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let user = || {
         variable("XDG_CACHE_HOME")
             .or_else(|| variable("LOCALAPPDATA"))
             .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-            .unwrap_or_else(std::env::temp_dir)
     };
-    variable(name).unwrap_or_else(|| user().join("electra-burn").join(part))
+    let nowhere = || Error::Usage(format!("there is no cache directory, HOME is not set; {name} names one"));
+    variable(name).or_else(|| Some(user()?.join("electra-burn").join(part))).ok_or_else(nowhere)
 }

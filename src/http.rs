@@ -1,4 +1,5 @@
-//! An HTTP server on one address, with bounds on what a client can take, that a signal stops.
+//! An HTTP server on one address, with bounds on what a client can take, that a signal stops; and whether a request means this
+//! machine by its host.
 
 use crate::error::{Error, Result};
 use axum::Router;

@@ -30,6 +30,8 @@ pub mod report;
 #[cfg(feature = "web")]
 pub mod serve;
 pub mod tasks;
+#[cfg(any(feature = "remote", feature = "web"))]
+pub mod token;
 pub mod tokenizer;
 #[cfg(feature = "web")]
 pub mod web;

@@ -3,7 +3,12 @@
 mod common;
 
 use common::program::{directory, electra, pretrain, refused, succeeds, text};
+use electra_burn::config::TokenizerConfig;
+use electra_burn::corpus::read::Corpus;
+use electra_burn::corpus::{self, BuildOptions, HoldOut, Split, TokenStore};
 use electra_burn::data::{Purpose, Rng};
+use electra_burn::tokenizer::Tokenizer;
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -134,9 +139,13 @@ fn a_killed_build_goes_on_to_the_same_bytes() {
             kills += 1;
         }
         if !at.join(&output).exists() {
+            // Whole shards that a build has left are what the next one goes on from.
+            let state = std::fs::read_to_string(at.join(format!("{output}.partial/state.json")));
+            let has_shards = state.is_ok_and(|state| state.contains("\"file\": \"tokens-"));
             let last = build(at, "long.txt", &output, &shards);
             succeeds(&last);
-            resumed += usize::from(text(&last.stdout).contains("taken up behind"));
+            assert_eq!(text(&last.stdout).contains("taken up behind"), has_shards, "{}", text(&last.stdout));
+            resumed += usize::from(has_shards);
         }
         assert!(files(&at.join(&output)) == files(&at.join("whole")), "{output} differs after {kills} kills");
         if kills >= 20 {
@@ -194,8 +203,8 @@ fn one_flipped_bit_is_found_and_refused() {
     std::fs::write(&shard, &whole).unwrap();
     let manifest = at.join("store/manifest.json");
     let json = std::fs::read_to_string(&manifest).unwrap();
-    std::fs::write(&manifest, json.replace("\"schema_version\": 1", "\"schema_version\": 9")).unwrap();
-    refused(&electra(at, &["corpus", "inspect", "store"]), &["manifest.json", "schema_version is 9; expected 1"]);
+    std::fs::write(&manifest, json.replace("\"schema_version\": 2", "\"schema_version\": 9")).unwrap();
+    refused(&electra(at, &["corpus", "inspect", "store"]), &["manifest.json", "schema_version is 9; expected 2"]);
 }
 
 #[test]
@@ -246,4 +255,36 @@ fn tokenizers_are_taken_over_and_used() {
     refused(&electra(at, &import), &["again", "it exists"]);
     std::fs::write(at.join("bad.txt"), "[PAD]\n[UNK]\nword\nword\n").unwrap();
     refused(&electra(at, &["tokenizer", "import", "bad.txt", "--output", "no"]), &["bad.txt:4:", "earlier line"]);
+}
+
+/// Finding 13: which documents are held out follows from what stands in them. Equal ones are on one side, and their order does
+/// not matter.
+#[test]
+fn documents_are_held_out_by_their_contents() {
+    let directory = directory();
+    let at = directory.path();
+    let documents: Vec<String> =
+        TEXT.split("\n\n").map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let tokenizer = Tokenizer::train(documents.iter().cloned().map(Ok), 800, &TokenizerConfig::default()).unwrap();
+    let sides = |name: &str, texts: Vec<String>| -> [BTreeSet<Vec<u32>>; 2] {
+        let options = BuildOptions { hold_out: HoldOut::Share(0.1), shard_tokens: 3000, ..BuildOptions::default() };
+        let built =
+            corpus::build(&Corpus::from_texts(name, texts), &tokenizer, &at.join(name), &options, &mut |_| ()).unwrap();
+        let share = built.manifest.held_out_share();
+        assert!((0.08..0.12).contains(&share), "{share} in {name}");
+        let store = TokenStore::open(&at.join(name)).unwrap();
+        [Split::Train, Split::Valid].map(|split| {
+            let tokens = |document: usize| {
+                let mut ids = Vec::new();
+                store.read(store.document(document), &mut ids);
+                ids
+            };
+            store.document_range(split).map(tokens).collect()
+        })
+    };
+    let once = sides("once", documents.clone());
+    assert!(once[1].len() > 3 && once[0].is_disjoint(&once[1]));
+    // Three copies of each, from the last to the first.
+    let thrice = sides("thrice", documents.iter().rev().chain(&documents).chain(&documents).cloned().collect());
+    assert!(thrice == once, "{} and {} are held out", thrice[1].len(), once[1].len());
 }

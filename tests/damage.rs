@@ -35,6 +35,13 @@ fn files(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// That `--resume` with `more` is refused with `parts`, and leaves the run as it was.
+fn refused_untouched(at: &Path, more: &[&str], parts: &[&str]) {
+    let before = files(&at.join("run"));
+    refused(&resume(at, more), parts);
+    assert!(files(&at.join("run")) == before, "something was changed: {parts:?}");
+}
+
 fn edit(path: &Path, from: &str, to: &str) {
     let before = read(path);
     assert!(before.contains(from), "{from} in {before}");
@@ -58,9 +65,7 @@ fn checkpoints_of_another_version_are_refused() {
         ("\"step\": 20", "\"step\": \"20\"", "invalid type: string"),
     ] {
         edit(&state(&run, 20), from, to);
-        let before = files(&run);
-        refused(&resume(at, &["--set", "training.steps=30"]), &["step-0000020/state.json", expected]);
-        assert!(files(&run) == before, "{to}: something was changed");
+        refused_untouched(at, &["--set", "training.steps=30"], &["step-0000020/state.json", expected]);
         std::fs::write(state(&run, 20), &original).unwrap();
     }
     succeeds(&resume(at, &["--set", "training.steps=30"]));
@@ -77,9 +82,7 @@ fn checkpoints_that_cannot_be_read_are_refused() {
         let bytes = std::fs::read(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
-        let before = files(&run);
-        refused(&resume(at, &["--set", "training.steps=30"]), &[part, "expected a file that can be read"]);
-        assert!(files(&run) == before, "{part}: something was changed");
+        refused_untouched(at, &["--set", "training.steps=30"], &[part, "expected a file that can be read"]);
         std::fs::remove_dir(&file).unwrap();
         std::fs::write(&file, bytes).unwrap();
     }
@@ -122,12 +125,10 @@ fn a_run_without_a_whole_checkpoint_is_refused_and_begins_anew_when_asked() {
     for step in [10, 20] {
         std::fs::remove_file(run.join(format!("checkpoints/step-{step:07}/model.bpk"))).unwrap();
     }
-    let before = files(&run);
-    refused(&resume(at, &[]), &["none of 2 checkpoints is whole", "`--restart` begins at step 0"]);
+    refused_untouched(at, &[], &["none of 2 checkpoints is whole", "`--restart` begins at step 0"]);
     std::fs::rename(run.join("checkpoints"), at.join("aside")).unwrap();
-    refused(&resume(at, &[]), &["there is no checkpoint, but records up to step 20", "`--restart`"]);
+    refused_untouched(at, &[], &["there is no checkpoint, but records up to step 20", "`--restart`"]);
     std::fs::rename(at.join("aside"), run.join("checkpoints")).unwrap();
-    assert!(files(&run) == before, "something was changed");
 
     let anew = resume(at, &["--restart"]);
     succeeds(&anew);
@@ -159,6 +160,38 @@ fn a_run_from_a_pair_never_goes_on_from_fresh_weights() {
     succeeds(&again(&["--restart"]));
     let loss = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["mlm_loss"].as_f64().unwrap();
     assert_eq!(loss(&first("second")), loss(&before));
+}
+
+/// A dry run is about the pair that the run would begin from, and makes nothing.
+#[test]
+fn a_dry_run_from_a_pair_is_about_that_pair() {
+    let directory = directory();
+    let at = directory.path();
+    base(at);
+    let begin = [
+        "pretrain",
+        "--device",
+        CPU,
+        "--dry-run",
+        "--preset",
+        "tiny",
+        "--output",
+        "new",
+        "--set",
+        "data.sequence_length=16",
+    ];
+    let parameters = |more: &[&str]| {
+        let output = electra(at, &[&begin[..], more].concat());
+        succeeds(&output);
+        text(&output.stdout).lines().next().unwrap().to_owned()
+    };
+    let of_pair = parameters(&["--init-discriminator", "run/discriminator", "--init-generator", "run/generator"]);
+    assert_ne!(of_pair, parameters(&[]));
+    let steps = ["training.steps=1", "data.validation_sequences=4"];
+    let set: Vec<&str> = common::program::MICRO.into_iter().filter(|s| !overridden(s, &steps)).collect();
+    let micro = electra(at, &[&["pretrain", "--device", CPU, "--dry-run", "--set"], &set[..], &steps].concat());
+    assert_eq!(of_pair, text(&micro.stdout).lines().next().unwrap());
+    assert!(!at.join("new").exists());
 }
 
 /// Finding 1, of fine-tuning.

@@ -3,15 +3,14 @@
 
 mod common;
 
-use common::backends::CPU;
+use common::backends::{CPU, skip};
 
 use std::path::PathBuf;
 
 #[test]
 fn hidden_states_agree_with_transformers() {
     let Some(directory) = std::env::var_os("ELECTRA_TEST_ENCODER").map(PathBuf::from) else {
-        println!("skipped: ELECTRA_TEST_ENCODER is not set");
-        return;
+        return skip("encoder", "ELECTRA_TEST_ENCODER is not set");
     };
     let text = std::fs::read_to_string(directory.join("reference.json")).unwrap();
     let reference: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -97,7 +97,7 @@ fn value_and_gradients_of_a_case_worked_out_by_hand(backend: &Backend) {
     assert_close(&values(grads.get::<1>(bias.id).unwrap()), &[50.0 * (sigmoid - 2.0 / 8.0)], 1e-5);
 
     let tally = outcome.statistics.read().unwrap();
-    assert_eq!((tally.picked, tally.tokens(), tally.replaced.len()), (3, 8, 2));
+    assert_eq!((tally.picked, tally.tokens, tally.judged(), tally.replaced.len()), (3, 8, 8, 2));
     assert!((tally.mlm_loss() - mlm).abs() < 1e-5);
     assert!((tally.disc_loss() - disc).abs() < 1e-6);
     // The likeliest word is 39, right once in three.
@@ -306,7 +306,7 @@ fn the_ablations_have_the_values_of_a_case_worked_out_by_hand(backend: &Backend)
         // Finding 6 of the audit: 15 % of it was reported.
         if kind == ObjectiveKind::Electra15 {
             assert!((tally.disc_loss() - 2f64.ln()).abs() < 1e-4, "{}", tally.disc_loss());
-            assert_eq!(tally.tokens(), batch.counts.picked);
+            assert_eq!((tally.judged(), tally.tokens), (batch.counts.picked, batch.counts.tokens));
         }
     }
 }

@@ -8,7 +8,6 @@ use common::program::{MICRO, directory, electra, overridden, read, refused, succ
 use common::worker::Worker;
 use iroh::endpoint::presets;
 use iroh::{Endpoint, EndpointAddr, RelayMode, SecretKey};
-use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
@@ -20,8 +19,9 @@ const NO_DROPOUT: [&str; 2] = ["model.hidden_dropout_prob=0", "model.attention_p
 /// The key that it must have, and where it is: from the file, as a client without our code would find them.
 fn peer(worker: &Worker, at: &Path) -> EndpointAddr {
     let token = read(at.join("token"));
-    let hash = Sha256::digest(format!("electra worker\0{}\0{}", token.trim(), worker.address));
-    EndpointAddr::new(SecretKey::from_bytes(&hash.into()).public()).with_ip_addr(worker.address)
+    let (mut key, salt) = ([0; 32], format!("electra worker {}", worker.address));
+    argon2::Argon2::default().hash_password_into(token.trim().as_bytes(), salt.as_bytes(), &mut key).unwrap();
+    EndpointAddr::new(SecretKey::from_bytes(&key).public()).with_ip_addr(worker.address)
 }
 
 fn pretrain(at: &Path, device: &str, output: &str, set: &[&str]) -> Command {
@@ -148,7 +148,7 @@ fn garbage_and_other_protocols_are_refused() {
         let builder = Endpoint::builder(presets::Minimal).relay_mode(RelayMode::Disabled).clear_ip_transports();
         let endpoint = builder.bind_addr("127.0.0.1:0").unwrap().bind().await.unwrap();
         // Protocols that there are no more, or never were.
-        for protocol in [b"burn/remote/0".as_slice(), b"electra/greeting/0", b"h3"] {
+        for protocol in [b"burn/remote/0".as_slice(), b"electra/greeting/1", b"h3"] {
             assert!(endpoint.connect(peer(&worker, at), protocol).await.is_err(), "{protocol:?}");
         }
         // The right protocol with an old version in its first frame: [0, "Session"] in MessagePack.
@@ -158,6 +158,14 @@ fn garbage_and_other_protocols_are_refused() {
         send.write_all(&(header.len() as u64).to_le_bytes()).await.unwrap();
         send.write_all(header).await.unwrap();
         assert!(receive.read_to_end(1024).await.is_err(), "a session of an old version was opened");
+        // Who knows the key alone learns nothing, however often the greeting is asked for.
+        for token in ["", "0123456789abcdef0123456789abcdef"] {
+            let connection = endpoint.connect(peer(&worker, at), b"electra/greeting/2").await.unwrap();
+            let (mut send, mut receive) = connection.open_bi().await.unwrap();
+            send.write_all(token.as_bytes()).await.unwrap();
+            send.finish().unwrap();
+            assert!(receive.read_to_end(1024).await.is_err(), "{token:?} was greeted");
+        }
         // And a length beyond all measure.
         let connection = endpoint.connect(peer(&worker, at), b"burn/remote/1").await.unwrap();
         let (mut send, mut receive) = connection.open_bi().await.unwrap();

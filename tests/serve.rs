@@ -424,7 +424,6 @@ fn explanations_are_bounded_by_their_work() {
     let server = serve("tags", &[]);
     let mut client = server.client();
     let many = "water ".repeat(20);
-    let begun = Instant::now();
     for (body, status) in [
         (json!({"inputs": ["the water"], "attention": true, "token": 1}), 200),
         (json!({"inputs": ["the water", "of wood"], "attention": true}), 422),
@@ -434,5 +433,57 @@ fn explanations_are_bounded_by_their_work() {
         let answer = client.post("/explain", body.to_string().as_bytes());
         assert_eq!(answer.status, status, "{body}: {}", String::from_utf8_lossy(&answer.body));
     }
-    assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
+/// A server with a token answers nobody without it, but says whether it lives.
+#[test]
+fn a_token_is_asked_for() {
+    let at = models();
+    let path = at.join("serve-token");
+    let server = serve("classification", &["--token-file", path.to_str().unwrap()]);
+    let token = read(&path).trim().to_owned();
+    assert_eq!(token.len(), 64, "it was made");
+    let ask = |method: &str, route: &str, header: &str| {
+        let body = match method {
+            "POST" => "content-type: application/json\r\ncontent-length: 24\r\n",
+            _ => "",
+        };
+        let head = format!("{method} {route} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{header}{body}\r\n");
+        server.send(&(head + if method == "POST" { "{\"inputs\":[\"the water\"]}" } else { "" }))
+    };
+    let wrong = [
+        "",
+        "authorization: Bearer x\r\n",
+        &format!("authorization: Basic {token}\r\n"),
+        &format!("authorization: {token}\r\n"),
+    ];
+    let routes = [
+        ("POST", "/predict"),
+        ("POST", "/embed"),
+        ("POST", "/explain"),
+        ("POST", "/rerank"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+    ];
+    for (method, route) in routes {
+        for header in wrong {
+            let (status, head, body) = ask(method, route, header);
+            assert_eq!(status, 401, "{route} {header}: {body}");
+            assert!(
+                head.contains("www-authenticate: bearer") && body.contains("authorization: Bearer TOKEN"),
+                "{head}"
+            );
+        }
+    }
+    for header in [format!("authorization: Bearer {token}\r\n"), format!("Authorization: bearer {token}\r\n")] {
+        assert_eq!(ask("POST", "/predict", &header).0, 200);
+        assert_eq!(ask("GET", "/metrics", &header).0, 200);
+    }
+    assert_eq!(ask("GET", "/healthz", "").0, 200);
+
+    std::fs::write(at.join("weak-token"), "a".repeat(40)).unwrap();
+    #[cfg(unix)]
+    std::fs::set_permissions(at.join("weak-token"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let weak = electra(at, &["serve", "--device", CPU, "--model", "ranking/model", "--token-file", "weak-token"]);
+    refused(&weak, &["weak-token", "can be guessed"]);
 }

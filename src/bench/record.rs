@@ -43,16 +43,16 @@ pub struct Expected {
 }
 
 /// Where benchmarks are kept.
-fn path() -> PathBuf {
+fn path() -> Result<PathBuf> {
     files::cache("ELECTRA_BENCHMARKS", "benchmarks.jsonl")
 }
 
 /// Keeps `measured`, which is of `config`.
 ///
 /// # Errors
-/// [`Error::Output`] where the file cannot be written to.
+/// [`Error::Output`] where the file cannot be written to, [`Error::Usage`] where there is no place for it.
 pub fn keep(config: &Config, measured: &Measured) -> Result<()> {
-    append(&path(), config, measured)
+    append(&path()?, config, measured)
 }
 
 fn append(path: &Path, config: &Config, measured: &Measured) -> Result<()> {
@@ -81,7 +81,7 @@ fn append(path: &Path, config: &Config, measured: &Measured) -> Result<()> {
 /// same kind of kernels and as many threads: one of the same pair if there is one, of these that of the nearest batch, of
 /// these the last. Lines that are none are passed over.
 pub fn expected(config: &Config, adapter: &Adapter) -> Option<Expected> {
-    read(&files::read_text(&path(), files::SMALL).ok()?, config, adapter)
+    read(&files::read_text(&path().ok()?, files::SMALL).ok()?, config, adapter)
 }
 
 fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {

@@ -3,7 +3,7 @@
 use super::progress::Working;
 use super::reading::{Bar, Reading};
 use electra_burn::corpus::read::{Corpus, ReadOptions};
-use electra_burn::corpus::{self, BuildOptions, Inspection};
+use electra_burn::corpus::{self, BuildOptions, HoldOut, Inspection};
 use electra_burn::tokenizer::Tokenizer;
 use electra_burn::{Result, readable_count};
 use std::path::{Path, PathBuf};
@@ -35,8 +35,8 @@ pub struct Build {
     output: PathBuf,
     #[command(flatten)]
     reading: Reading,
-    /// Share of the documents, the last ones, that are held out for validation
-    #[arg(long, default_value_t = BuildOptions::default().validation_share, value_name = "SHARE", value_parser = share)]
+    /// Share of the tokens that is held out for validation, in whole documents chosen by their contents
+    #[arg(long, default_value_t = corpus::VALIDATION_SHARE, value_name = "SHARE", value_parser = share)]
     validation_share: f64,
     /// Tokens of a shard
     #[arg(long, default_value_t = BuildOptions::default().shard_tokens, value_name = "N")]
@@ -89,7 +89,7 @@ fn build(arguments: &Build) -> Result<()> {
     let corpus = Corpus::open(&arguments.corpus, ReadOptions::from(&config))?;
     let tokenizer = Tokenizer::load(&arguments.tokenizer)?;
     let options = BuildOptions {
-        validation_share: arguments.validation_share,
+        hold_out: HoldOut::Share(arguments.validation_share),
         drop_duplicates: config.drop_duplicates,
         shard_tokens: arguments.shard_tokens,
     };
@@ -112,6 +112,15 @@ fn build(arguments: &Build) -> Result<()> {
         m.duplicates.found,
         dropped(m.duplicates.dropped)
     );
+    say!(
+        "held out {} tokens in {} documents, {:.2} %",
+        readable_count(m.held_out.tokens),
+        readable_count(m.held_out.documents),
+        100.0 * m.held_out_share()
+    );
+    if let Some(remark) = m.held_out_remark() {
+        say!("{remark}");
+    }
     for (seen, what) in [
         (built.read.invalid_utf8, "lines or records are not UTF-8"),
         (built.read.empty, "records hold no text"),

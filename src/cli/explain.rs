@@ -76,7 +76,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         baseline: arguments.baseline,
         steps: arguments.steps.get(),
         attention: arguments.attention,
-        bounds: None,
     };
     match &arguments.evaluate {
         Some(path) => evaluate(arguments, &explainer, path, &options),

@@ -77,6 +77,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     config.init.discriminator = arguments.init_discriminator.clone().or(config.init.discriminator);
     config.init.generator = arguments.init_generator.clone().or(config.init.generator);
     let adapters = arguments.devices.open()?;
+    let initial = match &arguments.resume {
+        Some(run) if !arguments.restart && learner::has_checkpoint(run) => None,
+        _ => hub::load_pair(&mut config, &adapters.main().device)?,
+    };
     if arguments.dry_run {
         let bench = bench_command(&arguments, &config);
         if let Some(output) = arguments.output.as_ref().filter(|output| is_taken(output)) {
@@ -89,10 +93,6 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         return super::plan::show(&config, &adapters, &bench);
     }
-    let initial = match &arguments.resume {
-        Some(run) if !arguments.restart && learner::has_checkpoint(run) => None,
-        _ => hub::load_pair(&mut config, &adapters.main().device)?,
-    };
     if let Some(run) = arguments.resume.as_ref().filter(|_| arguments.restart) {
         super::restart::restart(run)?;
     }

@@ -2,6 +2,7 @@
 
 use electra_burn::http::Server;
 use electra_burn::serve::{Limits, Served};
+use electra_burn::token::Token;
 use electra_burn::{Error, Result, device};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -21,9 +22,12 @@ pub struct Arguments {
     /// Port; 0 takes any free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Address to listen on. There is no encryption and no login: beyond loopback a proxy belongs in front
+    /// Address to listen on. There is no encryption: beyond loopback a proxy belongs in front
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
+    /// File with a token that requests must have, as `authorization: Bearer TOKEN`; it is made where it does not exist
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// auto, or a name that `electra devices` lists
     #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
     device: String,
@@ -62,10 +66,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Err(Error::Usage("a limit is 0; expected 1 or more".into()));
     }
     let signal = super::signals::signals(false)?;
+    let token = arguments.token_file.as_ref().map(|path| Ok((Token::read_or_create(path)?, path))).transpose()?;
     let adapter = device::select(&arguments.device)?;
     let model = Served::open(&arguments.model, &adapter.device)?;
     let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
     say!("{} on http://{} ({}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
-    model.serve(server, limits, &signal)?;
+    match &token {
+        Some(((_, true), path)) => say!("a new token was written to {}; requests must have it", path.display()),
+        Some(((_, false), path)) => say!("requests must have the token in {}", path.display()),
+        None if !arguments.host.is_loopback() => {
+            say!("anyone who reaches this address is answered; --token-file asks for a token")
+        }
+        None => (),
+    }
+    model.serve(server, limits, token.map(|((token, _), _)| token), &signal)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,8 @@
 use super::signals::signals;
 use electra_burn::Result;
 use electra_burn::device::Adapters;
-use electra_burn::device::remote::{Token, Transport, Worker};
+use electra_burn::device::remote::{Transport, Worker};
+use electra_burn::token::Token;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;

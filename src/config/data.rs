@@ -26,7 +26,8 @@ pub struct DataConfig {
     /// Share of the picked tokens that the generator sees as `[MASK]`; it sees the others as they are.
     #[serde(default = "super::default::replace_probability")]
     pub replace_probability: f64,
-    /// Share of the documents, the last ones, that are held out for validation.
+    /// Share of the tokens that is held out for validation, in whole documents. Their contents choose them, so that equal
+    /// documents are on the same side; a store that was built before keeps its own.
     #[serde(default = "super::default::validation_share")]
     pub validation_share: f64,
     /// At most this many held-out sequences are used in a validation.

@@ -106,6 +106,19 @@ impl ModelConfig {
     pub fn has_dropout(&self) -> bool {
         self.hidden_dropout_prob > 0.0 || self.attention_probs_dropout_prob > 0.0
     }
+
+    /// Trained numbers of the embedding block; sizes must have been checked.
+    pub fn embedding_parameters(&self) -> usize {
+        (self.vocab_size + self.max_position_embeddings + self.type_vocab_size + 2) * self.embedding_size
+    }
+
+    /// Trained numbers of the layers, with the projection of the embeddings in front of them; sizes must have been checked.
+    pub fn layer_parameters(&self) -> usize {
+        let (h, f, e) = (self.hidden_size, self.intermediate_size, self.embedding_size);
+        let project = if e == h { 0 } else { (e + 1) * h };
+        let layer = 4 * (h + 1) * h + (h + 1) * f + (f + 1) * h + 4 * h;
+        project + self.num_hidden_layers * layer
+    }
 }
 
 /// Architecture of the generator, where it differs from [`ModelConfig`].
@@ -268,7 +281,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// All formats, widest first; `auto` is one of them.
+    /// All formats, widest first; `auto` stands for one of them.
     pub const ALL: [Self; 4] = [Self::F32, Self::TF32, Self::F16, Self::BF16];
 
     /// As a configuration calls it.
@@ -350,7 +363,7 @@ mod default {
         0.85
     }
     pub fn validation_share() -> f64 {
-        0.02
+        crate::corpus::VALIDATION_SHARE
     }
     pub fn validation_sequences() -> usize {
         256

@@ -106,21 +106,6 @@ impl ModelConfig {
         check.model("", self);
         check.0
     }
-
-    /// Numbers of the embeddings and layers of an encoder of this architecture.
-    pub fn encoder_parameters(&self) -> u128 {
-        let [v, e, h, l, f, p, t] = [
-            self.vocab_size,
-            self.embedding_size,
-            self.hidden_size,
-            self.num_hidden_layers,
-            self.intermediate_size,
-            self.max_position_embeddings,
-            self.type_vocab_size,
-        ]
-        .map(|size| size as u128);
-        (v + p + t) * e + l * (4 * h * h + 2 * h * f)
-    }
 }
 
 /// Metrics of a validation that a checkpoint can be the best by.

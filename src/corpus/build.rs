@@ -4,7 +4,8 @@
 use super::Progress;
 use super::manifest::{Duplicates, HeldOut, MANIFEST, Manifest, SCHEMA_VERSION, ShardEntry, Width, sha256};
 use super::read::{Corpus, Documents, ReadStats};
-use super::shard::ShardWriter;
+use super::shard::{Shard, ShardWriter};
+use super::split::{self, HoldOut, Layout, VALIDATION_SHARE};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BuildOptions {
-    /// Share of the documents, the last ones and at least one, that are held out.
-    pub validation_share: f64,
+    /// Which documents are held out.
+    pub hold_out: HoldOut,
     /// Leave out documents that are equal to an earlier one.
     pub drop_duplicates: bool,
     /// A shard ends with the document that brings it to this many tokens.
@@ -28,7 +29,7 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { validation_share: 0.02, drop_duplicates: false, shard_tokens: 1 << 26 }
+        Self { hold_out: HoldOut::Share(VALIDATION_SHARE), drop_duplicates: false, shard_tokens: 1 << 26 }
     }
 }
 
@@ -73,6 +74,8 @@ pub fn build(
         documents: corpus.documents(),
         hash: Xxh3::new(),
         seen: HashSet::new(),
+        kept: Vec::new(),
+        drop: options.drop_duplicates,
         bytes: 0,
         total: corpus.bytes(),
     };
@@ -118,7 +121,7 @@ pub fn build(
     let write = |name: &str, text: &str| write_synced(&work.partial.join(name), text.as_bytes());
     write("tokenizer.json", &tokenizer_json)?;
     let mut manifest = state.manifest(tokenizer.vocab_size(), width);
-    manifest.held_out = held_out(&work.partial, &manifest, options.validation_share)?;
+    manifest.held_out = held_out(&work.partial, &manifest, options.hold_out, &input.kept)?;
     write(MANIFEST, &format!("{}\n", pretty(&manifest)?))?;
     work.finish(output)?;
     Ok(Built { manifest, read: *input.documents.stats(), resumed })
@@ -138,6 +141,10 @@ struct Input {
     documents: Documents,
     hash: Xxh3,
     seen: HashSet<u64>,
+    /// Hashes of the documents that go into the store.
+    kept: Vec<u64>,
+    /// Whether those that occurred before do not.
+    drop: bool,
     bytes: u64,
     total: u64,
 }
@@ -150,7 +157,11 @@ impl Input {
         // Without a mark, "ab" "c" and "a" "bc" would be the same text; this byte does not occur in UTF-8.
         self.hash.update(&[0xff]);
         self.bytes += text.len() as u64;
-        let known = !self.seen.insert(xxh3_64(text.as_bytes()));
+        let hash = xxh3_64(text.as_bytes());
+        let known = !self.seen.insert(hash);
+        if !(known && self.drop) {
+            self.kept.push(hash);
+        }
         Ok(Some((text, known)))
     }
 
@@ -183,7 +194,7 @@ impl Input {
             state.text_bytes = self.bytes;
             state.duplicates += usize::from(known);
             size += text.len();
-            if !(known && state.options.drop_duplicates) {
+            if !(known && self.drop) {
                 batch.push(Item {
                     text,
                     records: state.records,
@@ -241,26 +252,21 @@ impl State {
             tokens: self.tokens(),
             unknown_tokens: self.unknown_tokens,
             duplicates: Duplicates { found: self.duplicates, dropped: self.options.drop_duplicates },
-            held_out: HeldOut { share: self.options.validation_share, documents: 0, tokens: 0 },
+            held_out: HeldOut { by: self.options.hold_out, documents: 0, tokens: 0, sha256: String::new() },
             shards: self.shards.clone(),
         }
     }
 }
 
-/// The last documents, whose tokens the offsets of the shards tell.
-fn held_out(directory: &Path, manifest: &Manifest, share: f64) -> Result<HeldOut> {
-    let documents = ((manifest.documents as f64 * share) as usize).max(1);
-    let (mut tokens, mut left) = (0, documents);
-    for entry in manifest.shards.iter().rev() {
-        let shard = super::shard::Shard::open(&directory.join(&entry.file), entry, manifest.dtype)?;
-        let here = left.min(shard.documents());
-        tokens += shard.len() - shard.offset(shard.documents() - here);
-        left -= here;
-        if left == 0 {
-            break;
-        }
-    }
-    Ok(HeldOut { share, documents, tokens })
+/// Chooses the held-out documents among those of the shards, whose hashes are `hashes`, and writes their list.
+fn held_out(directory: &Path, manifest: &Manifest, by: HoldOut, hashes: &[u64]) -> Result<HeldOut> {
+    let open = |entry: &ShardEntry| Shard::open(&directory.join(&entry.file), entry, manifest.dtype);
+    let mut layout = Layout::new(manifest.shards.iter().map(open).collect::<Result<_>>()?);
+    let start = |document| layout.document_start(document);
+    let chosen = by.choose(hashes, |document| start(document + 1) - start(document));
+    layout.hold_out(&chosen);
+    let sha256 = split::write(directory, &chosen)?;
+    Ok(HeldOut { by, documents: chosen.len(), tokens: layout.held_tokens(), sha256 })
 }
 
 /// The directory of an unfinished store, held by one process.

@@ -10,7 +10,6 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::tokenizer::Tokenizer;
 use std::fs::File;
-use std::path::PathBuf;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Which tokenizer a store is to have.
@@ -50,8 +49,10 @@ pub fn cached(
         Vocabulary::Train { vocab_size, config } => format!("{vocab_size} {config:?}"),
     };
     let content = content(corpus, progress)?;
-    let key = sha256(format!("{SCHEMA_VERSION} {content:032x} {options:?} {tokenizer_key}").as_bytes());
-    let stores = directory();
+    // Another version of the program may train or split otherwise.
+    let version = env!("CARGO_PKG_VERSION");
+    let key = sha256(format!("{version} {SCHEMA_VERSION} {content:032x} {options:?} {tokenizer_key}").as_bytes());
+    let stores = files::cache("ELECTRA_CACHE", "")?.join("stores");
     let path = stores.join(&key[..24]);
     let usable = |error: std::io::Error| {
         Error::output(&stores, format!("the cache cannot be written: {error}; ELECTRA_CACHE names another place"))
@@ -108,9 +109,4 @@ fn content(corpus: &Corpus, progress: &mut dyn FnMut(Progress)) -> Result<u128> 
     }
     progress(Progress::Stage(&message));
     Ok(hash.digest128())
-}
-
-/// `ELECTRA_CACHE`, else the user's cache directory.
-fn directory() -> PathBuf {
-    files::cache("ELECTRA_CACHE", "").join("stores")
 }

@@ -1,5 +1,6 @@
 //! What a store says of itself.
 
+use super::split::HoldOut;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// Version of the store's format.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// File name of the manifest in a store.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -63,7 +64,7 @@ pub struct Manifest {
     pub unknown_tokens: usize,
     /// Documents that occurred before.
     pub duplicates: Duplicates,
-    /// The held-out documents, which are the last ones.
+    /// The held-out documents, which `held-out.bin` lists.
     pub held_out: HeldOut,
     /// The shards in order.
     pub shards: Vec<ShardEntry>,
@@ -80,15 +81,17 @@ pub struct Duplicates {
 }
 
 /// The split for validation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeldOut {
-    /// The share of the documents that was asked for.
-    pub share: f64,
+    /// How they were chosen.
+    pub by: HoldOut,
     /// Documents held out.
     pub documents: usize,
     /// Tokens in them.
     pub tokens: usize,
+    /// SHA-256 of the list.
+    pub sha256: String,
 }
 
 /// One shard.
@@ -121,13 +124,31 @@ impl Manifest {
         })?;
         if manifest.schema_version != SCHEMA_VERSION {
             let found = manifest.schema_version;
-            return Err(Error::input(&path, format!("schema_version is {found}; expected {SCHEMA_VERSION}")));
+            return Err(Error::input(
+                &path,
+                format!("schema_version is {found}; expected {SCHEMA_VERSION}; build the store again"),
+            ));
         }
         if let Some(shard) = manifest.shards.iter().find(|shard| !files::is_plain_name(&shard.file)) {
             let message = format!("it names the shard {:?}; expected the name of a file beside it", shard.file);
             return Err(Error::input(&path, message));
         }
         Ok(manifest)
+    }
+
+    /// Share of the tokens that are held out.
+    pub fn held_out_share(&self) -> f64 {
+        self.held_out.tokens as f64 / self.tokens.max(1) as f64
+    }
+
+    /// What to say where the held-out share is not the one that was asked for; documents are held out whole.
+    pub fn held_out_remark(&self) -> Option<String> {
+        let HoldOut::Share(asked) = self.held_out.by else { return None };
+        let found = self.held_out_share();
+        (found > 1.5 * asked || found < 0.5 * asked).then(|| {
+            let (found, asked) = (100.0 * found, 100.0 * asked);
+            format!("{found:.2} % of the tokens are held out, not {asked} %: documents are held out whole")
+        })
     }
 
     /// Share of the tokens that are `[UNK]`.

@@ -10,6 +10,7 @@ mod inspect;
 mod manifest;
 pub mod read;
 mod shard;
+mod split;
 mod store;
 
 pub use build::{BuildOptions, Built, build};
@@ -17,6 +18,7 @@ pub use cache::{Vocabulary, cached};
 pub use embedded::embedded;
 pub use inspect::{Inspection, inspect};
 pub use manifest::{Duplicates, HeldOut, Manifest, SCHEMA_VERSION, ShardEntry, Width};
+pub use split::{HoldOut, VALIDATION_SHARE};
 pub use store::{Split, TokenStore};
 
 /// What is being done, for whoever waits.

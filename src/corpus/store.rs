@@ -2,6 +2,7 @@
 
 use super::manifest::{MANIFEST, Manifest, ShardEntry, sha256};
 use super::shard::Shard;
+use super::split::Layout;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use rayon::prelude::*;
@@ -17,14 +18,13 @@ pub enum Split {
     Valid,
 }
 
-/// The ids of a corpus, without special tokens. Tokens and documents are numbered over all shards.
+/// The ids of a corpus, without special tokens. Tokens and documents are numbered over all shards, those that are trained on
+/// first, then those that are held out.
 #[derive(Debug)]
 pub struct TokenStore {
     directory: PathBuf,
     manifest: Manifest,
-    shards: Vec<Shard>,
-    /// First token and first document of each shard, and the totals behind the last.
-    starts: Vec<(usize, usize)>,
+    layout: Layout,
 }
 
 impl TokenStore {
@@ -37,7 +37,7 @@ impl TokenStore {
         let check = |(shard, entry): (&Shard, &ShardEntry)| {
             shard.verify(&directory.join(&entry.file), entry, store.manifest.vocab_size)
         };
-        store.shards.par_iter().zip(&store.manifest.shards).map(check).collect::<Result<()>>()?;
+        store.layout.shards().par_iter().zip(&store.manifest.shards).map(check).collect::<Result<()>>()?;
         let tokenizer = directory.join("tokenizer.json");
         let bytes = std::fs::read(&tokenizer).map_err(|error| Error::input(&tokenizer, error.to_string()))?;
         if sha256(&bytes) != store.manifest.tokenizer_sha256 {
@@ -54,28 +54,17 @@ impl TokenStore {
         path.join(MANIFEST).is_file()
     }
 
-    /// Opens the store, reading no more than headers and document offsets.
+    /// Opens the store, reading no more than headers, document offsets and the list of held-out documents.
     pub(super) fn open_unverified(directory: &Path) -> Result<Self> {
         let manifest = Manifest::read(directory)?;
-        let (mut shards, mut starts) = (Vec::new(), vec![(0, 0)]);
-        let (mut tokens, mut documents) = (0, 0);
-        for entry in &manifest.shards {
-            let shard = Shard::open(&directory.join(&entry.file), entry, manifest.dtype)?;
-            tokens += shard.len();
-            documents += shard.documents();
-            shards.push(shard);
-            starts.push((tokens, documents));
-        }
-        let store = Self { directory: directory.to_owned(), shards, starts, manifest };
-        let m = &store.manifest;
-        let fits = (m.tokens, m.documents) == (tokens, documents)
-            && m.held_out.documents <= documents
-            && m.held_out.tokens == tokens - store.document_start(documents - m.held_out.documents);
-        if !fits {
+        let open = |entry: &ShardEntry| Shard::open(&directory.join(&entry.file), entry, manifest.dtype);
+        let shards = manifest.shards.iter().map(open).collect::<Result<_>>()?;
+        let layout = Layout::open(directory, shards, &manifest.held_out)?;
+        if (manifest.tokens, manifest.documents) != (layout.tokens(), layout.documents()) {
             let path = directory.join(MANIFEST);
             return Err(Error::input(path, "its counts are not those of the shards; build the store again"));
         }
-        Ok(store)
+        Ok(Self { directory: directory.to_owned(), manifest, layout })
     }
 
     /// Where it lies.
@@ -124,26 +113,11 @@ impl TokenStore {
 
     /// The tokens of document `index`.
     pub fn document(&self, index: usize) -> Range<usize> {
-        self.document_start(index)..self.document_start(index + 1)
-    }
-
-    fn document_start(&self, index: usize) -> usize {
-        let shard = self.starts.partition_point(|&(_, documents)| documents <= index) - 1;
-        let (tokens, documents) = self.starts[shard];
-        // Behind the last document there is no shard, and `starts` has the total.
-        self.shards.get(shard).map_or(tokens, |shard| tokens + shard.offset(index - documents))
+        self.layout.document_start(index)..self.layout.document_start(index + 1)
     }
 
     /// Appends the ids of `tokens`.
     pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) {
-        let mut at = tokens.start;
-        let mut shard = self.starts.partition_point(|&(start, _)| start <= at) - 1;
-        while at < tokens.end {
-            let (start, end) = (self.starts[shard].0, self.starts[shard + 1].0);
-            let stop = tokens.end.min(end);
-            self.shards[shard].read(at - start..stop - start, into);
-            at = stop;
-            shard += 1;
-        }
+        self.layout.read(tokens.start, tokens.end, into);
     }
 }

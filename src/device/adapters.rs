@@ -64,7 +64,8 @@ impl Adapters {
 
 #[cfg(feature = "remote")]
 fn remote(address: &str, token_file: Option<&Path>) -> Result<Vec<Adapter>> {
-    use super::remote::{Address, Token, connect};
+    use super::remote::{Address, connect};
+    use crate::token::Token;
     let address: Address = address.parse()?;
     let Some(token_file) = token_file else {
         return Err(Error::Usage(format!("{address}: expected --token-file with the file that the worker has too")));

@@ -42,14 +42,16 @@ pub(super) fn adapter(backend: &str, index: usize, device: Device) -> Adapter {
 pub(super) fn keep_kernels() {
     let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
     // Another place stands in the user's cubecl.toml.
-    if matches!(config.environment.path, CacheConfig::Target) {
-        config.environment.path = CacheConfig::Directory(kernels());
+    let is_elsewhere = !matches!(config.environment.path, CacheConfig::Target);
+    let kept = kernels();
+    config.compilation.cache = is_elsewhere || kept.is_some();
+    if let Some(path) = kept.filter(|_| !is_elsewhere) {
+        config.environment.path = CacheConfig::Directory(path);
     }
-    config.compilation.cache = true;
     CubeClRuntimeConfig::try_set(config);
 }
 
-/// Where [`keep_kernels`] keeps them.
-pub(super) fn kernels() -> PathBuf {
-    files::cache("ELECTRA_KERNEL_CACHE", "kernels")
+/// Where [`keep_kernels`] keeps them; nowhere, where the user has no cache.
+pub(super) fn kernels() -> Option<PathBuf> {
+    files::cache("ELECTRA_KERNEL_CACHE", "kernels").ok()
 }

@@ -13,7 +13,7 @@ pub struct Host {
     /// What the processor calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processor: Option<String>,
-    /// Threads that run at a time.
+    /// Threads that this program computes with.
     pub threads: usize,
     /// Bytes of memory.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,7 +27,7 @@ impl Host {
             system: system(),
             architecture: std::env::consts::ARCH.to_owned(),
             processor: processor(),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: rayon::current_num_threads(),
             memory: memory(),
         }
     }

@@ -145,10 +145,10 @@ pub fn auto() -> Result<(Adapter, &'static str)> {
     })
 }
 
-/// Where the kernels of GPUs, and what was tuned about them, are kept between runs; absent in a build without GPUs.
+/// Where the kernels of GPUs, and what was tuned about them, are kept between runs; absent in a build without GPUs, and where the user has no cache.
 pub fn kernel_cache() -> Option<std::path::PathBuf> {
     #[cfg(gpu)]
-    return Some(gpu::kernels());
+    return gpu::kernels();
     #[cfg(not(gpu))]
     None
 }
@@ -254,7 +254,10 @@ fn backend_adapters(backend: &str) -> Vec<Adapter> {
             .take(1)
             .map(|device| Adapter {
                 name: backend.into(),
-                description: format!("CPU, {} threads", std::thread::available_parallelism().map_or(1, |n| n.get())),
+                description: match rayon::current_num_threads() {
+                    1 => "CPU, 1 thread".to_owned(),
+                    threads => format!("CPU, {threads} threads"),
+                },
                 is_gpu: false,
                 memory: host::memory(),
                 device,

@@ -8,7 +8,6 @@
 use super::quadrature::gauss_legendre;
 use crate::error::{Error, Result};
 use burn::tensor::{Device, Tensor, TensorData};
-use std::time::Instant;
 
 /// How far, as a share of the difference of outputs, the sum of attributions may be from it.
 pub const TOLERANCE: f64 = 0.01;
@@ -66,16 +65,16 @@ impl Integral {
 /// Shares `output` out along the path between `ends`, at first with `steps` points, which are doubled up to [`MAX_STEPS`]
 /// until the attributions add up to [`TOLERANCE`].
 ///
-/// `output` makes a number of each point: `[points, tokens, width]` -> `[points]`. `device` records gradients. After `until`,
-/// where it is given, no pass is begun.
+/// `output` makes a number of each point: `[points, tokens, width]` -> `[points]`. `device` records gradients. `go_on` is
+/// asked before every pass; its error ends the work.
 ///
 /// # Errors
-/// [`Error::Usage`] for no points at all, for a path whose ends differ in size, and for one that takes too long; the device's.
+/// [`Error::Usage`] for no points at all, and for a path whose ends differ in size; those of `go_on` and of the device.
 pub fn integrated_gradients(
     ends: &Ends,
     steps: usize,
-    until: Option<Instant>,
     device: &Device,
+    go_on: &dyn Fn() -> Result<()>,
     output: impl Fn(Tensor<3>) -> Tensor<1>,
 ) -> Result<Integral> {
     let Ends { from, to, tokens } = ends;
@@ -90,7 +89,7 @@ pub fn integrated_gradients(
         steps,
     };
     loop {
-        integral.attributions = ends.integrate(integral.steps, until, device, &output)?;
+        integral.attributions = ends.integrate(integral.steps, device, go_on, &output)?;
         // NaN is no reason to go on.
         if integral.completeness_error() > TOLERANCE && integral.steps * 2 <= MAX_STEPS {
             integral.steps *= 2;
@@ -113,17 +112,14 @@ impl Ends {
     fn integrate(
         &self,
         steps: usize,
-        until: Option<Instant>,
         device: &Device,
+        go_on: &dyn Fn() -> Result<()>,
         output: impl Fn(Tensor<3>) -> Tensor<1>,
     ) -> Result<Vec<f64>> {
         let width = self.from.len() / self.tokens;
         let mut attributions = vec![0.0; self.tokens];
         for nodes in gauss_legendre(steps).chunks((BATCH_TOKENS / self.tokens).max(1)) {
-            if until.is_some_and(|until| Instant::now() > until) {
-                let message = "the explanation takes too long; expected a shorter text, or fewer inputs";
-                return Err(Error::Usage(message.into()));
-            }
+            go_on()?;
             let places: Vec<f64> = nodes.iter().map(|(place, _)| *place).collect();
             let words = self.points(&places, device).require_grad();
             let outputs = output(words.clone());

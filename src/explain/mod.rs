@@ -29,7 +29,6 @@ use output::Output;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 use subject::Subject;
 
 /// What the path of integrated gradients begins at: this token between `[CLS]` and `[SEP]`.
@@ -68,24 +67,29 @@ pub struct Options {
     pub steps: usize,
     /// Whether attention weights are handed out.
     pub attention: bool,
-    /// What an explanation may take, where a stranger asks for it.
-    pub bounds: Option<Bounds>,
 }
 
-/// What the explanations of one input may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
+/// What the explanations of one input may take, where a stranger asks for them.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
     /// How many they may be.
     pub explanations: usize,
     /// How many numbers of attention they may hold together.
     pub attention: usize,
-    /// When they must be done.
-    pub until: Instant,
+    /// Asked before every pass; its error ends the work.
+    pub go_on: &'a dyn Fn() -> Result<()>,
+}
+
+impl Default for Bounds<'_> {
+    /// None.
+    fn default() -> Self {
+        Self { explanations: usize::MAX, attention: usize::MAX, go_on: &|| Ok(()) }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { token: None, label: None, baseline: Baseline::Mask, steps: 32, attention: false, bounds: None }
+        Self { token: None, label: None, baseline: Baseline::Mask, steps: 32, attention: false }
     }
 }
 
@@ -181,17 +185,23 @@ impl Explainer {
     /// [`Error::Usage`] for a text without tokens or longer than the model, a token or label that is not there, and one that
     /// the model knows nothing of; the device's.
     pub fn explain(&self, input: &Input, options: &Options) -> Result<Vec<Explanation>> {
+        self.explain_within(input, options, Bounds::default())
+    }
+
+    /// [`explain`](Self::explain), within `bounds`.
+    ///
+    /// # Errors
+    /// Those of [`explain`](Self::explain); [`Error::Usage`] where the explanations would take more.
+    pub fn explain_within(&self, input: &Input, options: &Options, bounds: Bounds) -> Result<Vec<Explanation>> {
         let input = &self.subject.normal(input);
         let features = self.subject.features(input)?;
         tokens::require_whole(&self.subject, input, &features)?;
         let outputs = output::choose(&self.subject, input, &features, options)?;
-        if let Some(bounds) = &options.bounds {
-            self.check(&outputs, bounds, options.attention)?;
-        }
-        outputs.iter().map(|output| self.explanation(input, output, options)).collect()
+        self.check(&outputs, bounds, options.attention)?;
+        outputs.iter().map(|output| self.explanation(input, output, options, bounds)).collect()
     }
 
-    fn check(&self, outputs: &[Output], bounds: &Bounds, attention: bool) -> Result<()> {
+    fn check(&self, outputs: &[Output], bounds: Bounds, attention: bool) -> Result<()> {
         let (count, most) = (outputs.len(), bounds.explanations);
         if count > most {
             let message =
@@ -199,7 +209,7 @@ impl Explainer {
             return Err(Error::Usage(message));
         }
         let maps = self.subject.electra().attention_maps();
-        let numbers = outputs.iter().map(|output| maps * output.feature.ids.len().pow(2)).sum::<usize>();
+        let numbers: usize = outputs.iter().map(|output| maps * output.feature.ids.len().pow(2)).sum();
         if attention && numbers > bounds.attention {
             let message = format!(
                 "\"attention\" would have {numbers} numbers; expected at most {}, of a shorter text",
@@ -210,8 +220,8 @@ impl Explainer {
         Ok(())
     }
 
-    fn explanation(&self, input: &Input, output: &Output, options: &Options) -> Result<Explanation> {
-        let integral = self.attribute(output, options)?;
+    fn explanation(&self, input: &Input, output: &Output, options: &Options, bounds: Bounds) -> Result<Explanation> {
+        let integral = self.attribute(output, options, bounds)?;
         let line = self.subject.logits_of(std::slice::from_ref(&output.feature))?.swap_remove(0);
         let maps = self.attention(output)?;
         let rows: Vec<Vec<f64>> = output.positions.iter().map(|&position| rollout(&maps, position)).collect();
@@ -236,7 +246,7 @@ impl Explainer {
     }
 
     /// Shares an output out among the tokens of its feature.
-    fn attribute(&self, output: &Output, options: &Options) -> Result<Integral> {
+    fn attribute(&self, output: &Output, options: &Options, bounds: Bounds) -> Result<Integral> {
         let subject = &self.subject;
         let special = subject.tokenizer().special();
         let blank = match options.baseline {
@@ -247,8 +257,7 @@ impl Explainer {
         let mut baseline = feature.clone();
         tokens::between_special(feature).for_each(|at| baseline.ids[at] = blank);
         let ends = Ends { from: subject.words(&baseline)?, to: subject.words(feature)?, tokens: feature.ids.len() };
-        let until = options.bounds.map(|bounds| bounds.until);
-        integrated_gradients(&ends, options.steps, until, subject.device(), |words| {
+        integrated_gradients(&ends, options.steps, subject.device(), bounds.go_on, |words| {
             let points = words.dims()[0];
             let rows = HostBatch::new(std::slice::from_ref(feature), &vec![0; points], special.pad);
             let mut batch = rows.to_device(subject.device());

@@ -19,7 +19,6 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
             "The small masked language model that made the replacements. It fills in [MASK].",
         ),
     };
-    let seen = report.steps * config.training.accumulation * config.data.batch_size * config.data.sequence_length;
     let (name, version) = (network.name(), env!("CARGO_PKG_VERSION"));
     let mut card = format!(
         "---\nlibrary_name: transformers\ntags:\n- electra\n- electra-burn\n---\n\n# {title}\n\n{what}\n\n\
@@ -36,7 +35,10 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
         row("held-out text", held_out);
     }
     row("steps", format!("{} of {}", report.steps, config.training.steps));
-    row("tokens in batches, padding included", seen.to_string());
+    if let Some((step, tokens)) = report.tokens_seen() {
+        let up_to = if step < report.steps { format!(", up to step {step}") } else { String::new() };
+        row("tokens seen", format!("{tokens}, padding not counted{up_to}"));
+    }
     let (batches, data) = (config.training.accumulation, &config.data);
     row("batch", format!("{batches} x {} sequences of {} tokens", data.batch_size, data.sequence_length));
     row("peak learning rate", config.optimizer.learning_rate.to_string());

@@ -152,8 +152,9 @@ pub fn read_config(directory: &Path) -> Result<ModelConfig> {
         return Err(Error::input(&path, format!("{}: {}", problem.key, problem.message)));
     }
     // Half precision is the least that weights come in.
-    let (needed, found) = (2 * model.encoder_parameters(), weight_bytes(directory));
-    if found.is_some_and(|found| needed > found.into()) {
+    let needed = 2 * (model.embedding_parameters() + model.layer_parameters()) as u64;
+    let found = weight_bytes(directory);
+    if found.is_some_and(|found| needed > found) {
         let message =
             format!("its sizes ask for {needed} bytes of weights or more, those beside it have {}", found.unwrap_or(0));
         return Err(Error::input(&path, message));

@@ -50,7 +50,9 @@ impl<'a> MatrixMut<'a> {
 }
 
 fn check(len: usize, rows: usize, columns: usize, stride: usize) {
-    assert!(rows == 0 || columns == 0 || (rows - 1) * stride + columns <= len, "a matrix must lie within its slice");
+    let end = rows.saturating_sub(1).checked_mul(stride).and_then(|start| start.checked_add(columns));
+    assert!(rows == 0 || columns == 0 || end.is_some_and(|end| end <= len), "a matrix must lie within its slice");
+    assert!(rows <= 1 || columns <= stride, "the rows of a matrix must not overlap");
 }
 
 /// What becomes of the numbers that were in the output.
@@ -83,8 +85,8 @@ pub(super) fn multiply(out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale:
         Threads::All if rows * columns * inner >= WORTH_DIVIDING => Parallelism::Rayon(0),
         _ => Parallelism::None,
     };
-    // SAFETY: `check` has shown that every element lies within its slice, and `out` is borrowed mutably, so that it
-    // overlaps neither `a` nor `b`. With `read_dst` false `gemm` only writes to the output.
+    // SAFETY: `check` has shown that every element lies within its slice and that no two are the same place, and `out` is
+    // borrowed mutably, so that it overlaps neither `a` nor `b`. With `read_dst` false `gemm` only writes to the output.
     unsafe {
         gemm::gemm(
             rows,

@@ -71,7 +71,7 @@ pub fn set_portable(portable: bool) {
 }
 
 /// Whether the fused kernels are turned off, or something is asked for that they do not do.
-fn is_portable() -> bool {
+pub fn is_portable() -> bool {
     PORTABLE.load(Ordering::Relaxed) || !precision::is_single()
 }
 

@@ -197,18 +197,11 @@ pub fn size(bytes: u64) -> String {
 pub fn parameters(config: &Config) -> usize {
     let (model, generator) = (&config.model, &config.generator_model());
     let (e, h, vocabulary) = (model.embedding_size, model.hidden_size, model.vocab_size);
-    let embeddings = (vocabulary + model.max_position_embeddings + model.type_vocab_size) * e + 2 * e;
     let words = |hidden: usize| hidden * e + 3 * e + vocabulary;
     let encoder_head = if config.objective.kind.predicts_words() { words(h) } else { 0 };
     let discriminator_head = h * h + 2 * h + 1;
-    embeddings + encoder(model) + encoder(generator) + words(generator.hidden_size) + discriminator_head + encoder_head
-}
-
-fn encoder(model: &ModelConfig) -> usize {
-    let (h, f, e) = (model.hidden_size, model.intermediate_size, model.embedding_size);
-    let project = if e == h { 0 } else { (e + 1) * h };
-    let layer = 4 * (h + 1) * h + (h + 1) * f + (f + 1) * h + 4 * h;
-    project + model.num_hidden_layers * layer
+    let encoders = model.embedding_parameters() + model.layer_parameters() + generator.layer_parameters();
+    encoders + words(generator.hidden_size) + discriminator_head + encoder_head
 }
 
 #[cfg(test)]

@@ -189,6 +189,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         run: output.display().to_string(),
         devices: adapters.iter().map(with_memory).collect(),
         start,
+        tokens: locked(&interval).tokens_seen,
         steps: training.steps,
         compiles: kernels.is_some(),
         checkpoint: written,

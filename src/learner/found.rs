@@ -33,7 +33,7 @@ pub(crate) struct State {
 }
 
 /// Version of the checkpoints' layout.
-pub(super) const SCHEMA: usize = 2;
+pub(super) const SCHEMA: usize = 3;
 
 /// Why a checkpoint cannot be resumed from.
 pub(crate) enum Unusable {
@@ -139,9 +139,10 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
         });
         match whole {
             Ok((state, interval)) => return Ok(Some(Found { path, state, interval })),
-            Err(Unusable::Damaged(why)) => {
-                say(&format!("the checkpoint {} is damaged ({why}); going back", path.display()))
-            }
+            Err(Unusable::Damaged(why)) => say(&format!(
+                "the checkpoint {} is damaged ({why}) and stays until a newer one is whole; going back",
+                path.display()
+            )),
             Err(Unusable::Refused(error)) => return Err(error),
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Interval<T> {
     pub spikes: usize,
     pub spike: Option<Spike>,
     usual: Usual,
+    /// Real tokens of all steps of the run.
+    pub tokens_seen: usize,
 }
 
 /// A jump of the loss.
@@ -81,6 +83,7 @@ impl<T: Tally> Interval<T> {
         self.rate = rate;
         let start = self.window.map_or(seen.time.0, |(start, _)| start);
         self.window = Some((start, seen.time.1));
+        self.tokens_seen += seen.tally.tokens();
         if seen.bad.is_some() {
             self.skipped += 1;
             return;
@@ -102,12 +105,13 @@ impl<T: Tally> Interval<T> {
         }
     }
 
-    /// Takes what was counted; nothing where there is nothing to tell. What is usual stays.
+    /// Takes what was counted; nothing where there is nothing to tell. What is usual stays, and the tokens seen.
     pub fn finish(&mut self) -> Option<Self> {
         if self.steps == 0 {
             return None;
         }
-        let next = Self { last_step: self.last_step, usual: self.usual, ..Self::default() };
+        let next =
+            Self { last_step: self.last_step, usual: self.usual, tokens_seen: self.tokens_seen, ..Self::default() };
         let mut done = std::mem::replace(self, next);
         done.end_window();
         Some(done)
@@ -131,6 +135,7 @@ impl<T: Tally> Interval<T> {
             self.usual.mean,
             self.usual.variance,
             self.usual.count,
+            self.tokens_seen as f64,
         ]);
         let sums: Vec<u8> = sums.iter().flat_map(|value| value.to_le_bytes()).collect();
         let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
@@ -153,10 +158,10 @@ impl<T: Tally> Interval<T> {
         let sums = file.tensor("sums").map_err(|error| error.to_string())?;
         let sums: Vec<f64> = sums.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
         let unexpected = || format!("{} sums, or their lists, are not those of this kind of run", sums.len());
-        let (tally, rest) = sums.split_last_chunk::<13>().ok_or_else(unexpected)?;
+        let (tally, rest) = sums.split_last_chunk::<14>().ok_or_else(unexpected)?;
         let tally = T::from_parts(tally, list).ok_or_else(unexpected)?;
-        let &[last_step, steps, skipped, grad_norms, rate, seconds, spikes, step, loss, usual, mean, variance, count] =
-            rest;
+        let &[last_step, steps, skipped, grad_norms, rate, seconds, spikes, step, loss, usual, rest @ ..] = rest;
+        let [mean, variance, count, tokens_seen] = rest;
         Ok(Self {
             last_step: last_step as usize,
             steps: steps as usize,
@@ -169,6 +174,7 @@ impl<T: Tally> Interval<T> {
             spikes: spikes as usize,
             spike: (spikes > 0.0).then_some(Spike { step: step as usize, loss, usual }),
             usual: Usual { mean, variance, count },
+            tokens_seen: tokens_seen as usize,
         })
     }
 }

@@ -35,12 +35,20 @@ pub(super) struct Plot<T> {
     value: fn(&Seen<T>, f64) -> (f64, usize),
     name: MetricName,
     state: NumericMetricState,
+    /// The last value; where all are means over nothing, this is what such a mean is taken for.
+    last: f64,
 }
 
 impl<T> Plot<T> {
     pub fn new(number: &Number<T>) -> Self {
         let Number { name, higher_is_better, value } = *number;
-        Self { higher_is_better, value, name: Arc::new(name.into()), state: NumericMetricState::default() }
+        Self {
+            higher_is_better,
+            value,
+            name: Arc::new(name.into()),
+            state: NumericMetricState::default(),
+            last: f64::NAN,
+        }
     }
 
     fn format(&self) -> FormatOptions {
@@ -51,8 +59,8 @@ impl<T> Plot<T> {
 // Derived, it would ask for `T: Clone`.
 impl<T> Clone for Plot<T> {
     fn clone(&self) -> Self {
-        let Self { higher_is_better, value, name, state } = self;
-        Self { higher_is_better: *higher_is_better, value: *value, name: name.clone(), state: state.clone() }
+        let Self { name, state, .. } = self;
+        Self { name: name.clone(), state: state.clone(), ..*self }
     }
 }
 
@@ -70,6 +78,7 @@ impl<T: Tally> Metric for Plot<T> {
     fn update(&mut self, seen: &Arc<Seen<T>>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
         let (value, count) = (self.value)(seen, rate(metadata));
         self.state.update(value, count);
+        self.last = value;
         Ok(self.state.compute_update(self.format()))
     }
 
@@ -79,6 +88,7 @@ impl<T: Tally> Metric for Plot<T> {
 
     fn clear(&mut self) {
         self.state.reset();
+        self.last = f64::NAN;
     }
 }
 
@@ -92,7 +102,10 @@ impl<T: Tally> Numeric for Plot<T> {
     }
 
     fn final_value(&self) -> NumericEntry {
-        self.state.final_value()
+        match self.state.final_value() {
+            NumericEntry::Final(mean) if mean.is_nan() => NumericEntry::Final(self.last),
+            value => value,
+        }
     }
 }
 
@@ -175,6 +188,7 @@ impl<T: Tally> Summary<T> {
                 learning_rate: Some(interval.rate),
                 grad_norm: Some(grad_norm),
                 tokens_per_second: Some(tokens_per_second),
+                tokens_seen: Some(interval.tokens_seen),
                 skipped_steps: (count > 0).then_some(count),
                 loss_spikes: interval.spike.map(|_| interval.spikes),
             });
@@ -262,7 +276,8 @@ mod tests {
         let original: Vec<f32> = (0..850).map(|i| (i % 10) as f32 * 0.01 - 1.7).collect();
         let replaced: Vec<f32> = (0..150).map(|i| (i % 10) as f32 * 0.01 - 1.7 + gap).collect();
         let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
-        let tally = Tally { mlm_loss_sum: 60.0, mlm_correct: 3.0, picked: 10, disc_loss_sum, original, replaced };
+        let (mlm_loss_sum, mlm_correct, picked, tokens) = (60.0, 3.0, 10, 1000);
+        let tally = Tally { mlm_loss_sum, mlm_correct, picked, tokens, disc_loss_sum, original, replaced };
         let now = std::time::Instant::now();
         Arc::new(Seen { step, tally, grad_norm: Some(2.0), bad: None, time: (now, now + Duration::from_secs(1)) })
     }

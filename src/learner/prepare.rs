@@ -3,7 +3,7 @@
 use super::run::readable_count;
 use crate::config::Config;
 use crate::corpus::read::{Corpus, ReadOptions};
-use crate::corpus::{self, BuildOptions, Progress, Split, TokenStore, Vocabulary};
+use crate::corpus::{self, BuildOptions, HoldOut, Progress, Split, TokenStore, Vocabulary};
 use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
 use crate::device::Adapters;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub(super) fn prepare(
                 None => Vocabulary::Train { vocab_size: config.model.vocab_size, config: &config.tokenizer },
             };
             let options = BuildOptions {
-                validation_share: config.data.validation_share,
+                hold_out: HoldOut::Share(config.data.validation_share),
                 drop_duplicates: config.corpus.drop_duplicates,
                 ..BuildOptions::default()
             };
@@ -62,6 +62,9 @@ pub(super) fn prepare(
         100.0 * store.manifest().unknown_share(),
         store.manifest().duplicates.found,
     )));
+    if let Some(remark) = store.manifest().held_out_remark() {
+        progress(Progress::Stage(&remark));
+    }
     Ok((tokenizer.unwrap_or(stored), Arc::new(store)))
 }
 

@@ -39,18 +39,18 @@ const fn number(name: &'static str, higher_is_better: bool, value: Value) -> Num
 /// AUC and entropy are no means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of
 /// all tokens.
 static NUMBERS: [Number<objective::Tally>; 9] = [
-    number("Disc loss", false, |seen, _| (seen.tally.disc_loss(), seen.tally.tokens())),
-    number("Disc AUC", true, |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.tokens()))),
+    number("Disc loss", false, |seen, _| (seen.tally.disc_loss(), seen.tally.judged())),
+    number("Disc AUC", true, |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.judged()))),
     number("MLM loss", false, |seen, _| (seen.tally.mlm_loss(), seen.tally.picked)),
     number("MLM accuracy", true, |seen, _| (seen.tally.mlm_accuracy(), seen.tally.picked)),
-    number("Disc accuracy", true, |seen, _| (seen.tally.disc_accuracy(), seen.tally.tokens())),
+    number("Disc accuracy", true, |seen, _| (seen.tally.disc_accuracy(), seen.tally.judged())),
     number("Disc precision", true, |seen, _| {
         let (hits, false_alarms) = seen.tally.called_replaced();
         (seen.tally.disc_precision(), hits + false_alarms)
     }),
     number("Disc recall", true, |seen, _| (seen.tally.disc_recall(), seen.tally.replaced.len())),
-    number("Entropy", false, |seen, _| (seen.tally.entropy(), seen.tally.tokens())),
-    number("Replaced", false, |seen, _| (seen.tally.replaced_share(), seen.tally.tokens())),
+    number("Entropy", false, |seen, _| (seen.tally.entropy(), seen.tally.judged())),
+    number("Replaced", false, |seen, _| (seen.tally.replaced_share(), seen.tally.judged())),
 ];
 
 impl Tally for objective::Tally {
@@ -71,17 +71,19 @@ impl Tally for objective::Tally {
     }
 
     fn tokens(&self) -> usize {
-        self.tokens()
+        self.tokens
     }
 
     fn to_parts(&self) -> (Vec<f64>, Vec<(&'static str, &[f32])>) {
-        let sums = vec![self.mlm_loss_sum, self.mlm_correct, self.picked as f64, self.disc_loss_sum];
+        let sums =
+            vec![self.mlm_loss_sum, self.mlm_correct, self.picked as f64, self.tokens as f64, self.disc_loss_sum];
         (sums, vec![("original", &self.original), ("replaced", &self.replaced)])
     }
 
     fn from_parts(sums: &[f64], list: impl Fn(&str) -> Option<Vec<f32>>) -> Option<Self> {
-        let &[mlm_loss_sum, mlm_correct, picked, disc_loss_sum] = sums else { return None };
+        let &[mlm_loss_sum, mlm_correct, picked, tokens, disc_loss_sum] = sums else { return None };
         let (original, replaced) = (list("original")?, list("replaced")?);
-        Some(Self { mlm_loss_sum, mlm_correct, picked: picked as usize, disc_loss_sum, original, replaced })
+        let (picked, tokens) = (picked as usize, tokens as usize);
+        Some(Self { mlm_loss_sum, mlm_correct, picked, tokens, disc_loss_sum, original, replaced })
     }
 }

@@ -61,6 +61,9 @@ pub struct TrainingFigures {
     /// Real tokens a second.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens_per_second: Option<f64>,
+    /// Real tokens of all steps since the beginning of the run, padding not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_seen: Option<usize>,
     /// Steps that updated nothing, since loss or gradients were not finite, and that no other figure counts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub skipped_steps: Option<usize>,

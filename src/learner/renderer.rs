@@ -44,9 +44,10 @@ impl<W: Write> Renderer<W> {
             MetricState::Numeric(entry, number) => {
                 let name = self.names.iter().find(|(id, _)| *id == entry.metric_id);
                 let value = match (split, number) {
-                    // Of training each step counts, of a validation the whole.
-                    (Split::Train, Some(NumericEntry::Aggregated { aggregated_value, count })) if *count > 0 => {
-                        Some(*aggregated_value)
+                    // Of training each step counts, of a validation the whole. A mean over nothing is no number, which takes the
+                    // place of the one before.
+                    (Split::Train, Some(NumericEntry::Aggregated { aggregated_value, count })) => {
+                        Some(if *count > 0 { *aggregated_value } else { f64::NAN })
                     }
                     (Split::Valid, Some(NumericEntry::Final(value))) => Some(*value),
                     _ => None,

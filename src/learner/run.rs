@@ -69,6 +69,13 @@ impl Report {
         self.records.iter().rfind(|record| record.split == "valid")
     }
 
+    /// Real tokens of the steps up to the last record of training, and its step; absent where that does not know, as in runs of
+    /// earlier versions.
+    pub fn tokens_seen(&self) -> Option<(usize, usize)> {
+        let record = self.records.iter().rfind(|record| record.split == "train")?;
+        Some((record.step, record.training.tokens_seen?))
+    }
+
     /// The validation before the first step.
     pub fn first_validation(&self) -> Option<&Record> {
         self.records.iter().find(|record| record.split == "valid")

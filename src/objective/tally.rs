@@ -110,6 +110,8 @@ pub struct Tally {
     pub mlm_correct: f64,
     /// Picked positions.
     pub picked: usize,
+    /// Real tokens, padding not.
+    pub tokens: usize,
     /// Sum of the discriminator's loss over the tokens that it is judged on, in nats.
     pub disc_loss_sum: f64,
     /// The discriminator's logits at original tokens.
@@ -125,6 +127,7 @@ impl Tally {
         self.mlm_correct += f64::from(sums[1]);
         self.disc_loss_sum += f64::from(sums[2]);
         self.picked += part.counts.picked;
+        self.tokens += part.counts.tokens;
         let (scores, labels) = rest.split_at(rest.len() / 2);
         for (at, (&score, &label)) in scores.iter().zip(labels).enumerate() {
             if part.judged.as_ref().is_none_or(|judged| judged[at]) {
@@ -138,13 +141,14 @@ impl Tally {
         self.mlm_loss_sum += other.mlm_loss_sum;
         self.mlm_correct += other.mlm_correct;
         self.picked += other.picked;
+        self.tokens += other.tokens;
         self.disc_loss_sum += other.disc_loss_sum;
         self.original.extend_from_slice(&other.original);
         self.replaced.extend_from_slice(&other.replaced);
     }
 
     /// Tokens that the discriminator is judged on: the real ones, or with the objective `electra-15` the picked ones.
-    pub fn tokens(&self) -> usize {
+    pub fn judged(&self) -> usize {
         self.original.len() + self.replaced.len()
     }
 
@@ -160,12 +164,12 @@ impl Tally {
 
     /// Mean loss of the discriminator over the real tokens, in nats.
     pub fn disc_loss(&self) -> f64 {
-        self.disc_loss_sum / self.tokens() as f64
+        self.disc_loss_sum / self.judged() as f64
     }
 
     /// Share of the real tokens that were replaced by another token.
     pub fn replaced_share(&self) -> f64 {
-        self.replaced.len() as f64 / self.tokens() as f64
+        self.replaced.len() as f64 / self.judged() as f64
     }
 
     /// Loss of a discriminator that knows the replaced share and nothing else, in nats.
@@ -182,7 +186,7 @@ impl Tally {
     /// Share of the real tokens that the discriminator judges rightly, at probability 0.5.
     pub fn disc_accuracy(&self) -> f64 {
         let (hits, false_alarms) = self.called_replaced();
-        (hits + self.original.len() - false_alarms) as f64 / self.tokens() as f64
+        (hits + self.original.len() - false_alarms) as f64 / self.judged() as f64
     }
 
     /// Share of the tokens called replaced that are; 0 where none is called so.
@@ -323,7 +327,7 @@ mod tests {
         let logit = (share / (1.0 - share)).ln() as f32;
         let noise = |n: usize| (0..n).map(|i| logit + 0.01 * ((i % 7) as f32 - 3.0)).collect::<Vec<_>>();
         let mut collapsed = tally(noise(7 * 700), noise(700));
-        collapsed.disc_loss_sum = collapsed.entropy() * 1.002 * collapsed.tokens() as f64;
+        collapsed.disc_loss_sum = collapsed.entropy() * 1.002 * collapsed.judged() as f64;
         let at_base_rate = |t: &Tally| is_at_base_rate(t.disc_loss(), t.entropy(), t.disc_auc());
         assert!(at_base_rate(&collapsed));
 
@@ -332,7 +336,7 @@ mod tests {
         assert!(!at_base_rate(&works), "AUC {:?}", works.disc_auc());
 
         let mut untrained = collapsed;
-        untrained.disc_loss_sum = std::f64::consts::LN_2 * untrained.tokens() as f64;
+        untrained.disc_loss_sum = std::f64::consts::LN_2 * untrained.judged() as f64;
         assert!(!at_base_rate(&untrained));
     }
 }

@@ -50,7 +50,7 @@ const TOGETHER: [(&str, &str, &[Curve]); 2] = [
 ];
 
 /// Numbers that are told of and not drawn.
-const NOT_DRAWN: [&str; 2] = ["skipped_steps", "loss_spikes"];
+const NOT_DRAWN: [&str; 3] = ["skipped_steps", "loss_spikes", "tokens_seen"];
 
 /// The pictures of a run, in the order in which they are shown.
 pub(super) fn charts(metrics: &Metrics) -> Vec<Chart> {

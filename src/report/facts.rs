@@ -77,6 +77,10 @@ pub(super) fn speed(run: &RunReport) -> String {
             rows.push(("slowest and fastest", format!("{least} to {most}")));
         }
     }
+    if run.metrics.tokens_seen > 0 {
+        let seen = usize::try_from(run.metrics.tokens_seen).unwrap_or(usize::MAX);
+        rows.push(("tokens seen", format!("{} (padding not counted)", count(seen))));
+    }
     rows.push(("time of training", run.facts.time().unwrap_or_else(|| "not known yet".into())));
     rows.push(("processes", count(run.facts.sessions.len())));
     section("Speed", &pairs(rows))

@@ -20,7 +20,7 @@ use Better::{Higher, Lower, Neither};
 
 /// Name, title, direction, meaning; in the order in which they are shown.
 #[rustfmt::skip]
-const MEANINGS: [(&str, &str, Better, &str); 33] = [
+const MEANINGS: [(&str, &str, Better, &str); 34] = [
     ("loss", "Loss", Lower, "mean loss of the task, in nats or squared units"),
     ("accuracy", "Accuracy", Higher, "share of the answers that are right"),
     ("f1", "F1", Higher, "harmonic mean of precision and recall"),
@@ -53,6 +53,7 @@ const MEANINGS: [(&str, &str, Better, &str); 33] = [
     ("learning_rate", "Learning rate", Neither, "of the last step"),
     ("grad_norm", "Gradient norm", Neither, "mean over steps, before clipping"),
     ("tokens_per_second", "Tokens a second", Higher, "real tokens, padding left out"),
+    ("tokens_seen", "Tokens seen", Neither, "real tokens of all steps so far, padding left out"),
     ("skipped_steps", "Skipped steps", Neither, "steps whose loss or gradients were not finite"),
 ];
 

@@ -29,6 +29,8 @@ pub(super) struct Metrics {
     pub skipped_steps: u64,
     /// Where they were last.
     pub last_skipped: usize,
+    /// Real tokens up to the last record; 0 where the records do not know.
+    pub tokens_seen: u64,
     pub loss_spikes: u64,
     pub last_spike: usize,
 }
@@ -100,6 +102,7 @@ impl Metrics {
                     self.loss_spikes = self.loss_spikes.saturating_add(value as u64);
                     self.last_spike = step as usize;
                 }
+                "tokens_seen" => self.tokens_seen = value as u64,
                 "tokens_per_second" => self.speeds.push(value as f32),
                 _ => {}
             }

@@ -4,6 +4,7 @@
 //! answers JSON, errors too: `{"error": ".."}`.
 
 mod figures;
+mod pulse;
 mod queue;
 mod request;
 mod routes;
@@ -12,6 +13,8 @@ use crate::error::Result;
 use crate::explain::Explainer;
 use crate::http::{Bounds, Server};
 use crate::tasks::{Kind, Model, Recommender};
+use crate::token::Token;
+use axum::Router;
 use burn::tensor::Device;
 use queue::Models;
 use std::path::Path;
@@ -72,12 +75,20 @@ impl Served {
         self.0.model.kind()
     }
 
+    /// The routes, to be served by another server, with a thread that computes.
+    ///
+    /// Where only this machine can reach that (`on_loopback`), requests that name another host are refused: a web page could
+    /// give its own name the address 127.0.0.1. Where there is a `token`, all but `/healthz` must have it.
+    pub fn router(self, limits: Limits, on_loopback: bool, token: Option<Token>) -> Router {
+        routes::router(self.0, limits, on_loopback, token)
+    }
+
     /// Answers on `server` until `signal` is set, then finishes the answers that are under way.
     ///
     /// # Errors
     /// Those of [`Server::serve`].
-    pub fn serve(self, server: Server, limits: Limits, signal: &AtomicUsize) -> Result<()> {
+    pub fn serve(self, server: Server, limits: Limits, token: Option<Token>, signal: &AtomicUsize) -> Result<()> {
         let on_loopback = server.address().ip().is_loopback();
-        server.serve(routes::router(self.0, limits, on_loopback), Bounds::default(), signal)
+        server.serve(self.router(limits, on_loopback, token), Bounds::default(), signal)
     }
 }

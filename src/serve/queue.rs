@@ -1,7 +1,8 @@
 //! The thread that computes, and the queue in front of it.
 
 use super::figures::Figures;
-use crate::error::Error;
+use super::pulse::Pulse;
+use crate::error::{Error, Result as Outcome};
 use crate::explain::{Bounds, Explainer, Options};
 use crate::tasks::{Input, Model};
 use serde_json::{Value, json};
@@ -72,12 +73,17 @@ pub(super) struct Models {
 
 /// The way to the thread that computes; it ends with the last of these.
 #[derive(Clone)]
-pub(super) struct Queue(mpsc::UnboundedSender<Job>);
+pub(super) struct Queue {
+    jobs: mpsc::UnboundedSender<Job>,
+    pulse: Arc<Pulse>,
+}
 
 impl Queue {
     /// Begins a thread that computes with `models`, at most `most` inputs together.
     pub fn new(models: Models, most: usize, figures: Arc<Figures>) -> Self {
-        let (sender, mut receiver) = mpsc::unbounded_channel::<Job>();
+        let (jobs, mut receiver) = mpsc::unbounded_channel::<Job>();
+        let pulse = Arc::new(Pulse::default());
+        let beating = pulse.clone();
         thread::spawn(move || {
             let (mut next, mut crowd) = (None, 1);
             while let Some(first) = next.take().or_else(|| receiver.blocking_recv()) {
@@ -103,23 +109,36 @@ impl Queue {
                 crowd = jobs.len();
                 // Whoever has gone away needs no answer.
                 jobs.retain(|job| !job.answer.is_closed());
-                compute(&models, jobs, &figures);
+                beating.begin();
+                compute(&models, jobs, most, &figures);
+                beating.end();
             }
         });
-        Self(sender)
+        Self { jobs, pulse }
+    }
+
+    /// Whether the thread lives and has not been at one batch for longer than `longest`; what is wrong otherwise.
+    pub fn health(&self, longest: Duration) -> Result<(), String> {
+        if self.jobs.is_closed() {
+            return Err("the thread that computes has ended; restart the server".into());
+        }
+        match self.pulse.busy() {
+            Some(busy) if busy > longest => Err(format!("one batch has been computed for {} s", busy.as_secs())),
+            _ => Ok(()),
+        }
     }
 
     /// Asks, and waits.
     pub async fn ask(&self, question: Question) -> Answer {
         let (answer, answered) = oneshot::channel();
         let gone = || Failure::Inside("the model is gone".into());
-        self.0.send(Job { question, answer }).map_err(|_| gone())?;
+        self.jobs.send(Job { question, answer }).map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
-/// Answers `jobs`, those that are alike together.
-fn compute(models: &Models, jobs: Vec<Job>, figures: &Figures) {
+/// Answers `jobs`, those that are alike together, at most `most` inputs at a time.
+fn compute(models: &Models, jobs: Vec<Job>, most: usize, figures: &Figures) {
     let mut groups: Vec<Group> = Vec::new();
     for Job { question, answer } in jobs {
         let of_job = (question.len(), answer);
@@ -142,7 +161,8 @@ fn compute(models: &Models, jobs: Vec<Job>, figures: &Figures) {
     }
     for (question, of_jobs) in groups {
         figures.batch(question.len());
-        let mut answers = answer(models, &question).map(Vec::into_iter);
+        let is_wanted = || of_jobs.iter().any(|(_, sender)| !sender.is_closed());
+        let mut answers = answer(models, &question, most, &is_wanted).map(Vec::into_iter);
         for (count, sender) in of_jobs {
             let answer = answers.as_mut().map(|answers| answers.take(count).collect()).map_err(|error| error.clone());
             // Its client may have gone away meanwhile.
@@ -154,27 +174,91 @@ fn compute(models: &Models, jobs: Vec<Job>, figures: &Figures) {
 /// Seconds of all threads together that the explanations of a request may take; at least one second passes.
 const EXPLAINING: f64 = 4.0;
 
-/// What the explanations of a request that begins now may take.
-fn bounds() -> Bounds {
-    let seconds = (EXPLAINING / rayon::current_num_threads() as f64).max(1.0);
-    Bounds { explanations: 16, attention: 1 << 20, until: Instant::now() + Duration::from_secs_f64(seconds) }
-}
+/// Most explanations of one input, and most numbers of attention that they may have.
+const EXPLANATIONS: usize = 16;
+const ATTENTION: usize = 1 << 20;
 
-/// A panic of the backend is an answer too, and the thread goes on.
-fn answer(models: &Models, question: &Question) -> Answer {
+/// A panic of the backend is an answer too, and the thread goes on. Nothing more is computed when nobody waits for it, which
+/// `is_wanted` knows.
+fn answer(models: &Models, question: &Question, most: usize, is_wanted: &dyn Fn() -> bool) -> Answer {
+    let wanted = || if is_wanted() { Ok(()) } else { Err(Error::Usage("nobody waits for the answer".into())) };
     let answered = catch_unwind(AssertUnwindSafe(|| match (question, models) {
-        (Question::Predict { inputs, top_k }, Models { model, .. }) => model.answer(inputs, *top_k),
+        (Question::Predict { inputs, top_k }, Models { model, .. }) => {
+            in_parts(inputs, most, &wanted, |part| model.answer(part, *top_k))
+        }
         (Question::Embed(texts), Models { model: Model::Task(predictor), .. }) => {
-            Ok(predictor.embed(texts)?.into_iter().map(|vector| json!(vector)).collect())
+            in_parts(texts, most, &wanted, |part| {
+                Ok(predictor.embed(part)?.into_iter().map(|vector| json!(vector)).collect())
+            })
         }
         (Question::Explain { inputs, options }, Models { explainer: Some(explainer), .. }) => {
-            let options = Options { bounds: Some(bounds()), ..options.clone() };
-            inputs.iter().map(|input| Ok(json!(explainer.explain(input, &options)?))).collect()
+            let seconds = (EXPLAINING / rayon::current_num_threads() as f64).max(1.0);
+            let until = Instant::now() + Duration::from_secs_f64(seconds);
+            let go_on = || match Instant::now() > until {
+                true => {
+                    Err(Error::Usage("the explanation takes too long; expected a shorter text, or fewer inputs".into()))
+                }
+                false => wanted(),
+            };
+            let bounds = Bounds { explanations: EXPLANATIONS, attention: ATTENTION, go_on: &go_on };
+            inputs.iter().map(|input| Ok(json!(explainer.explain_within(input, options, bounds)?))).collect()
         }
         (Question::Embed(_) | Question::Explain { .. }, _) => Ok(Vec::new()),
     }));
     match answered {
         Ok(answered) => Ok(answered?),
         Err(_) => Err(Failure::Inside("the device failed".into())),
+    }
+}
+
+/// The answers to `asked`, at most `most` at a time.
+fn in_parts<T>(
+    asked: &[T],
+    most: usize,
+    wanted: &dyn Fn() -> Outcome<()>,
+    mut answer: impl FnMut(&[T]) -> Outcome<Vec<Value>>,
+) -> Outcome<Vec<Value>> {
+    let mut answers = Vec::with_capacity(asked.len());
+    for part in asked.chunks(most) {
+        wanted()?;
+        answers.extend(answer(part)?);
+    }
+    Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_is_not_computed_further() {
+        let computed = std::cell::Cell::new(0);
+        let wanted = || if computed.get() < 4 { Ok(()) } else { Err(Error::Usage("nobody".into())) };
+        let answer = |part: &[u8]| {
+            computed.set(computed.get() + part.len());
+            Ok(part.iter().map(|&number| json!(number)).collect())
+        };
+        let all = in_parts(&[1, 2, 3, 4], 2, &wanted, answer).unwrap();
+        assert_eq!(all, [json!(1), json!(2), json!(3), json!(4)]);
+        computed.set(0);
+        assert!(in_parts(&[0; 100], 2, &wanted, answer).is_err());
+        assert_eq!(computed.get(), 4);
+    }
+
+    /// A thread that has ended is no longer healthy, nor one that does not come back.
+    #[test]
+    fn health_is_that_of_the_thread() {
+        let (jobs, receiver) = mpsc::unbounded_channel();
+        let queue = Queue { jobs, pulse: Arc::default() };
+        let longest = Duration::from_secs(60);
+        assert_eq!(queue.health(longest), Ok(()));
+        queue.pulse.begin();
+        assert_eq!(queue.health(longest), Ok(()));
+        thread::sleep(Duration::from_millis(3));
+        assert!(queue.health(Duration::from_millis(1)).unwrap_err().contains("one batch"));
+        queue.pulse.end();
+        assert_eq!(queue.health(Duration::ZERO), Ok(()));
+        drop(receiver);
+        assert!(queue.health(longest).unwrap_err().contains("has ended"));
     }
 }

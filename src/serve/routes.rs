@@ -7,8 +7,9 @@ use super::request::{Embed, Explain, Predict, Refusal, Rerank, body, count, inpu
 use crate::explain::Options;
 use crate::http::is_local_request;
 use crate::tasks::{Input, Kind};
+use crate::token::Token;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -33,11 +34,9 @@ type Answered = Result<Json<Value>, Refusal>;
 /// Most inputs that are explained for one request: each takes as long as a hundred predictions.
 const MOST_EXPLAINED: usize = 16;
 
-/// The server's routes, answered by `models`.
-///
-/// Where only this machine can reach it (`on_loopback`), requests that name another host are refused: a web page could give its own
-/// name the address 127.0.0.1.
-pub(super) fn router(models: Models, limits: Limits, on_loopback: bool) -> Router {
+/// The server's routes, answered by `models`, for requests to this machine's own names where it is `on_loopback`, and for those
+/// that have the `token` where there is one.
+pub(super) fn router(models: Models, limits: Limits, on_loopback: bool, token: Option<Token>) -> Router {
     let figures = Arc::new(Figures::default());
     let app = App {
         kind: models.model.kind(),
@@ -46,18 +45,20 @@ pub(super) fn router(models: Models, limits: Limits, on_loopback: bool) -> Route
         places: Arc::new(Semaphore::new(limits.requests)),
         figures,
     };
-    let work = Router::new()
+    let mut work = Router::new()
         .route("/predict", post(predict))
         .route("/rerank", post(rerank))
         .route("/embed", post(embed))
-        .route("/explain", post(explain))
-        .route_layer(from_fn_with_state(app.clone(), bounded));
-    let rest = Router::new()
-        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
-        .route("/metrics", get(metrics))
-        .route("/openapi.json", get(description));
+        .route("/explain", post(explain));
+    let mut rest = Router::new().route("/metrics", get(metrics)).route("/openapi.json", get(description));
+    if let Some(token) = token {
+        let known = from_fn_with_state(Arc::new(token), known_alone);
+        (work, rest) = (work.route_layer(known.clone()), rest.route_layer(known));
+    }
     let routes = work
+        .route_layer(from_fn_with_state(app.clone(), bounded))
         .merge(rest)
+        .route("/healthz", get(health))
         .method_not_allowed_fallback(async || {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route has another method")
         })
@@ -76,6 +77,30 @@ async fn local_alone(request: Request, next: Next) -> Response {
             let message = "this server answers to localhost, 127.0.0.1 and [::1] alone";
             Refusal::new(StatusCode::FORBIDDEN, message).into_response()
         }
+    }
+}
+
+/// Answers who has the token.
+async fn known_alone(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let is_known = header.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, found)| {
+        // As for every scheme of HTTP, its case does not matter.
+        scheme.eq_ignore_ascii_case("bearer") && token.is(found)
+    });
+    if is_known {
+        return next.run(request).await;
+    }
+    let message = "expected the header \"authorization: Bearer TOKEN\" with the token of this server";
+    let mut response = Refusal::new(StatusCode::UNAUTHORIZED, message).into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// Whether there will be answers.
+async fn health(State(app): State<App>) -> Answered {
+    match app.queue.health(app.limits.time * 2) {
+        Ok(()) => Ok(Json(json!({"status": "ok"}))),
+        Err(message) => Err(Refusal::busy(message)),
     }
 }
 

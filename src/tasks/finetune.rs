@@ -187,8 +187,8 @@ pub(super) fn open(output: &Path, config: &FinetuneConfig) -> Result<RunDirector
     Ok(directory)
 }
 
-/// The newest checkpoint of the run at `output`, if that is gone on with; `every` is the number of
-/// steps between two, `fingerprint` that of its data.
+/// The newest checkpoint of the run at `output`, none for a run that is not resumed. `every` is the number of steps between
+/// two checkpoints, `fingerprint` that of the run's data.
 pub(super) fn found<T: Tally>(
     resume: bool,
     output: &Path,

@@ -77,13 +77,18 @@ pub fn backend(name: &str) -> Option<Backend> {
     match select(name) {
         Ok(adapter) => Some(Backend { name, arguments, device: adapter.device, tolerance }),
         Err(error) => {
-            let required = std::env::var(REQUIRED).unwrap_or_default();
-            assert!(!required.split(',').any(|other| other == name), "{REQUIRED} asks for {name}: {error}");
-            // Past the harness, which shows what passing tests print to nobody.
-            writeln!(std::io::stderr(), "skipped: {error}").expect("standard error takes a line");
+            skip(name, &error.to_string());
             None
         }
     }
+}
+
+/// Says that what needs `name` is skipped, and why; fails where [`REQUIRED`] asks for it.
+pub fn skip(name: &str, why: &str) {
+    let required = std::env::var(REQUIRED).unwrap_or_default();
+    assert!(!required.split(',').any(|other| other == name), "{REQUIRED} asks for {name}: {why}");
+    // Past the harness, which shows what passing tests print to nobody.
+    writeln!(std::io::stderr(), "skipped: {why}").expect("standard error takes a line");
 }
 
 /// Runs `test` on the backend `name`.

@@ -1,7 +1,7 @@
 use super::{Rng, *};
 use crate::config::{Source, TokenizerConfig, load};
 use crate::corpus::read::Corpus;
-use crate::corpus::{BuildOptions, build};
+use crate::corpus::{BuildOptions, HoldOut, build};
 use crate::tokenizer::Tokenizer;
 use proptest::prelude::*;
 
@@ -15,7 +15,7 @@ fn store(lengths: &[usize], share: f64) -> (tempfile::TempDir, Arc<TokenStore>, 
     let texts = lengths.iter().map(&mut text).collect();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let options = BuildOptions { validation_share: share, drop_duplicates: false, shard_tokens: 500 };
+    let options = BuildOptions { hold_out: HoldOut::Share(share), drop_duplicates: false, shard_tokens: 500 };
     build(&Corpus::from_texts("test", texts), &tokenizer, &path, &options, &mut |_| ()).unwrap();
     (directory, Arc::new(TokenStore::open(&path).unwrap()), tokenizer.kinds())
 }

@@ -1,22 +1,17 @@
 //! Reaching the devices of a worker.
 
 use super::address::{Address, Transport};
-use super::token::Token;
-use super::transport::{GREETING, RUNTIME, endpoint};
+use super::key::key;
+use super::transport::{GREETING, GREETING_BYTES, PATIENCE, RUNTIME, endpoint};
 use crate::device::{Adapter, Link};
 use crate::error::{Error, Result};
+use crate::token::Token;
 use burn::remote::{ConnectError, IrohHost, RemoteHost};
 use iroh::endpoint::Connection;
 use iroh::{Endpoint, EndpointAddr};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
-
-/// How long a worker has to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Longest greeting, in bytes.
-const GREETING_BYTES: usize = 4096;
 
 /// The devices of the worker at `address`.
 ///
@@ -60,8 +55,8 @@ async fn reach(address: &Address, token: &Token) -> std::result::Result<Reached,
     let mut reason = String::new();
     for place in places {
         let endpoint = own_endpoint(place).await?;
-        let peer = EndpointAddr::new(token.key(place).public()).with_ip_addr(place);
-        match tokio::time::timeout(PATIENCE, greet(&endpoint, peer.clone())).await {
+        let peer = EndpointAddr::new(key(token, place).public()).with_ip_addr(place);
+        match tokio::time::timeout(PATIENCE, greet(&endpoint, peer.clone(), token)).await {
             Ok(Ok((connection, greeting))) => return Ok((endpoint, peer, connection, greeting)),
             Ok(Err(error)) => reason = error,
             Err(_) => reason = format!("no answer within {} seconds", PATIENCE.as_secs()),
@@ -75,10 +70,17 @@ async fn reach(address: &Address, token: &Token) -> std::result::Result<Reached,
 
 type Reached = (Endpoint, EndpointAddr, Connection, String);
 
-async fn greet(endpoint: &Endpoint, peer: EndpointAddr) -> std::result::Result<(Connection, String), String> {
+async fn greet(
+    endpoint: &Endpoint,
+    peer: EndpointAddr,
+    token: &Token,
+) -> std::result::Result<(Connection, String), String> {
     let connection = endpoint.connect(peer, GREETING).await.map_err(|error| error.to_string())?;
-    let mut greeting = connection.accept_uni().await.map_err(|error| error.to_string())?;
-    let greeting = greeting.read_to_end(GREETING_BYTES).await.map_err(|error| error.to_string())?;
+    let (mut send, mut receive) = connection.open_bi().await.map_err(|error| error.to_string())?;
+    // Its key has shown that the worker has the token too.
+    send.write_all(token.secret().as_bytes()).await.map_err(|error| error.to_string())?;
+    send.finish().map_err(|error| error.to_string())?;
+    let greeting = receive.read_to_end(GREETING_BYTES).await.map_err(|error| error.to_string())?;
     Ok((connection, String::from_utf8_lossy(&greeting).into_owned()))
 }
 

@@ -1,5 +1,6 @@
 //! The encrypted transport's endpoints, and the greeting over which a client learns what it has reached.
 
+use crate::token::Token;
 use iroh::endpoint::{Connection, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets};
 use iroh::protocol::{AcceptError, ProtocolHandler};
 use iroh::{Endpoint, RelayMode, SecretKey};
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// The protocol of the [`Greeting`]; another version is another protocol, and refused.
-pub(super) const GREETING: &[u8] = b"electra/greeting/1";
+pub(super) const GREETING: &[u8] = b"electra/greeting/2";
 
 /// Silence after which the other side is taken for dead, and the time between two signs of life.
 const SILENCE: Duration = Duration::from_secs(12);
@@ -46,14 +47,33 @@ pub(super) async fn endpoint(address: SocketAddr, key: Option<SecretKey>) -> Res
     builder.bind().await.map_err(|error| error.to_string())
 }
 
-/// Tells a client what the worker serves, and stays on the line: when it breaks the client knows that the worker has gone.
+/// How long one side waits for the other.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most bytes of a token or greeting.
+pub(super) const GREETING_BYTES: usize = 4096;
+
+/// Tells a client that has the token what the worker serves, and stays on the line: when it breaks the client knows that the
+/// worker has gone.
 #[derive(Debug, Clone)]
-pub(super) struct Greeting(pub String);
+pub(super) struct Greeting {
+    pub token: Token,
+    pub text: String,
+}
 
 impl ProtocolHandler for Greeting {
     async fn accept(&self, connection: Connection) -> Result<(), AcceptError> {
-        let mut send = connection.open_uni().await?;
-        send.write_all(self.0.as_bytes()).await.map_err(AcceptError::from_err)?;
+        let asked = async {
+            let (send, mut receive) = connection.accept_bi().await?;
+            let token = receive.read_to_end(GREETING_BYTES).await.map_err(AcceptError::from_err)?;
+            Ok::<_, AcceptError>((send, token))
+        };
+        let (mut send, token) = tokio::time::timeout(PATIENCE, asked).await.map_err(AcceptError::from_err)??;
+        if !self.token.is(&String::from_utf8_lossy(&token)) {
+            connection.close(1u8.into(), b"another token");
+            return Ok(());
+        }
+        send.write_all(self.text.as_bytes()).await.map_err(AcceptError::from_err)?;
         send.finish()?;
         connection.closed().await;
         Ok(())

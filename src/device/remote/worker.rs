@@ -1,10 +1,11 @@
 //! Serving the devices of this host.
 
 use super::address::Transport;
-use super::token::Token;
+use super::key::key;
 use super::transport::{GREETING, Greeting, RUNTIME, endpoint};
 use crate::device::Adapters;
 use crate::error::{Error, Result};
+use crate::token::Token;
 use burn::server::{BURN_REMOTE_ALPN, RemoteServer, TokenAuthorizer, WebSocketTransport};
 use iroh::protocol::Router;
 use std::net::SocketAddr;
@@ -46,9 +47,9 @@ impl Worker {
         let failed = |error: &dyn std::fmt::Display| Error::Device(format!("{}: {error}", self.listen));
         match self.transport {
             Transport::Iroh => RUNTIME.block_on(async {
-                let endpoint = endpoint(self.listen, Some(self.token.key(address))).await.map_err(|e| failed(&e))?;
+                let endpoint = endpoint(self.listen, Some(key(&self.token, address))).await.map_err(|e| failed(&e))?;
                 let sessions = server.into_protocol(&endpoint).map_err(|error| failed(&error))?;
-                let greeting = Greeting(self.adapters.to_string());
+                let greeting = Greeting { token: self.token.clone(), text: self.adapters.to_string() };
                 let router = Router::builder(endpoint).accept(BURN_REMOTE_ALPN, sessions).accept(GREETING, greeting);
                 let router = router.spawn();
                 ready(&format!("remote:{address}"));

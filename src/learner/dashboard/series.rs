@@ -22,12 +22,12 @@ impl Default for Series {
 }
 
 impl Series {
-    /// Adds a value at `x`, which lies right of all before; one that is not finite cannot be drawn and is left out.
+    /// Adds a value at `x`, which lies right of all before. One that is not finite cannot be drawn, and leaves no last value.
     pub fn add(&mut self, x: f64, y: f64) {
-        if !y.is_finite() {
+        self.last = Some(y).filter(|y| y.is_finite());
+        if self.last.is_none() {
             return;
         }
-        self.last = Some(y);
         self.open = (self.open.0 + x, self.open.1 + y);
         self.counted += 1;
         if self.counted < self.per_point {
@@ -92,5 +92,8 @@ mod tests {
         series.add(1.0, f64::NAN);
         series.add(2.0, f64::INFINITY);
         assert_eq!((series.points(), series.last()), (&[][..], None));
+        series.add(3.0, 0.5);
+        series.add(4.0, f64::NAN);
+        assert_eq!((series.points(), series.last()), (&[(3.0, 0.5)][..], None), "0.5 is the value no more");
     }
 }

@@ -47,6 +47,8 @@ pub struct Opening {
     pub devices: Vec<String>,
     /// Steps done before.
     pub start: usize,
+    /// Real tokens of these steps.
+    pub tokens: usize,
     /// Steps of the whole run.
     pub steps: usize,
     /// Whether kernels must be compiled first.
@@ -62,8 +64,8 @@ pub struct State {
     pub phase: Phase,
     /// Steps done.
     pub done: usize,
-    /// Real tokens of the steps of this process.
-    tokens: usize,
+    /// Real tokens of all steps.
+    pub tokens: usize,
     begun: Instant,
     /// When the first results were there, and the steps done then.
     first: Option<(Instant, usize)>,
@@ -90,7 +92,7 @@ impl State {
         Self {
             phase: if opening.compiles { Phase::Compiling } else { Phase::Starting },
             done: start,
-            tokens: 0,
+            tokens: opening.tokens,
             begun: Instant::now(),
             first: None,
             plots: Vec::new(),
@@ -171,14 +173,6 @@ impl State {
         };
     }
 
-    /// Tokens of the whole run, and whether they were counted: a run that was gone on with has seen about as many a step
-    /// before.
-    pub fn tokens(&self) -> Option<(usize, bool)> {
-        let steps = self.done - self.opening.start;
-        let per_step = (steps > 0).then(|| self.tokens as f64 / steps as f64)?;
-        Some((self.tokens + (per_step * self.opening.start as f64) as usize, self.opening.start == 0))
-    }
-
     /// Time since this process began with the run.
     pub fn passed(&self) -> Duration {
         self.begun.elapsed()
@@ -217,8 +211,15 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        let opening =
-            Opening { run: "runs/a".into(), devices: vec![], start: 10, steps: 100, compiles: false, checkpoint: None };
+        let opening = Opening {
+            run: "runs/a".into(),
+            devices: vec![],
+            start: 10,
+            tokens: 320,
+            steps: 100,
+            compiles: false,
+            checkpoint: None,
+        };
         State::new(opening)
     }
 
@@ -257,11 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn tokens_before_are_estimated() {
+    fn tokens_of_earlier_steps_count() {
         let mut state = state();
-        assert_eq!(state.tokens(), None);
         state.step(11, 30);
         state.step(12, 50);
-        assert_eq!(state.tokens(), Some((80 + 400, false)));
+        assert_eq!(state.tokens, 400);
     }
 }

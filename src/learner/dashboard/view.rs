@@ -130,11 +130,7 @@ fn gauge(frame: &mut Frame, area: Rect, state: &State) {
 fn figures_of(state: &State) -> String {
     let mut figures = vec![format!("{} passed", readable(state.passed()))];
     figures.extend(state.left().map(|left| format!("{} left", readable(left))));
-    figures.extend(
-        state
-            .tokens()
-            .map(|(tokens, counted)| format!("{}{} tokens seen", if counted { "" } else { "about " }, count(tokens))),
-    );
+    figures.push(format!("{} tokens seen", count(state.tokens)));
     let speed = state.plots.iter().find(|plot| plot.name == "Tokens/s").and_then(|plot| plot.train.last());
     figures.extend(speed.map(|speed| format!("{} tokens/s", count(speed as usize))));
     figures.join(" · ")

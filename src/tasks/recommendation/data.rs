@@ -4,7 +4,7 @@ use super::super::finetune::fingerprint;
 use super::super::read::{Loaded, Session, read_sessions};
 use crate::config::FinetuneConfig;
 use crate::corpus::read::Corpus;
-use crate::corpus::{self, BuildOptions, Progress, TokenStore, Vocabulary};
+use crate::corpus::{self, BuildOptions, HoldOut, Progress, TokenStore, Vocabulary};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use std::cmp::Reverse;
@@ -48,9 +48,7 @@ impl Data {
         let mut texts: Vec<String> = self.train.rows.iter().flat_map(|session| pieces(session, width)).collect();
         let trained = texts.len();
         texts.extend(self.dev.rows.iter().filter_map(|session| self.end(session, width)));
-        // The held-out documents are the last ones; half a document keeps rounding from taking one away.
-        let held_out = (texts.len() - trained) as f64 + 0.5;
-        let options = BuildOptions { validation_share: held_out / texts.len() as f64, ..BuildOptions::default() };
+        let options = BuildOptions { hold_out: HoldOut::Last(texts.len() - trained), ..BuildOptions::default() };
         let corpus = Corpus::from_texts("sessions", texts);
         corpus::cached(&corpus, Vocabulary::Given(&self.tokenizer), &options, progress)
     }

@@ -14,7 +14,7 @@ const METRICS = {
   disc_entropy: "loss of the base rate, nats", replaced: "share of tokens", loss: "", learning_rate: "last step",
   grad_norm: "before clipping", tokens_per_second: "real tokens",
 };
-const RARE = ["skipped_steps", "loss_spikes"];
+const RARE = ["skipped_steps", "loss_spikes", "tokens_seen"];
 
 let listing = { folder: "", runs: [] };
 let chosen = []; // names, in the order of their colours

@@ -14,6 +14,7 @@ fn state() -> State {
         run: "runs/demo-1".into(),
         devices: vec!["flex (CPU, 2 threads), 7.6 GiB".into()],
         start: 0,
+        tokens: 0,
         steps: 600,
         compiles: false,
         checkpoint: None,

@@ -1,19 +1,17 @@
-//! The secret that workers and trainers share.
+//! A secret that two processes share: a worker and the run that trains on it, a server and its clients.
 
 use crate::error::{Error, Result};
 use crate::files;
-use iroh::SecretKey;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{ErrorKind, Write};
-use std::net::SocketAddr;
 use std::path::Path;
 
 /// A secret of at least 32 characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// Characters of the shortest token: what others see of a worker must not be enough to guess it.
+/// Characters of the shortest token: what others see of its holder must not be enough to guess it.
 const SHORTEST: usize = 32;
 
 /// Different characters of a token, at least.
@@ -54,13 +52,16 @@ impl Token {
     /// # Errors
     /// Those of [`read`](Self::read), and [`Error::Io`] where no file can be written.
     pub fn read_or_create(path: &Path) -> Result<(Self, bool)> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::Usage(format!("the system has no random numbers: {error}")))?;
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         match options.open(path) {
             Ok(mut file) => {
-                let token = hex(&SecretKey::generate().to_bytes());
+                let token = hex(&random);
                 writeln!(file, "{token}").map_err(Error::io(path))?;
                 Ok((Self(token), true))
             }
@@ -69,15 +70,15 @@ impl Token {
         }
     }
 
-    /// The key of the worker that is reached at `address`.
-    pub(super) fn key(&self, address: SocketAddr) -> SecretKey {
-        let hash = Sha256::new().chain_update("electra worker\0").chain_update(&self.0);
-        SecretKey::from_bytes(&hash.chain_update(format!("\0{address}")).finalize().into())
+    /// The secret itself.
+    #[cfg(feature = "remote")]
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
     }
 
-    /// The secret itself.
-    pub(super) fn secret(&self) -> &str {
-        &self.0
+    /// Whether `other` is the secret. What differs is not seen in the time that this takes: hashes are compared.
+    pub(crate) fn is(&self, other: &str) -> bool {
+        Sha256::digest(&self.0) == Sha256::digest(other)
     }
 }
 
@@ -100,7 +101,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         let (token, made) = Token::read_or_create(&path).unwrap();
-        assert!(made && token.secret().len() == 64);
+        assert!(made && token.0.len() == 64);
         assert_eq!(Token::read_or_create(&path).unwrap(), (token.clone(), false));
         assert_eq!(format!("{token:?}"), "Token(..)");
         #[cfg(unix)]
@@ -118,7 +119,7 @@ mod tests {
         assert!(Token::read(&path).unwrap_err().to_string().contains("can be guessed"));
         #[cfg(unix)]
         {
-            std::fs::write(&path, token.secret()).unwrap();
+            std::fs::write(&path, &token.0).unwrap();
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
             assert!(Token::read(&path).unwrap_err().to_string().contains("chmod 600"));
         }
@@ -126,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_depends_on_token_and_address() {
-        let (one, other) = (Token("a".repeat(32)), Token("b".repeat(32)));
-        let [here, there] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| address.parse().unwrap());
-        assert_eq!(one.key(here).public(), one.key(here).public());
-        assert_ne!(one.key(here).public(), one.key(there).public());
-        assert_ne!(one.key(here).public(), other.key(here).public());
+    fn no_other_text_is_the_secret() {
+        let token = Token("0123456789abcdef".repeat(2));
+        assert!(token.is(&token.0));
+        for other in ["", "0123456789abcdef", &format!("{} ", token.0), &token.0.to_uppercase()] {
+            assert!(!token.is(other), "{other:?}");
+        }
     }
 }

@@ -1,0 +1,280 @@
+//! Which documents are held out, and how documents and tokens are numbered then: those that are trained on first.
+
+use super::manifest::{HeldOut, sha256};
+use super::shard::Shard;
+use crate::error::{Error, Result};
+use crate::files;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::Path;
+
+/// How held-out documents are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldOut {
+    /// This share of the tokens, as nearly as whole documents allow, and one document at least. A hash of the contents
+    /// decides: equal documents are on the same side, and their order does not matter.
+    Share(f64),
+    /// The last so many documents.
+    Last(usize),
+}
+
+/// The share that is held out where nobody says otherwise.
+pub const VALIDATION_SHARE: f64 = 0.02;
+
+impl HoldOut {
+    /// The numbers of the held-out documents in order. `hashes` are those of the contents, `tokens` gives the length of a
+    /// document.
+    pub(super) fn choose(self, hashes: &[u64], tokens: impl Fn(usize) -> usize) -> Vec<u64> {
+        let share = match self {
+            Self::Share(share) => share,
+            Self::Last(count) => {
+                return (hashes.len().saturating_sub(count)..hashes.len()).map(|at| at as u64).collect();
+            }
+        };
+        let mut order: Vec<usize> = (0..hashes.len()).collect();
+        order.sort_unstable_by_key(|&at| (hashes[at], at));
+        let size = |group: &[usize]| group.iter().map(|&at| tokens(at)).sum::<usize>();
+        let wanted = (share * size(&order) as f64).round() as usize;
+        let (mut chosen, mut sum) = (Vec::new(), 0);
+        for group in order.chunk_by(|&one, &other| hashes[one] == hashes[other]) {
+            let size = size(group);
+            if (sum + size).saturating_sub(wanted) > wanted.saturating_sub(sum) {
+                // One that is longer than all that is wanted is never held out, so that it does not end the search.
+                if size > wanted {
+                    continue;
+                }
+                break;
+            }
+            chosen.extend_from_slice(group);
+            sum += size;
+        }
+        if sum == 0 {
+            let groups = order.chunk_by(|&one, &other| hashes[one] == hashes[other]);
+            chosen = groups.filter(|group| size(group) > 0).min_by_key(|group| size(group)).unwrap_or(&order).to_vec();
+        }
+        chosen.sort_unstable();
+        chosen.into_iter().map(|at| at as u64).collect()
+    }
+}
+
+/// The file of a store that lists its held-out documents: their numbers in the shards as u64, little endian, ascending.
+pub(super) const FILE: &str = "held-out.bin";
+
+/// Writes the list of `documents` into `directory`; returns its SHA-256.
+pub(super) fn write(directory: &Path, documents: &[u64]) -> Result<String> {
+    let bytes: Vec<u8> = documents.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let path = directory.join(FILE);
+    let write = || {
+        let mut file = std::fs::File::create(&path)?;
+        file.write_all(&bytes)?;
+        file.sync_all()
+    };
+    write().map_err(Error::io(&path))?;
+    Ok(sha256(&bytes))
+}
+
+/// A held-out document in the shards.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// Its number.
+    document: usize,
+    /// Its first token.
+    token: usize,
+    /// Tokens of the held-out documents before it.
+    before: usize,
+}
+
+/// The shards of a store, end to end, and which of their documents are held out.
+#[derive(Debug)]
+pub(super) struct Layout {
+    shards: Vec<Shard>,
+    /// First token and first document of each shard, and the totals after the last.
+    starts: Vec<(usize, usize)>,
+    held: Vec<Held>,
+    /// Tokens of all held-out documents.
+    held_tokens: usize,
+}
+
+impl Layout {
+    /// The layout of `shards` below `directory`, with the held-out documents that its list names.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a list that is not the one of the manifest.
+    pub fn open(directory: &Path, shards: Vec<Shard>, held_out: &HeldOut) -> Result<Self> {
+        let mut layout = Self::new(shards);
+        let path = directory.join(FILE);
+        let wrong = |message: &str| Error::input(&path, format!("{message}; the store is damaged, build it again"));
+        // More than there are documents would not fit the manifest, whatever it says.
+        let most = 8 * layout.documents() as u64;
+        let bytes = files::read(&path, most).map_err(|error| wrong(&error.to_string()))?;
+        if sha256(&bytes) != held_out.sha256 {
+            return Err(wrong("its sha256 is not the one that the manifest names"));
+        }
+        let (numbers, rest) = bytes.as_chunks::<8>();
+        let numbers: Vec<u64> = numbers.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        let ascending = numbers.is_sorted_by(|one, other| one < other);
+        let inside = numbers.last().is_none_or(|&last| last < layout.documents() as u64);
+        if !(rest.is_empty() && ascending && inside) {
+            return Err(wrong("it is no ascending list of the store's documents"));
+        }
+        layout.hold_out(&numbers);
+        if (layout.held.len(), layout.held_tokens) != (held_out.documents, held_out.tokens) {
+            return Err(wrong("its counts are not those of the manifest"));
+        }
+        Ok(layout)
+    }
+
+    /// `shards`, with nothing held out.
+    pub fn new(shards: Vec<Shard>) -> Self {
+        let mut starts = vec![(0, 0)];
+        let (mut tokens, mut documents) = (0, 0);
+        for shard in &shards {
+            tokens += shard.len();
+            documents += shard.documents();
+            starts.push((tokens, documents));
+        }
+        Self { shards, starts, held: Vec::new(), held_tokens: 0 }
+    }
+
+    /// Holds out `documents`, which are ascending and in the shards.
+    pub fn hold_out(&mut self, documents: &[u64]) {
+        self.held_tokens = 0;
+        self.held = Vec::with_capacity(documents.len());
+        for &document in documents {
+            let document = document as usize;
+            let (token, end) = (self.start_in_shards(document), self.start_in_shards(document + 1));
+            self.held.push(Held { document, token, before: self.held_tokens });
+            self.held_tokens += end - token;
+        }
+    }
+
+    /// The shards.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// Tokens of all documents.
+    pub fn tokens(&self) -> usize {
+        self.starts.last().map_or(0, |&(tokens, _)| tokens)
+    }
+
+    /// Number of documents.
+    pub fn documents(&self) -> usize {
+        self.starts.last().map_or(0, |&(_, documents)| documents)
+    }
+
+    /// Tokens of the held-out documents.
+    pub fn held_tokens(&self) -> usize {
+        self.held_tokens
+    }
+
+    /// Held-out tokens before the held-out document `index`; for their number, all of them.
+    fn held_before(&self, index: usize) -> usize {
+        self.held.get(index).map_or(self.held_tokens, |held| held.before)
+    }
+
+    /// Where a document begins: those that are trained on come first. For the number of documents, where the last one ends.
+    pub fn document_start(&self, index: usize) -> usize {
+        let trained = self.documents() - self.held.len();
+        if index >= trained {
+            return self.tokens() - self.held_tokens + self.held_before(index - trained);
+        }
+        let before = self.partition(|at, held| held.document - at <= index);
+        self.start_in_shards(index + before) - self.held_before(before)
+    }
+
+    /// How many of the held-out documents, with their places among them, come before whatever `is_before` knows.
+    fn partition(&self, is_before: impl Fn(usize, &Held) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.held.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match is_before(middle, &self.held[middle]) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
+    }
+
+    /// Where a document of the shards begins there.
+    fn start_in_shards(&self, document: usize) -> usize {
+        let shard = self.starts.partition_point(|&(_, documents)| documents <= document) - 1;
+        let (tokens, documents) = self.starts[shard];
+        // After the last document there is no shard, and `starts` has the total.
+        self.shards.get(shard).map_or(tokens, |shard| tokens + shard.offset(document - documents))
+    }
+
+    /// Appends the ids of the tokens `start..end`, numbered as documents are.
+    pub fn read(&self, start: usize, end: usize, into: &mut Vec<u32>) {
+        let trained = self.tokens() - self.held_tokens;
+        let mut at = start;
+        while at < end.min(trained) {
+            let before = self.partition(|_, held| held.token - held.before <= at);
+            let next = self.held.get(before).map_or(trained, |held| held.token - held.before);
+            let stop = next.min(end);
+            let skipped = self.held_before(before);
+            self.read_shards(at + skipped, stop + skipped, into);
+            at = stop;
+        }
+        while at < end {
+            let held = self.held.partition_point(|held| held.before <= at - trained) - 1;
+            let stop = end.min(trained + self.held_before(held + 1));
+            let first = self.held[held].token + at - trained - self.held[held].before;
+            self.read_shards(first, first + stop - at, into);
+            at = stop;
+        }
+    }
+
+    fn read_shards(&self, start: usize, end: usize, into: &mut Vec<u32>) {
+        let mut at = start;
+        let mut shard = self.starts.partition_point(|&(start, _)| start <= at) - 1;
+        while at < end {
+            let (first, last) = (self.starts[shard].0, self.starts[shard + 1].0);
+            let stop = end.min(last);
+            self.shards[shard].read(at - first..stop - first, into);
+            at = stop;
+            shard += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(share: f64, documents: &[(u64, usize)]) -> Vec<u64> {
+        let hashes: Vec<u64> = documents.iter().map(|document| document.0).collect();
+        HoldOut::Share(share).choose(&hashes, |at| documents[at].1)
+    }
+
+    /// Finding 13: equal documents stood on both sides.
+    #[test]
+    fn equal_documents_are_on_the_same_side() {
+        let documents: Vec<(u64, usize)> = (0..1000).map(|at| (at * 7919 % 100, 10)).collect();
+        for share in [0.01, 0.1, 0.3] {
+            let held = choose(share, &documents);
+            assert_eq!(held.len(), (1000.0 * share) as usize, "ten of each");
+            let is_held = |hash| {
+                documents.iter().enumerate().filter(|(_, d)| d.0 == hash).map(|(at, _)| held.contains(&(at as u64)))
+            };
+            for hash in 0..100 {
+                assert!(is_held(hash).all(|held| held) || !is_held(hash).any(|held| held));
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_is_of_tokens_as_nearly_as_documents_allow() {
+        // By hash: 30 tokens, then 40 would be 20 more than the 50 that are wanted and 20 fewer without them.
+        let mut documents = vec![(3, 430), (1, 30), (2, 40), (4, 0)];
+        assert_eq!(choose(0.1, &documents), [1, 2]);
+        documents[2].1 = 60;
+        assert_eq!(choose(0.1, &documents), [1]);
+        // A document that is longer than the share does not stand in the way.
+        assert_eq!(choose(0.1, &[(1, 600), (2, 40), (3, 40)]), [1, 2]);
+        // Where all are too long, the shortest is held out, never an empty one.
+        assert_eq!(choose(0.01, &[(1, 600), (2, 400), (3, 500), (4, 0)]), [1]);
+        assert_eq!(HoldOut::Last(2).choose(&[5, 6, 7], |_| 1), [1, 2]);
+    }
+}
