@@ -124,7 +124,7 @@ while True:
     child = start(resume if has_begun else first + [str(run)])
     if done < kills:
         kind = ["random", "checkpoint", "resume"][done % 3]
-        limit = {"random": random.uniform(0.3, 5), "checkpoint": 20, "resume": random.uniform(0.02, 0.8)}[kind]
+        limit = {"random": random.uniform(0.3, 5), "checkpoint": 20, "resume": random.uniform(0, 0.4)}[kind]
         limit += time.time()
         # A checkpoint is written into a hidden neighbour; some of them are let pass.
         passing, seen = random.randrange(6), set()

@@ -32,7 +32,7 @@ fn attributions_of_simple_functions_are_those_worked_out_by_hand() {
     let device = recording();
     let ends = Ends { from: vec![0.0, 0.0, 1.0, -1.0, 2.0, 0.5], to: vec![1.0, 2.0, 1.0, 1.0, 0.0, 0.5], tokens: 3 };
     let weights = Tensor::<3>::from_data([[[0.5, -1.0], [2.0, 3.0], [4.0, 7.0]]], &device);
-    let found = integrated_gradients(&ends, 1, &device, &|| Ok(()), |words| {
+    let found = integrated_gradients(&ends, 1, &device, &|_| Ok(()), |words| {
         let points = words.dims()[0] as i32;
         (words * weights.clone()).sum_dim(2).sum_dim(1).reshape([points])
     })
@@ -43,7 +43,7 @@ fn attributions_of_simple_functions_are_those_worked_out_by_hand() {
     }
     assert_eq!(found.steps, 1, "one point is exact for a linear function");
 
-    let found = integrated_gradients(&ends, 1, &device, &|| Ok(()), |words| {
+    let found = integrated_gradients(&ends, 1, &device, &|_| Ok(()), |words| {
         let points = words.dims()[0] as i32;
         (words.clone() * words).sum_dim(2).sum_dim(1).reshape([points])
     })
@@ -54,7 +54,7 @@ fn attributions_of_simple_functions_are_those_worked_out_by_hand() {
 
     // (x1 + x2)^4 of one dimension a token shares its change out by the tokens' changes, whatever the order: here 1 to 3.
     let ends = Ends { from: vec![0.0, 0.0], to: vec![0.5, 1.5], tokens: 2 };
-    let found = integrated_gradients(&ends, 1, &device, &|| Ok(()), |words| {
+    let found = integrated_gradients(&ends, 1, &device, &|_| Ok(()), |words| {
         let points = words.dims()[0] as i32;
         words.sum_dim(1).powi_scalar(4).reshape([points])
     })
@@ -66,12 +66,12 @@ fn attributions_of_simple_functions_are_those_worked_out_by_hand() {
     // What does not depend on the words has nothing to share out.
     let constant = Tensor::<1>::from_floats([2.0], &device);
     let found =
-        integrated_gradients(&ends, 4, &device, &|| Ok(()), |words| constant.clone().repeat_dim(0, words.dims()[0]))
+        integrated_gradients(&ends, 4, &device, &|_| Ok(()), |words| constant.clone().repeat_dim(0, words.dims()[0]))
             .unwrap();
     assert_eq!((found.attributions.as_slice(), found.completeness_error()), (&[0.0, 0.0][..], 0.0));
     for wrong in [Ends { tokens: 0, ..ends.clone() }, Ends { tokens: 3, ..ends.clone() }, Ends { to: vec![], ..ends }] {
         let error =
-            integrated_gradients(&wrong, 4, &device, &|| Ok(()), |words| words.sum_dim(1).flatten(0, 2)).unwrap_err();
+            integrated_gradients(&wrong, 4, &device, &|_| Ok(()), |words| words.sum_dim(1).flatten(0, 2)).unwrap_err();
         assert_eq!(error.exit_code(), 2);
     }
 }

@@ -95,6 +95,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     assert_eq!(results(path), expected.1);
 }
 
+/// Finding 4: with a loss as the metric the last seed's model was taken for the best.
 #[test]
 fn several_seeds_give_median_and_spread() {
     let directory = directory();
@@ -109,7 +110,6 @@ fn several_seeds_give_median_and_spread() {
     assert_eq!(values.len(), 3);
     assert_eq!(results["metrics"]["accuracy"]["median"], values[1]);
     assert_eq!(results["metrics"]["accuracy"]["most"], values[2]);
-    // Finding 4 of the audit: with a loss the last seed's model was taken for the best.
     let by_loss = directory.path().join("by-loss");
     std::fs::create_dir(&by_loss).unwrap();
     let more = ["--epochs", "1", "--seeds", "3", "--from-scratch", "--metric", "loss"];
@@ -233,6 +233,7 @@ fn answers_in_a_context() {
     assert_eq!((answer["answer"].as_str(), answer["start"].as_u64()), (Some("stone"), Some(7)), "{answer}");
 }
 
+/// Finding 3: documents that a run lacks were not counted. Finding 18: a run was resumed over other documents.
 #[test]
 fn documents_of_a_query_are_ranked() {
     let directory = directory();
@@ -256,7 +257,7 @@ fn documents_of_a_query_are_ranked() {
         assert!(judged[name].is_f64(), "{name}");
     }
 
-    // Finding 3 of the audit: what a run lacks was not counted.
+    // Relevant documents that the run lacks count.
     write(path.join("queries.tsv"), "q1\tthe water\nq2\tthe water\n");
     write(path.join("documents.tsv"), "d1\tthe stone\nd2\tthe stone of wood\nd3\tof wood\n");
     let qrels = write(path.join("test.qrels"), "q1 0 d1 1\nq1 0 d2 1\nq1 0 d3 0\nq2 0 d1 1\n");
@@ -265,6 +266,14 @@ fn documents_of_a_query_are_ranked() {
     assert_eq!((judged["map"].as_f64(), judged["recall@10"].as_f64()), (Some(0.25), Some(0.25)), "{judged:#}");
     let table = &judged["tables"][0];
     assert_eq!(table["rows"][0], serde_json::json!(["2", "1", "3", "0", "1", "0"]), "{table:#}");
+
+    // Qrels with their neighbours are one set: a resume notices when any of them changes.
+    let qrels = write(path.join("train.qrels"), "q1 0 d1 1\nq1 0 d3 0\nq2 0 d2 1\nq2 0 d3 0\n");
+    std::fs::rename(path.join("run"), path.join("before")).unwrap();
+    succeeds(&finetune(path, "ranking", &qrels, &qrels, &["--epochs", "1"]));
+    write(path.join("documents.tsv"), "d1\tthe water\nd2\tthe stone of wood\nd3\tof wood\n");
+    let resumed = electra(path, &["finetune", "--device", CPU, "--resume", "run", "--epochs", "2"]);
+    refused(&resumed, &["the data are others"]);
 }
 
 #[test]

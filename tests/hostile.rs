@@ -161,3 +161,47 @@ fn indices_name_files_beside_them() {
         refused(&output, &["model.safetensors.index.json", "expected the name of a file beside it"]);
     }
 }
+
+/// Finding 18: a classifier that reads no token of its text answered all the same.
+#[test]
+fn a_length_without_room_for_a_token_is_refused() {
+    let directory = directory();
+    let at = directory.path();
+    base(at);
+    std::fs::write(at.join("data.tsv"), "text\tlabel\nthe water\ta\nof stone\tb\n").unwrap();
+    let fixed =
+        ["finetune", "--device", CPU, "--task", "classification", "--model", "run/discriminator", "--epochs", "1"];
+    succeeds(&electra(at, &[&fixed[..], &["--train", "data.tsv", "--dev", "data.tsv", "--output", "tuned"]].concat()));
+    for length in [serde_json::json!(0), 2.into(), (-1).into(), "12".into()] {
+        edit(&at.join("tuned/model/config.json"), |json| json["electra_burn_max_length"] = length.clone());
+        let expected = format!("electra_burn_max_length is {length}; expected 3 tokens or more");
+        let output = electra(at, &["predict", "--device", CPU, "--model", "tuned/model", "the water"]);
+        refused(&output, &["config.json", &expected]);
+    }
+}
+
+/// Findings 13 and 18: padding was counted as tokens that were seen.
+#[test]
+fn padding_is_not_seen() {
+    let directory = directory();
+    let at = directory.path();
+    // Twelve tokens a document with the special ones, of sixteen.
+    let text: String = (0..40).map(|number| format!("the water and stone of wood in a row {number}\n")).collect();
+    std::fs::write(at.join("words.txt"), text).unwrap();
+    let seen = |packing: &str| -> u64 {
+        let more = ["--corpus", "words.txt", "--documents", "line", "--output", packing, "--set"];
+        let packing_key = format!("data.packing={packing}");
+        succeeds(&pretrain(at, &[&more[..], &[&packing_key, "model.vocab_size=60"]].concat()));
+        let records = read(at.join(packing).join("metrics.jsonl"));
+        let last = records.lines().rfind(|line| line.contains("tokens_seen")).expect("training is recorded").to_owned();
+        let last: serde_json::Value = serde_json::from_str(&last).unwrap();
+        let card = read(at.join(packing).join("discriminator/README.md"));
+        let seen = last["tokens_seen"].as_u64().unwrap();
+        assert!(card.contains(&format!("| tokens seen | {seen}, padding not counted |")), "{seen} in {card}");
+        seen
+    };
+    let (packed, documents) = (seen("packed"), seen("documents"));
+    // 20 steps of 4 sequences of 16; all but the last window of the corpus is full.
+    assert!((1260..=1280).contains(&packed), "{packed}");
+    assert!(documents < 1100, "{documents}");
+}

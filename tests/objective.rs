@@ -277,7 +277,7 @@ fn clipping_goes_by_the_global_norm(backend: &Backend) {
 }
 
 /// The paper's comparisons: with all weights zero every word has the probability 1/40, every token the logit 0 of being
-/// replaced, so that each loss is a number that can be worked out.
+/// replaced, so that each loss is a number that can be worked out. Finding 6: of `electra-15` 15 % was reported.
 fn the_ablations_have_the_values_of_a_case_worked_out_by_hand(backend: &Backend) {
     let device = backend.device.clone().autodiff();
     let batch = random_batch(4, 12, true);
@@ -303,7 +303,6 @@ fn the_ablations_have_the_values_of_a_case_worked_out_by_hand(backend: &Backend)
         assert_close(&values(outcome.loss), &[expected], 1e-4);
         let tally = outcome.statistics.read().unwrap();
         assert!((tally.mlm_loss() - ln_words).abs() < 1e-4, "{kind:?}: {}", tally.mlm_loss());
-        // Finding 6 of the audit: 15 % of it was reported.
         if kind == ObjectiveKind::Electra15 {
             assert!((tally.disc_loss() - 2f64.ln()).abs() < 1e-4, "{}", tally.disc_loss());
             assert_eq!((tally.judged(), tally.tokens), (batch.counts.picked, batch.counts.tokens));

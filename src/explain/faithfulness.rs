@@ -6,7 +6,7 @@
 //! The value is the probability of what the whole text gives, or its score.
 
 use super::output::{self, Output};
-use super::{Explainer, Options, tokens};
+use super::{Bounds, Explainer, Options, tokens};
 use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};
 use crate::tasks::{Feature, Input};
@@ -81,7 +81,8 @@ impl Explainer {
                 left_out += 1;
                 continue;
             }
-            for output in output::choose(&self.subject, input, &features, options)? {
+            let lines = self.subject.logits_of(&features)?;
+            for output in output::choose(&self.subject, input, &features, &lines, options)? {
                 let orders = self.orders(&output, explained as u64, options)?;
                 for (number, [deleted, inserted]) in self.values(&output, &orders)?.iter().enumerate() {
                     let (deletion, insertion) = match number {
@@ -110,7 +111,7 @@ impl Explainer {
 
     /// The places between special tokens: by attribution, largest first, then in random orders.
     fn orders(&self, output: &Output, number: u64, options: &Options) -> Result<Vec<Vec<usize>>> {
-        let attributions = self.attribute(output, options)?.attributions;
+        let attributions = self.attribute(output, options, Bounds::default())?.attributions;
         let places: Vec<usize> = tokens::between_special(&output.feature).collect();
         let mut by_attribution = places.clone();
         by_attribution.sort_by(|&a, &b| attributions[b].total_cmp(&attributions[a]));

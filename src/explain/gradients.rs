@@ -5,9 +5,11 @@
 //! tokens add up to `F(x) - F(b)`. The integral is a sum at Gauss-Legendre points, which for a network, smooth but for
 //! single precision, needs fewer points than equal steps do.
 
+use super::GoOn;
 use super::quadrature::gauss_legendre;
 use crate::error::{Error, Result};
 use burn::tensor::{Device, Tensor, TensorData};
+use std::time::Instant;
 
 /// How far, as a share of the difference of outputs, the sum of attributions may be from it.
 pub const TOLERANCE: f64 = 0.01;
@@ -17,6 +19,9 @@ pub const MAX_STEPS: usize = 512;
 
 /// Tokens in one pass: enough to keep a device busy, few enough for the memory of small ones.
 const BATCH_TOKENS: usize = 2048;
+
+/// What a pass forwards and back takes, in passes forwards.
+pub(super) const FORWARDS_AND_BACK: u32 = 3;
 
 /// Below this share of the attributions' sizes their sum is what single precision leaves of terms that cancel.
 const CANCELLED: f64 = 1e-3;
@@ -66,7 +71,7 @@ impl Integral {
 /// until the attributions add up to [`TOLERANCE`].
 ///
 /// `output` makes a number of each point: `[points, tokens, width]` -> `[points]`. `device` records gradients. `go_on` is
-/// asked before every pass; its error ends the work.
+/// asked before the passes of every step; its error ends the work.
 ///
 /// # Errors
 /// [`Error::Usage`] for no points at all, and for a path whose ends differ in size; those of `go_on` and of the device.
@@ -74,14 +79,17 @@ pub fn integrated_gradients(
     ends: &Ends,
     steps: usize,
     device: &Device,
-    go_on: &dyn Fn() -> Result<()>,
+    go_on: GoOn,
     output: impl Fn(Tensor<3>) -> Tensor<1>,
 ) -> Result<Integral> {
     let Ends { from, to, tokens } = ends;
     if steps == 0 || *tokens == 0 || from.len() != to.len() || from.len() % tokens != 0 {
         return Err(Error::Usage("a path needs a point, and two ends of the same whole number of tokens".into()));
     }
+    let begun = Instant::now();
     let outputs = read(output(ends.points(&[0.0, 1.0], device)))?;
+    let point = begun.elapsed() / 2 * FORWARDS_AND_BACK;
+    let go_on = |points: usize| go_on(point * points as u32);
     let mut integral = Integral {
         attributions: Vec::new(),
         output: f64::from(outputs[1]),
@@ -89,7 +97,8 @@ pub fn integrated_gradients(
         steps,
     };
     loop {
-        integral.attributions = ends.integrate(integral.steps, device, go_on, &output)?;
+        go_on(integral.steps)?;
+        integral.attributions = ends.integrate(integral.steps, device, &go_on, &output)?;
         // NaN is no reason to go on.
         if integral.completeness_error() > TOLERANCE && integral.steps * 2 <= MAX_STEPS {
             integral.steps *= 2;
@@ -113,13 +122,13 @@ impl Ends {
         &self,
         steps: usize,
         device: &Device,
-        go_on: &dyn Fn() -> Result<()>,
+        go_on: &dyn Fn(usize) -> Result<()>,
         output: impl Fn(Tensor<3>) -> Tensor<1>,
     ) -> Result<Vec<f64>> {
         let width = self.from.len() / self.tokens;
         let mut attributions = vec![0.0; self.tokens];
         for nodes in gauss_legendre(steps).chunks((BATCH_TOKENS / self.tokens).max(1)) {
-            go_on()?;
+            go_on(nodes.len())?;
             let places: Vec<f64> = nodes.iter().map(|(place, _)| *place).collect();
             let words = self.points(&places, device).require_grad();
             let outputs = output(words.clone());

@@ -25,10 +25,12 @@ use crate::data::HostRows;
 use crate::error::{Error, Result};
 use crate::tasks::{HostBatch, Input, Kind, Predictor};
 use burn::tensor::Device;
+use gradients::FORWARDS_AND_BACK;
 use output::Output;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use subject::Subject;
 
 /// What the path of integrated gradients begins at: this token between `[CLS]` and `[SEP]`.
@@ -69,6 +71,9 @@ pub struct Options {
     pub attention: bool,
 }
 
+/// Whether work of about this length may still be done.
+pub type GoOn<'a> = &'a dyn Fn(Duration) -> Result<()>;
+
 /// What the explanations of one input may take, where a stranger asks for them.
 #[derive(Clone, Copy)]
 pub struct Bounds<'a> {
@@ -76,14 +81,14 @@ pub struct Bounds<'a> {
     pub explanations: usize,
     /// How many numbers of attention they may hold together.
     pub attention: usize,
-    /// Asked before every pass; its error ends the work.
-    pub go_on: &'a dyn Fn() -> Result<()>,
+    /// Asked before the passes of every step, with the time that they will take; its error ends the work.
+    pub go_on: GoOn<'a>,
 }
 
 impl Default for Bounds<'_> {
     /// None.
     fn default() -> Self {
-        Self { explanations: usize::MAX, attention: usize::MAX, go_on: &|| Ok(()) }
+        Self { explanations: usize::MAX, attention: usize::MAX, go_on: &|_| Ok(()) }
     }
 }
 
@@ -195,10 +200,24 @@ impl Explainer {
     pub fn explain_within(&self, input: &Input, options: &Options, bounds: Bounds) -> Result<Vec<Explanation>> {
         let input = &self.subject.normal(input);
         let features = self.subject.features(input)?;
+        if features.iter().all(|feature| tokens::between_special(feature).next().is_none()) {
+            return Err(Error::Usage("the text has no tokens; there is nothing to explain".into()));
+        }
         tokens::require_whole(&self.subject, input, &features)?;
-        let outputs = output::choose(&self.subject, input, &features, options)?;
+        // The first pass is short beside all that follow, and says how long they will take.
+        let begun = Instant::now();
+        let mut lines = self.subject.logits_of(&features[..1])?;
+        let pass = begun.elapsed();
+        (bounds.go_on)(pass * (features.len() - 1) as u32)?;
+        lines.extend(self.subject.logits_of(&features[1..])?);
+        let outputs = output::choose(&self.subject, input, &features, &lines, options)?;
         self.check(&outputs, bounds, options.attention)?;
-        outputs.iter().map(|output| self.explanation(input, output, options, bounds)).collect()
+        let explanation = |output: &Output| {
+            // Both ends of the path, its points forwards and back, the line of logits and the attention.
+            (bounds.go_on)(pass * (4 + FORWARDS_AND_BACK * options.steps as u32))?;
+            self.explanation(input, output, options, bounds)
+        };
+        outputs.iter().map(explanation).collect()
     }
 
     fn check(&self, outputs: &[Output], bounds: Bounds, attention: bool) -> Result<()> {

@@ -109,15 +109,17 @@ impl Output {
     }
 }
 
-/// What is to be explained about an input and its features.
+/// What is to be explained about an input and its features, whose logits are `lines`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a text without tokens, and for a token or label that is not there; the device's.
-pub(super) fn choose(subject: &Subject, input: &Input, features: &[Feature], options: &Options) -> Result<Vec<Output>> {
-    if features.iter().all(|feature| tokens::between_special(feature).next().is_none()) {
-        return Err(Error::Usage("the text has no tokens; there is nothing to explain".into()));
-    }
-    let lines = subject.logits_of(features)?;
+/// [`Error::Usage`] for a token or label that is not there.
+pub(super) fn choose(
+    subject: &Subject,
+    input: &Input,
+    features: &[Feature],
+    lines: &[Vec<f32>],
+    options: &Options,
+) -> Result<Vec<Output>> {
     let predictor = match subject {
         Subject::Discriminator(_) => return replaced(subject, &features[0], &lines[0], options).map(|one| vec![one]),
         Subject::Task(predictor) => predictor,
@@ -129,8 +131,8 @@ pub(super) fn choose(subject: &Subject, input: &Input, features: &[Feature], opt
     }
     let label = options.label.as_ref().map(|name| label(predictor, name)).transpose()?;
     match kind {
-        Kind::TokenClassification => tags(predictor, input, features, &lines, label, options.token),
-        Kind::QuestionAnswering => Ok(vec![answer(predictor, input, features, &lines)]),
+        Kind::TokenClassification => tags(predictor, input, features, lines, label, options.token),
+        Kind::QuestionAnswering => Ok(vec![answer(predictor, input, features, lines)]),
         _ => Ok(vec![text(predictor, &features[0], &lines[0], label)]),
     }
 }

@@ -66,13 +66,23 @@ pub fn architecture_json(model: &ModelConfig, class: &str, pad_token_id: u32) ->
 /// [`Error::Input`] for a `config.json` that is missing or damaged.
 pub fn trained_length(directory: &Path) -> Result<usize> {
     let json = read_json(directory)?;
-    let longest = ["max_position_embeddings", TRAINED_LENGTH].map(|key| json[key].as_u64().unwrap_or(u64::MAX));
-    if let Some(short) = longest.iter().find(|longest| **longest < 3) {
-        let message =
-            format!("sequences of {short} tokens have no room for [CLS], a token and [SEP]; expected 3 or more");
-        return Err(Error::input(directory.join("config.json"), message));
-    }
-    Ok(usize::try_from(longest[0].min(longest[1])).unwrap_or(usize::MAX))
+    let longest = ["max_position_embeddings", TRAINED_LENGTH].map(|key| length(directory, &json, key));
+    longest.into_iter().try_fold(usize::MAX, |shortest, length| Ok(shortest.min(length?)))
+}
+
+/// The number of tokens that `key` of the `config.json` in `directory` allows; any, where it says nothing.
+///
+/// # Errors
+/// [`Error::Input`] for what is no number of tokens, and for fewer than three.
+pub fn length(directory: &Path, json: &Value, key: &str) -> Result<usize> {
+    let length = match &json[key] {
+        Value::Null => return Ok(usize::MAX),
+        value => value.as_u64().and_then(|length| usize::try_from(length).ok()),
+    };
+    length.filter(|length| *length >= 3).ok_or_else(|| {
+        let message = format!("{key} is {}; expected 3 tokens or more, for [CLS], a token and [SEP]", json[key]);
+        Error::input(directory.join("config.json"), message)
+    })
 }
 
 /// The part of `config.json` that the architecture depends on; other fields are not looked at.

@@ -8,7 +8,7 @@ mod inspect;
 mod names;
 mod pair;
 
-pub use config::{architecture_json, read_config, read_json, trained_length};
+pub use config::{architecture_json, length, read_config, read_json, trained_length};
 pub use convert::{Imported, import};
 pub use import::{Loaded, load_weights, open};
 pub use inspect::{Inspection, inspect};

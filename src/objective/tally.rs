@@ -268,6 +268,7 @@ mod tests {
                 mlm_loss_sum: mlm.iter().map(|m| m.0).sum(),
                 mlm_correct: mlm.iter().filter(|m| m.1).count() as f64,
                 picked: mlm.len(),
+                tokens: original.len() + replaced.len(),
                 disc_loss_sum: losses.clone().sum(),
                 original: original.clone(),
                 replaced: replaced.clone(),

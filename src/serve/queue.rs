@@ -171,8 +171,9 @@ fn compute(models: &Models, jobs: Vec<Job>, most: usize, figures: &Figures) {
     }
 }
 
-/// Seconds of all threads together that the explanations of a request may take; at least one second passes.
+/// Seconds of all threads together that the explanations of a request may take, and the least that they have, by the clock.
 const EXPLAINING: f64 = 4.0;
+const LEAST: f64 = 0.25;
 
 /// Most explanations of one input, and most numbers of attention that they may have.
 const EXPLANATIONS: usize = 16;
@@ -192,9 +193,9 @@ fn answer(models: &Models, question: &Question, most: usize, is_wanted: &dyn Fn(
             })
         }
         (Question::Explain { inputs, options }, Models { explainer: Some(explainer), .. }) => {
-            let seconds = (EXPLAINING / rayon::current_num_threads() as f64).max(1.0);
+            let seconds = (EXPLAINING / rayon::current_num_threads() as f64).max(LEAST);
             let until = Instant::now() + Duration::from_secs_f64(seconds);
-            let go_on = || match Instant::now() > until {
+            let go_on = |time| match Instant::now() + time > until {
                 true => {
                     Err(Error::Usage("the explanation takes too long; expected a shorter text, or fewer inputs".into()))
                 }

@@ -95,8 +95,7 @@ impl Predictor {
         }
         let task: Task = serde_json::from_value(json[TASK].clone())
             .map_err(|error| Error::input(&path, format!("`{TASK}`: {error}")))?;
-        let longest = json[MAX_LENGTH].as_u64().map_or(usize::MAX, |length| length as usize);
-        let max_length = longest.min(config.max_position_embeddings);
+        let max_length = hub::length(directory, &json, MAX_LENGTH)?.min(config.max_position_embeddings);
         let tokenizer = Tokenizer::load(directory)?;
         let mut network = Network::blank(task.head(), &config.without_dropout(), device);
         if let Some(missing) = network.load(directory)?.first() {

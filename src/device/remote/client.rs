@@ -11,7 +11,6 @@ use iroh::endpoint::Connection;
 use iroh::{Endpoint, EndpointAddr};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 /// The devices of the worker at `address`.
 ///
