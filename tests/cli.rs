@@ -176,7 +176,7 @@ fn accumulation_counts_the_tokens_of_all_batches() {
     let set = ["--output", "run", "--set", "training.accumulation=3", "training.steps=2", "data.batch_size=2"];
     succeeds(&pretrain(directory.path(), &set));
     let card = read(directory.path().join("run/discriminator/README.md"));
-    assert!(card.contains(&format!("| tokens in batches, padding included | {} |", 2 * 3 * 2 * 16)), "{card}");
+    assert!(card.contains(&format!("| tokens seen | {}, padding not counted |", 2 * 3 * 2 * 16)), "{card}");
 }
 
 #[test]

@@ -60,8 +60,8 @@ fn checkpoints_of_another_version_are_refused() {
     let run = base(at);
     let original = read(state(&run, 20));
     for (from, to, expected) in [
-        ("\"schema\": 2", "\"schema\": 3", "its schema is 3, written by electra "),
-        ("\"schema\": 2", "\"schema\": 2, \"later\": 1", "unknown field `later`"),
+        ("\"schema\": 3", "\"schema\": 4", "its schema is 4, written by electra "),
+        ("\"schema\": 3", "\"schema\": 3, \"later\": 1", "unknown field `later`"),
         ("\"step\": 20", "\"step\": \"20\"", "invalid type: string"),
     ] {
         edit(&state(&run, 20), from, to);
@@ -153,10 +153,10 @@ fn a_run_from_a_pair_never_goes_on_from_fresh_weights() {
     let first = |run: &str| read(at.join(run).join("metrics.jsonl")).lines().next().unwrap().to_owned();
     let before = first("second");
     for step in [10, 20] {
-        edit(&state(&at.join("second"), step), "\"schema\": 2", "\"schema\": 3");
+        edit(&state(&at.join("second"), step), "\"schema\": 3", "\"schema\": 4");
     }
     let again = |more: &[&str]| electra(at, &[&["pretrain", "--device", CPU, "--resume", "second"], more].concat());
-    refused(&again(&[]), &["its schema is 3"]);
+    refused(&again(&[]), &["its schema is 4"]);
     succeeds(&again(&["--restart"]));
     let loss = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["mlm_loss"].as_f64().unwrap();
     assert_eq!(loss(&first("second")), loss(&before));
@@ -207,7 +207,7 @@ fn fine_tuning_is_refused_alike() {
     succeeds(&electra(at, &[&begin[..], &rest].concat()));
     let tuned = at.join("tuned");
     for entry in std::fs::read_dir(tuned.join("checkpoints")).unwrap() {
-        edit(&entry.unwrap().path().join("state.json"), "\"schema\": 2", "\"schema\": 1");
+        edit(&entry.unwrap().path().join("state.json"), "\"schema\": 3", "\"schema\": 1");
     }
     let before = files(&tuned);
     refused(&electra(at, &["finetune", "--resume", "tuned", "--device", CPU]), &["its schema is 1"]);

@@ -175,7 +175,7 @@ fn a_length_without_room_for_a_token_is_refused() {
     for length in [serde_json::json!(0), 2.into(), (-1).into(), "12".into()] {
         edit(&at.join("tuned/model/config.json"), |json| json["electra_burn_max_length"] = length.clone());
         let expected = format!("electra_burn_max_length is {length}; expected 3 tokens or more");
-        let output = electra(at, &["predict", "--device", CPU, "--model", "tuned/model", "the water"]);
+        let output = electra(at, &["predict", "--device", CPU, "--model", "tuned/model", "--input", "data.tsv"]);
         refused(&output, &["config.json", &expected]);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::progress::Working;
 use super::reading::{Bar, Reading};
+use electra_burn::config::VALIDATION_SHARE;
 use electra_burn::corpus::read::{Corpus, ReadOptions};
 use electra_burn::corpus::{self, BuildOptions, HoldOut, Inspection};
 use electra_burn::tokenizer::Tokenizer;
@@ -36,7 +37,7 @@ pub struct Build {
     #[command(flatten)]
     reading: Reading,
     /// Share of the tokens that is held out for validation, in whole documents chosen by their contents
-    #[arg(long, default_value_t = corpus::VALIDATION_SHARE, value_name = "SHARE", value_parser = share)]
+    #[arg(long, default_value_t = VALIDATION_SHARE, value_name = "SHARE", value_parser = share)]
     validation_share: f64,
     /// Tokens of a shard
     #[arg(long, default_value_t = BuildOptions::default().shard_tokens, value_name = "N")]

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// The share of the tokens that is held out where nobody says otherwise.
+pub const VALIDATION_SHARE: f64 = 0.02;
+
 /// Text, sequences and masking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,7 +14,7 @@ mod preset;
 mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
-pub use data::{DataConfig, MaskingUnit, Packing};
+pub use data::{DataConfig, MaskingUnit, Packing, VALIDATION_SHARE};
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
 pub use layers::{Source, default_preset, layered, load};
 pub use logging::LoggingConfig;
@@ -363,7 +363,7 @@ mod default {
         0.85
     }
     pub fn validation_share() -> f64 {
-        crate::corpus::VALIDATION_SHARE
+        super::VALIDATION_SHARE
     }
     pub fn validation_sequences() -> usize {
         256

@@ -18,7 +18,7 @@ pub use cache::{Vocabulary, cached};
 pub use embedded::embedded;
 pub use inspect::{Inspection, inspect};
 pub use manifest::{Duplicates, HeldOut, Manifest, SCHEMA_VERSION, ShardEntry, Width};
-pub use split::{HoldOut, VALIDATION_SHARE};
+pub use split::HoldOut;
 pub use store::{Split, TokenStore};
 
 /// What is being done, for whoever waits.

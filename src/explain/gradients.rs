@@ -20,8 +20,13 @@ pub const MAX_STEPS: usize = 512;
 /// Tokens in one pass: enough to keep a device busy, few enough for the memory of small ones.
 const BATCH_TOKENS: usize = 2048;
 
-/// What a pass forwards and back takes, in passes forwards.
-pub(super) const FORWARDS_AND_BACK: u32 = 3;
+/// A pass of fewer tokens is hardly done sooner than one of so many: the weights take their time.
+const SHORT: usize = 32;
+
+/// How many passes forwards of one point take as long as `points` of `tokens` tokens forwards and back.
+pub(super) fn passes(points: usize, tokens: usize) -> u32 {
+    3 * (points * tokens).div_ceil(tokens.max(SHORT)) as u32
+}
 
 /// Below this share of the attributions' sizes their sum is what single precision leaves of terms that cancel.
 const CANCELLED: f64 = 1e-3;
@@ -88,8 +93,9 @@ pub fn integrated_gradients(
     }
     let begun = Instant::now();
     let outputs = read(output(ends.points(&[0.0, 1.0], device)))?;
-    let point = begun.elapsed() / 2 * FORWARDS_AND_BACK;
-    let go_on = |points: usize| go_on(point * points as u32);
+    // Of two points; one takes half as long, if it is not short.
+    let pass = if 2 * tokens > SHORT { begun.elapsed() / 2 } else { begun.elapsed() };
+    let go_on = |points: usize| go_on(pass * passes(points, *tokens));
     let mut integral = Integral {
         attributions: Vec::new(),
         output: f64::from(outputs[1]),

@@ -25,7 +25,7 @@ use crate::data::HostRows;
 use crate::error::{Error, Result};
 use crate::tasks::{HostBatch, Input, Kind, Predictor};
 use burn::tensor::Device;
-use gradients::FORWARDS_AND_BACK;
+use gradients::passes;
 use output::Output;
 use serde::Serialize;
 use std::path::Path;
@@ -213,8 +213,8 @@ impl Explainer {
         let outputs = output::choose(&self.subject, input, &features, &lines, options)?;
         self.check(&outputs, bounds, options.attention)?;
         let explanation = |output: &Output| {
-            // Both ends of the path, its points forwards and back, the line of logits and the attention.
-            (bounds.go_on)(pass * (4 + FORWARDS_AND_BACK * options.steps as u32))?;
+            // Both ends of the path, the line of logits and the attention, and the points between.
+            (bounds.go_on)(pass * (4 + passes(options.steps, output.feature.ids.len())))?;
             self.explanation(input, output, options, bounds)
         };
         outputs.iter().map(explanation).collect()

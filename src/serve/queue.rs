@@ -172,7 +172,7 @@ fn compute(models: &Models, jobs: Vec<Job>, most: usize, figures: &Figures) {
 }
 
 /// Seconds of all threads together that the explanations of a request may take, and the least that they have, by the clock.
-const EXPLAINING: f64 = 4.0;
+const EXPLAINING: f64 = 3.5;
 const LEAST: f64 = 0.25;
 
 /// Most explanations of one input, and most numbers of attention that they may have.
