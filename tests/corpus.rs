@@ -288,3 +288,15 @@ fn documents_are_held_out_by_their_contents() {
     let thrice = sides("thrice", documents.iter().rev().chain(&documents).chain(&documents).cloned().collect());
     assert!(thrice == once, "{} and {} are held out", thrice[1].len(), once[1].len());
 }
+
+/// With one text there is nothing to train on beside what is held out, and nothing is written.
+#[test]
+fn copies_of_one_document_are_no_corpus() {
+    let directory = prepared();
+    let at = directory.path();
+    std::fs::write(at.join("same.txt"), "the water and the stone of the river\n\n".repeat(50)).unwrap();
+    succeeds(&build(at, "same.txt", "same", &[]));
+    let output = pretrain(at, &["--corpus", "same", "--output", "run", "--set", "model.vocab_size=800"]);
+    refused(&output, &["data.corpus", "its 50 documents are one, or copies of one"]);
+    assert!(!at.join("run").exists());
+}
