@@ -73,7 +73,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     let screen = terminal.waits_for("checkpoint of step");
     assert!(terminal.is_alternate());
     for part in
-        ["Disc loss 1/12", "MLM loss", "Disc AUC", "Grad norm", "tokens seen", "left", "flex (CPU", "held-out text"]
+        ["Disc loss 1/13", "MLM loss", "Disc AUC", "Grad norm", "tokens seen", "left", "flex (CPU", "held-out text"]
     {
         assert!(screen.contains(part), "\"{part}\" in\n{screen}");
     }
@@ -81,7 +81,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     assert!(screen.chars().filter(|c| is_braille(*c)).count() > 20, "a curve in\n{screen}");
 
     terminal.presses("Right");
-    terminal.waits_for("MLM loss 2/12");
+    terminal.waits_for("MLM loss 2/13");
     terminal.presses("?");
     terminal.waits_for("another plot");
     terminal.presses("?");
@@ -90,7 +90,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     terminal.resizes((40, 10));
     let small = terminal.waits_until("the small layout", |screen| {
         screen.starts_with("step ")
-            && screen.contains("MLM loss 2/12")
+            && screen.contains("MLM loss 2/13")
             && screen.lines().all(|l| l.chars().count() <= 40)
     });
     let step = |screen: &str| screen.split(['/', ' ']).nth(1).map(str::to_owned);

@@ -70,7 +70,7 @@ fn a_report_has_the_figures_of_the_run() {
     let figures = at.join("figures");
     let output = report(at, &[name, "--output", "out/page.html", "--figures", "figures"]);
     succeeds(&output);
-    assert_eq!(text(&output.stdout), "out/page.html\nfigures  10 pictures, as SVG and PNG\n");
+    assert_eq!(text(&output.stdout), "out/page.html\nfigures  11 pictures, as SVG and PNG\n");
     let page = read(at.join("out/page.html"));
     well_formed(&page);
 
@@ -104,7 +104,7 @@ fn a_report_has_the_figures_of_the_run() {
     assert!(card.contains(&format!("{} documents, {} tokens", corpus["documents"], corpus["tokens"])), "{card}");
     assert!(card.contains("| device | flex (CPU") && card.contains("| time of the run |"), "{card}");
 
-    assert_eq!(page.matches("<svg ").count(), 10);
+    assert_eq!(page.matches("<svg ").count(), 11);
     for entry in std::fs::read_dir(&figures).unwrap() {
         let path = entry.unwrap().path();
         let bytes = std::fs::read(&path).unwrap();
@@ -208,7 +208,7 @@ fn what_is_damaged_is_told_and_what_is_no_run_refused() {
         assert!(page.contains(problem) && text(&output.stderr).contains(problem), "{problem}");
     }
     assert!(page.contains("It failed: the &lt;disk&gt; is full"), "{page}");
-    assert_eq!(page.matches("<svg ").count(), 10, "the other records are drawn");
+    assert_eq!(page.matches("<svg ").count(), 11, "the other records are drawn");
 
     // Nothing but a status is left.
     for name in ["metrics.jsonl", "config.toml", "run.json", "samples.jsonl"] {

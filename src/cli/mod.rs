@@ -56,6 +56,7 @@ mod reading;
 mod report;
 mod restart;
 mod runs;
+mod score;
 #[cfg(feature = "web")]
 mod serve;
 mod signals;
@@ -104,6 +105,8 @@ enum Command {
     Detect(detect::Arguments),
     /// Fill every [MASK] in a text with the likeliest tokens
     Fill(fill::Arguments),
+    /// Score sentences by what a network knows without fine-tuning, or pairs of a good and a bad one
+    Score(score::Arguments),
     /// Corrupt a text with a generator and show the discriminator's verdict beside the truth
     Corrupt(corrupt::Arguments),
     /// Export both networks of a checkpoint in Hugging Face's layout
@@ -157,6 +160,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Detect(arguments) => detect::run(&arguments),
         Command::Fill(arguments) => fill::run(&arguments),
+        Command::Score(arguments) => score::run(&arguments),
         Command::Corrupt(arguments) => corrupt::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

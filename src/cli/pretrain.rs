@@ -175,9 +175,13 @@ fn print(output: &Path, report: &Report) {
         say!("  MLM accuracy       {:.3} -> {:.3}", first.mlm_accuracy, last.mlm_accuracy);
         let entropy = last.disc_entropy;
         say!("  discriminator loss {:.4} -> {:.4} (entropy {entropy:.4})", first.disc_loss, last.disc_loss);
+        if let (Some(gain), Some(error)) = (last.disc_gain, last.disc_gain_error) {
+            say!("  discriminator gain {gain:.4} ± {error:.4}");
+        }
         say!("  discriminator AUC  {} -> {}", auc(first.disc_auc), auc(last.disc_auc));
-        if let Some(warning) = last.collapse_warning() {
-            say!("warning: {warning}");
+        let health = report.health();
+        if let Some(sentence) = health.sentence() {
+            say!("{}{sentence}", if health.verdict().is_trouble() { "warning: " } else { "verdict: " });
         }
     }
     say!("\n{}", output.display());

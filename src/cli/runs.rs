@@ -44,6 +44,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         if let Some(reason) = run.reason {
             say!("  {reason}");
         }
+        if let Some(verdict) = run.verdict.filter(|_| run.is_trouble) {
+            say!("  warning: {verdict}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -51,12 +51,15 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
     }
     if let Some(last) = report.last_validation() {
         let auc = last.disc_auc.map_or_else(|| "not defined".into(), |auc| format!("{auc:.4}"));
+        let gain = last.disc_gain.zip(last.disc_gain_error).map_or_else(String::new, |(gain, error)| {
+            format!("| gain on the entropy (nats) | {gain:.4} ± {error:.4} |\n")
+        });
         // Writing to a string cannot fail.
         _ = write!(
             card,
             "\n## Held-out documents, step {}\n\n| metric | value |\n|---|---|\n\
              | MLM loss (nats) | {:.4} |\n| MLM accuracy | {:.4} |\n\
-             | discriminator loss (nats) | {:.4} |\n| entropy of the replaced share (nats) | {:.4} |\n\
+             | discriminator loss (nats) | {:.4} |\n| entropy of the replaced share (nats) | {:.4} |\n{gain}\
              | discriminator AUC | {auc} |\n| precision | {:.4} |\n| recall | {:.4} |\n| replaced share | {:.4} |\n",
             last.step,
             last.mlm_loss,
@@ -67,8 +70,8 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
             last.disc_recall,
             last.replaced,
         );
-        if let Some(warning) = last.collapse_warning() {
-            _ = write!(card, "\nNote: {warning}\n");
+        if let Some(sentence) = report.health().sentence() {
+            _ = write!(card, "\nVerdict: {sentence}\n");
         }
     }
     card

@@ -5,11 +5,12 @@ use super::dashboard::{Dashboard, Opening};
 use super::directory::RunDirectory;
 use super::facts::RunFacts;
 use super::found::Found;
+use super::health::Health;
 use super::interval::{SharedInterval, locked};
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};
 use super::parallel::Shares;
-use super::record::{self, Failure, RecordLog, read_records};
+use super::record::{self, Failure, RecordLog, RunRecord, read_records};
 use super::renderer::Renderer;
 use super::run::readable_count;
 use super::runs::{RunState, Status};
@@ -221,6 +222,9 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let (train, valid) = job.loaders;
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
     let shares = Shares { devices: adapters.iter().zip(&train).map(of).collect(), adapters: adapters.clone() };
+    let validations = read_records::<RecordOf<M>>(&metrics_path).unwrap_or_default();
+    let mut health = Health::default();
+    validations.iter().filter_map(RunRecord::validation).for_each(|validation| health.add(validation));
     let (make, schedule, epochs) = (job.make_record, job.schedule, windows.len());
     let (log_every, steps, place, train) = (training.log_every, training.steps, output.to_owned(), train[0].clone());
     let strategy = Windows {
@@ -254,7 +258,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
             .with_custom_checkpointers(model_part, optimizer_part, scheduler_part)
             .with_checkpointing_strategy(Always)
             .metric_train(Summary::train(log_every, steps, interval, make.clone()))
-            .metric_valid(Summary::valid(steps, make));
+            .metric_valid(Summary::valid(steps, make, health));
         for number in TallyOf::<M>::numbers() {
             supervised = supervised.metric_train_numeric(Plot::new(number)).metric_valid_numeric(Plot::new(number));
         }

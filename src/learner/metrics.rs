@@ -1,5 +1,6 @@
 //! Burn metrics over what a step saw: one plot for each number, and the summary that becomes lines and records.
 
+use super::health::{Health, Verdict};
 use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::observation::Seen;
 use super::record::{RunRecord, TrainingFigures};
@@ -126,7 +127,9 @@ pub(super) struct Summary<T: Tally> {
     total_steps: usize,
     interval: SharedInterval<T>,
     make: MakeRecord<T>,
-    warned: bool,
+    /// That of the validations so far.
+    health: Health,
+    told: Verdict,
     /// The line of the interval before, which the dashboard shows until the next.
     line: String,
 }
@@ -137,8 +140,9 @@ impl<T: Tally> Summary<T> {
         Self { interval, ..Self::new("train", Some(log_every), total_steps, make) }
     }
 
-    pub fn valid(total_steps: usize, make: MakeRecord<T>) -> Self {
-        Self::new("valid", None, total_steps, make)
+    /// Of validations, after those that `health` knows.
+    pub fn valid(total_steps: usize, make: MakeRecord<T>, health: Health) -> Self {
+        Self { told: health.verdict(), health, ..Self::new("valid", None, total_steps, make) }
     }
 
     fn new(split: &'static str, log_every: Option<usize>, total_steps: usize, make: MakeRecord<T>) -> Self {
@@ -149,7 +153,8 @@ impl<T: Tally> Summary<T> {
             total_steps,
             interval: SharedInterval::default(),
             make,
-            warned: false,
+            health: Health::default(),
+            told: Verdict::Unknown,
             line: "-".into(),
         }
     }
@@ -193,12 +198,16 @@ impl<T: Tally> Summary<T> {
                 loss_spikes: interval.spike.map(|_| interval.spikes),
             });
         } else {
-            // Said once when it begins, not at every validation that it lasts.
-            let warning = record.warning().filter(|_| step > 0);
-            if let Some(warning) = warning.as_ref().filter(|_| !self.warned) {
-                line += &format!(" \nwarning: {warning}");
+            if let Some(validation) = record.validation() {
+                self.health.add(validation);
             }
-            self.warned = warning.is_some();
+            // Said when it changes, not at every validation that it lasts.
+            let verdict = self.health.verdict();
+            if let Some(sentence) = self.health.sentence().filter(|_| verdict != self.told) {
+                line += if verdict.is_trouble() { "\nwarning: " } else { "\n" };
+                line += &sentence;
+            }
+            self.told = verdict;
         }
         let json = serde_json::to_string(&record).expect("a record is plain numbers and strings");
         self.line.clone_from(&line);
@@ -277,7 +286,8 @@ mod tests {
         let replaced: Vec<f32> = (0..150).map(|i| (i % 10) as f32 * 0.01 - 1.7 + gap).collect();
         let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
         let (mlm_loss_sum, mlm_correct, picked, tokens) = (60.0, 3.0, 10, 1000);
-        let tally = Tally { mlm_loss_sum, mlm_correct, picked, tokens, disc_loss_sum, original, replaced };
+        let special = 0;
+        let tally = Tally { mlm_loss_sum, mlm_correct, picked, tokens, special, disc_loss_sum, original, replaced };
         let now = std::time::Instant::now();
         Arc::new(Seen { step, tally, grad_norm: Some(2.0), bad: None, time: (now, now + Duration::from_secs(1)) })
     }
@@ -308,18 +318,21 @@ mod tests {
 
     #[test]
     fn a_collapsed_discriminator_is_announced_when_it_collapses() {
-        let mut summary = Summary::valid(100, make());
-        let mut warned = |step, gap| {
+        let mut summary = Summary::valid(100, make(), Health::default());
+        let mut told = |step, gap| {
             summary.update(&seen(step, gap), &metadata()).unwrap();
             let line = summary.compute().unwrap().formatted;
             summary.clear();
-            line.contains(
-                "warning: the discriminator says no more than the base rate: its loss 0.4231 is the entropy 0.4227",
-            )
+            line.split_once('\n').map(|(_, told)| told.split(':').take(2).collect::<String>())
         };
-        let warnings =
-            [warned(0, 0.0), warned(10, 0.0), warned(20, 0.0), warned(30, 0.05), warned(40, 0.0), warned(50, 0.0)];
-        assert_eq!(warnings, [false, true, false, false, true, false]);
+        let base_rate = Some("warning at the base rate".to_owned());
+        assert_eq!([told(0, 0.0), told(10, 0.0), told(20, 0.0)], [None, None, None]);
+        assert_eq!([told(30, 0.0), told(40, 0.0)], [base_rate, None]);
+        // Three that gain a fifth of the entropy turn it, and are followed by a collapse.
+        let turned: Vec<_> = (5..8).filter_map(|at| told(10 * at, 0.05)).collect();
+        assert!(turned.len() == 1 && turned[0].starts_with("learning"), "{turned:?}");
+        let collapsed: Vec<_> = (8..11).filter_map(|at| told(10 * at, 0.0)).collect();
+        assert!(collapsed.len() == 1 && collapsed[0].starts_with("warning collapsed"), "{collapsed:?}");
     }
 
     #[test]

@@ -36,11 +36,12 @@ const fn number(name: &'static str, higher_is_better: bool, value: Value) -> Num
     Number { name, higher_is_better, value }
 }
 
-/// AUC and entropy are no means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of
+/// AUC, entropy and gain are no means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of
 /// all tokens.
-static NUMBERS: [Number<objective::Tally>; 9] = [
+static NUMBERS: [Number<objective::Tally>; 10] = [
     number("Disc loss", false, |seen, _| (seen.tally.disc_loss(), seen.tally.judged())),
     number("Disc AUC", true, |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.judged()))),
+    number("Disc gain", true, |seen, _| (seen.tally.disc_gain().0, seen.tally.judged())),
     number("MLM loss", false, |seen, _| (seen.tally.mlm_loss(), seen.tally.picked)),
     number("MLM accuracy", true, |seen, _| (seen.tally.mlm_accuracy(), seen.tally.picked)),
     number("Disc accuracy", true, |seen, _| (seen.tally.disc_accuracy(), seen.tally.judged())),
@@ -75,15 +76,21 @@ impl Tally for objective::Tally {
     }
 
     fn to_parts(&self) -> (Vec<f64>, Vec<(&'static str, &[f32])>) {
-        let sums =
-            vec![self.mlm_loss_sum, self.mlm_correct, self.picked as f64, self.tokens as f64, self.disc_loss_sum];
+        let sums = vec![
+            self.mlm_loss_sum,
+            self.mlm_correct,
+            self.picked as f64,
+            self.tokens as f64,
+            self.special as f64,
+            self.disc_loss_sum,
+        ];
         (sums, vec![("original", &self.original), ("replaced", &self.replaced)])
     }
 
     fn from_parts(sums: &[f64], list: impl Fn(&str) -> Option<Vec<f32>>) -> Option<Self> {
-        let &[mlm_loss_sum, mlm_correct, picked, tokens, disc_loss_sum] = sums else { return None };
+        let &[mlm_loss_sum, mlm_correct, picked, tokens, special, disc_loss_sum] = sums else { return None };
         let (original, replaced) = (list("original")?, list("replaced")?);
-        let (picked, tokens) = (picked as usize, tokens as usize);
-        Some(Self { mlm_loss_sum, mlm_correct, picked, tokens, disc_loss_sum, original, replaced })
+        let [picked, tokens, special] = [picked, tokens, special].map(|count| count as usize);
+        Some(Self { mlm_loss_sum, mlm_correct, picked, tokens, special, disc_loss_sum, original, replaced })
     }
 }

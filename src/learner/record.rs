@@ -1,10 +1,11 @@
 //! A record of `metrics.jsonl`: one JSON object a line, written whole and flushed.
 
+use super::health::Validation;
 use super::samples::SAMPLES;
 use super::tensorboard::Board;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::objective::{Tally, is_at_base_rate};
+use crate::objective::Tally;
 use burn::train::Interrupter;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
@@ -34,6 +35,16 @@ pub struct Record {
     pub disc_loss: f64,
     /// Loss of a discriminator that knows the replaced share and nothing else, in nats.
     pub disc_entropy: f64,
+    /// The entropy less the loss: what the discriminator knows beyond the replaced share, in nats. Absent in records of earlier
+    /// versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disc_gain: Option<f64>,
+    /// Standard error of the gain.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disc_gain_error: Option<f64>,
+    /// The part of the gain that is had for knowing that special tokens are never replaced.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub disc_gain_floor: Option<f64>,
     /// Share of the real tokens judged rightly.
     pub disc_accuracy: f64,
     /// Share of the tokens called replaced that are; 0 where none is called so.
@@ -77,8 +88,10 @@ pub trait RunRecord: Serialize + DeserializeOwned {
     /// The metrics in one readable line, without step and split.
     fn summary(&self) -> String;
 
-    /// What a person should be told of beside the figures; said once when it begins.
-    fn warning(&self) -> Option<String>;
+    /// What the health of a run of pretraining is judged by; none in training, and of other runs.
+    fn validation(&self) -> Option<Validation> {
+        None
+    }
 
     /// Adds what only training has.
     fn set_training(&mut self, figures: TrainingFigures);
@@ -87,6 +100,7 @@ pub trait RunRecord: Serialize + DeserializeOwned {
 impl Record {
     /// The record of `tally`, without what only training has.
     pub fn new(step: usize, split: &str, tally: &Tally) -> Self {
+        let (disc_gain, disc_gain_error) = tally.disc_gain();
         Self {
             step,
             split: split.to_owned(),
@@ -94,6 +108,9 @@ impl Record {
             mlm_accuracy: tally.mlm_accuracy(),
             disc_loss: tally.disc_loss(),
             disc_entropy: tally.entropy(),
+            disc_gain: Some(disc_gain),
+            disc_gain_error: Some(disc_gain_error),
+            disc_gain_floor: Some(tally.disc_gain_floor()),
             disc_accuracy: tally.disc_accuracy(),
             disc_precision: tally.disc_precision(),
             disc_recall: tally.disc_recall(),
@@ -102,34 +119,27 @@ impl Record {
             training: TrainingFigures::default(),
         }
     }
-
-    /// A sentence for a discriminator that says no more than the base rate, with the comparison that shows it.
-    pub fn collapse_warning(&self) -> Option<String> {
-        is_at_base_rate(self.disc_loss, self.disc_entropy, self.disc_auc).then(|| {
-            format!(
-                "the discriminator says no more than the base rate: its loss {:.4} is the entropy {:.4} of the replaced \
-                 share {:.4}, its AUC {:.3} is chance. Early in a run this is normal; if it stays, a narrower generator \
-                 or a lower learning rate helps.",
-                self.disc_loss,
-                self.disc_entropy,
-                self.replaced,
-                self.disc_auc.unwrap_or(f64::NAN)
-            )
-        })
-    }
 }
 
 impl RunRecord for Record {
     fn summary(&self) -> String {
         let auc = self.disc_auc.map_or_else(|| "  -  ".into(), |auc| format!("{auc:.3}"));
+        let gain = match (self.disc_gain, self.disc_gain_error) {
+            (Some(gain), Some(error)) => format!(", gain {gain:.4} ± {error:.4}"),
+            _ => String::new(),
+        };
         format!(
-            "mlm {:.3} acc {:.3} | disc {:.4} (entropy {:.4}) auc {auc} prec {:.2} rec {:.2}",
+            "mlm {:.3} acc {:.3} | disc {:.4} (entropy {:.4}{gain}) auc {auc} prec {:.2} rec {:.2}",
             self.mlm_loss, self.mlm_accuracy, self.disc_loss, self.disc_entropy, self.disc_precision, self.disc_recall
         )
     }
 
-    fn warning(&self) -> Option<String> {
-        self.collapse_warning()
+    fn validation(&self) -> Option<Validation> {
+        let gain = self.disc_gain.filter(|_| self.split == "valid" && self.replaced > 0.0)?;
+        let error = self.disc_gain_error?;
+        let Self { step, mlm_loss, mlm_accuracy, .. } = *self;
+        let gain = gain - self.disc_gain_floor.unwrap_or(0.0);
+        Some(Validation { step, mlm_loss, mlm_accuracy, gain, error })
     }
 
     fn set_training(&mut self, figures: TrainingFigures) {

@@ -5,9 +5,10 @@ use super::estimate::{Limits, check_fits};
 use super::facts::{CorpusFacts, RunFacts};
 use super::fit::{Faults, Job, fit, shared, with_status};
 use super::found::newest;
+use super::health::Health;
 use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
-use super::record::Record;
+use super::record::{Record, RunRecord};
 use super::runs::{RunState, Status};
 use super::samples::sampler;
 use super::step::Pretrainer;
@@ -74,6 +75,13 @@ impl Report {
     pub fn tokens_seen(&self) -> Option<(usize, usize)> {
         let record = self.records.iter().rfind(|record| record.split == "train")?;
         Some((record.step, record.training.tokens_seen?))
+    }
+
+    /// How the discriminator does, by the last validations.
+    pub fn health(&self) -> Health {
+        let mut health = Health::default();
+        self.records.iter().filter_map(RunRecord::validation).for_each(|validation| health.add(validation));
+        health
     }
 
     /// The validation before the first step.

@@ -1,6 +1,7 @@
 //! What became of runs: a status that each run keeps, and a table of all.
 
 use super::directory::is_locked;
+use super::health::{Health, Verdict};
 use super::record::read_records;
 use crate::error::{Error, Result};
 use crate::files;
@@ -55,6 +56,12 @@ pub struct RunSummary {
     pub steps: usize,
     /// Its last validation, as it stands in `metrics.jsonl`.
     pub last_validation: Option<serde_json::Value>,
+    /// How its discriminator does, in words; absent where that is not known, and of other runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// Whether something should be done about it.
+    #[serde(skip)]
+    pub is_trouble: bool,
     /// Size on disk in bytes.
     pub bytes: u64,
 }
@@ -99,7 +106,10 @@ fn summary(path: &Path) -> RunSummary {
     let config: Option<toml::Table> = toml::from_str(&config).ok();
     let records: Vec<serde_json::Value> = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
     let step = records.iter().filter_map(|record| record["step"].as_u64()).max();
+    let verdict = Health::of(&records).verdict();
     RunSummary {
+        verdict: (verdict != Verdict::Unknown).then(|| verdict.to_string()),
+        is_trouble: verdict.is_trouble(),
         path: path.to_owned(),
         state,
         reason,

@@ -8,7 +8,7 @@ mod judge;
 mod tally;
 
 pub use judge::{Judged, judge};
-pub use tally::{Statistics, Tally, entropy, is_at_base_rate};
+pub use tally::{Statistics, Tally, entropy};
 
 use crate::config::{ObjectiveConfig, ObjectiveKind};
 use crate::data::{Batch, Counts, SumOrder};

@@ -20,6 +20,8 @@ struct Part {
     positions: usize,
     /// Which positions the discriminator is judged on; absent: all.
     judged: Option<Arc<[bool]>>,
+    /// Special tokens among them: `[CLS]` and the last `[SEP]` of each row.
+    special: usize,
 }
 
 /// Sums before the scores in the vector of a batch.
@@ -30,8 +32,11 @@ impl Statistics {
     /// scores `[batch * seq]` and labels `[batch * seq]`, all without autodiff. The discriminator's loss is that of the
     /// positions in `judged`, all without it, and so are the figures about its scores.
     pub(super) fn new(parts: [Tensor<1>; 5], batch: &Batch, judged: Option<Arc<[bool]>>) -> Self {
-        let positions = batch.input_ids.dims().iter().product();
-        Self { parts: parts.into(), batches: vec![Part { counts: batch.counts, positions, judged }] }
+        let [rows, seq] = batch.input_ids.dims();
+        // All rows begin with one, so that the first stands for all.
+        let special = if judged.as_ref().is_none_or(|judged| judged[0]) { 2 * rows } else { 0 };
+        let part = Part { counts: batch.counts, positions: rows * seq, judged, special };
+        Self { parts: parts.into(), batches: vec![part] }
     }
 
     /// Adds those of another batch.
@@ -112,6 +117,8 @@ pub struct Tally {
     pub picked: usize,
     /// Real tokens, padding not.
     pub tokens: usize,
+    /// Special tokens among those that the discriminator is judged on, which are never replaced.
+    pub special: usize,
     /// Sum of the discriminator's loss over the tokens that it is judged on, in nats.
     pub disc_loss_sum: f64,
     /// The discriminator's logits at original tokens.
@@ -128,6 +135,7 @@ impl Tally {
         self.disc_loss_sum += f64::from(sums[2]);
         self.picked += part.counts.picked;
         self.tokens += part.counts.tokens;
+        self.special += part.special;
         let (scores, labels) = rest.split_at(rest.len() / 2);
         for (at, (&score, &label)) in scores.iter().zip(labels).enumerate() {
             if part.judged.as_ref().is_none_or(|judged| judged[at]) {
@@ -142,6 +150,7 @@ impl Tally {
         self.mlm_correct += other.mlm_correct;
         self.picked += other.picked;
         self.tokens += other.tokens;
+        self.special += other.special;
         self.disc_loss_sum += other.disc_loss_sum;
         self.original.extend_from_slice(&other.original);
         self.replaced.extend_from_slice(&other.replaced);
@@ -181,6 +190,28 @@ impl Tally {
     pub fn called_replaced(&self) -> (usize, usize) {
         let positive = |scores: &[f32]| scores.iter().filter(|&&score| score > 0.0).count();
         (positive(&self.replaced), positive(&self.original))
+    }
+
+    /// By how much the discriminator's loss lies below the entropy of the replaced share, in nats a token, and the standard error
+    /// of that. A token's gain is what its label costs somebody who knows the share alone, less what it costs the discriminator;
+    /// the mean over tokens is the difference of the two, and the error follows from its deviation.
+    pub fn disc_gain(&self) -> (f64, f64) {
+        let share = self.replaced_share();
+        let of = |scores: &[f32], sign: f64, share: f64| -> (f64, f64) {
+            let gains = scores.iter().map(|&score| -share.ln() - softplus(sign * f64::from(score)));
+            gains.fold((0.0, 0.0), |(sum, squares), gain| (sum + gain, squares + gain * gain))
+        };
+        let (original, replaced) = (of(&self.original, 1.0, 1.0 - share), of(&self.replaced, -1.0, share));
+        let count = self.judged() as f64;
+        let mean = (original.0 + replaced.0) / count;
+        let variance = ((original.1 + replaced.1) / count - mean * mean).max(0.0);
+        (self.entropy() - self.disc_loss(), (variance / count).sqrt())
+    }
+
+    /// What it gains to know that special tokens are never replaced, and nothing else, in nats a token.
+    pub fn disc_gain_floor(&self) -> f64 {
+        let others = 1.0 - self.special as f64 / self.judged() as f64;
+        self.entropy() - others * entropy(self.replaced_share() / others)
     }
 
     /// Share of the real tokens that the discriminator judges rightly, at probability 0.5.
@@ -226,11 +257,9 @@ impl Tally {
     }
 }
 
-/// Whether a discriminator has learned nothing beyond the replaced share: its loss is within 1 % of the entropy of that
-/// share, and its AUC within 0.02 of chance.
-pub fn is_at_base_rate(disc_loss: f64, disc_entropy: f64, disc_auc: Option<f64>) -> bool {
-    let chance = disc_auc.is_some_and(|auc| (auc - 0.5).abs() < 0.02);
-    chance && (disc_loss - disc_entropy).abs() < 0.01 * disc_entropy
+/// `ln(1 + e^x)`, without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 /// Entropy of a coin that shows one side with probability `share`, in nats.
@@ -269,6 +298,7 @@ mod tests {
                 mlm_correct: mlm.iter().filter(|m| m.1).count() as f64,
                 picked: mlm.len(),
                 tokens: original.len() + replaced.len(),
+                special: 0,
                 disc_loss_sum: losses.clone().sum(),
                 original: original.clone(),
                 replaced: replaced.clone(),
@@ -294,6 +324,15 @@ mod tests {
             prop_assert!(close(tally.disc_recall(), tp / replaced.len() as f64));
             prop_assert!(close(tally.disc_auc().unwrap(), wins / (original.len() * replaced.len()) as f64));
             prop_assert!(close(tally.replaced_share(), replaced.len() as f64 / n));
+            let share = replaced.len() as f64 / n;
+            let gains = original.iter().map(|&s| -(1.0 - share).ln() - bce(s, 0.0));
+            let gains: Vec<f64> = gains.chain(replaced.iter().map(|&s| -share.ln() - bce(s, 1.0))).collect();
+            let mean = gains.iter().sum::<f64>() / n;
+            let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / n;
+            let (gain, error) = tally.disc_gain();
+            prop_assert!(close(gain, mean) && close(gain, tally.entropy() - tally.disc_loss()));
+            prop_assert!(close(error, (variance / n).sqrt()));
+            prop_assert!(close(tally.disc_gain_floor(), 0.0));
         }
 
         #[test]
@@ -321,23 +360,19 @@ mod tests {
         assert!((entropy(0.125_581_8) - 0.378).abs() < 1e-3);
     }
 
+    /// A discriminator that knows the special tokens and the share among the others gains exactly the floor.
     #[test]
-    fn a_collapsed_discriminator_is_recognised_and_a_working_one_is_not() {
-        // Scores that say the base rate, with noise that carries nothing.
-        let share = 0.125f64;
+    fn the_floor_is_the_gain_of_knowing_special_tokens() {
+        let (special, replaced, original) = (20, 30, 150);
+        let share = f64::from(replaced) / f64::from(replaced + original);
         let logit = (share / (1.0 - share)).ln() as f32;
-        let noise = |n: usize| (0..n).map(|i| logit + 0.01 * ((i % 7) as f32 - 3.0)).collect::<Vec<_>>();
-        let mut collapsed = tally(noise(7 * 700), noise(700));
-        collapsed.disc_loss_sum = collapsed.entropy() * 1.002 * collapsed.judged() as f64;
-        let at_base_rate = |t: &Tally| is_at_base_rate(t.disc_loss(), t.entropy(), t.disc_auc());
-        assert!(at_base_rate(&collapsed));
-
-        let mut works = collapsed.clone();
-        works.replaced.iter_mut().for_each(|score| *score += 0.02);
-        assert!(!at_base_rate(&works), "AUC {:?}", works.disc_auc());
-
-        let mut untrained = collapsed;
-        untrained.disc_loss_sum = std::f64::consts::LN_2 * untrained.judged() as f64;
-        assert!(!at_base_rate(&untrained));
+        let mut scores = vec![logit; original as usize];
+        scores.extend(vec![-60.0; special as usize]);
+        let mut knows = tally(scores, vec![logit; replaced as usize]);
+        knows.special = special as usize;
+        knows.disc_loss_sum = f64::from(replaced + original) * entropy(share);
+        let (gain, error) = knows.disc_gain();
+        assert!((gain - knows.disc_gain_floor()).abs() < 1e-6 && gain > 0.01, "{gain}");
+        assert!(error > 0.0 && error < gain, "{error}");
     }
 }

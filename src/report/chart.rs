@@ -50,7 +50,7 @@ const TOGETHER: [(&str, &str, &[Curve]); 2] = [
 ];
 
 /// Numbers that are told of and not drawn.
-const NOT_DRAWN: [&str; 3] = ["skipped_steps", "loss_spikes", "tokens_seen"];
+const NOT_DRAWN: [&str; 5] = ["skipped_steps", "loss_spikes", "tokens_seen", "disc_gain_error", "disc_gain_floor"];
 
 /// The pictures of a run, in the order in which they are shown.
 pub(super) fn charts(metrics: &Metrics) -> Vec<Chart> {

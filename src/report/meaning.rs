@@ -20,7 +20,7 @@ use Better::{Higher, Lower, Neither};
 
 /// Name, title, direction, meaning; in the order in which they are shown.
 #[rustfmt::skip]
-const MEANINGS: [(&str, &str, Better, &str); 34] = [
+const MEANINGS: [(&str, &str, Better, &str); 37] = [
     ("loss", "Loss", Lower, "mean loss of the task, in nats or squared units"),
     ("accuracy", "Accuracy", Higher, "share of the answers that are right"),
     ("f1", "F1", Higher, "harmonic mean of precision and recall"),
@@ -45,6 +45,9 @@ const MEANINGS: [(&str, &str, Better, &str); 34] = [
     ("mlm_accuracy", "MLM accuracy", Higher, "share of the hidden words that the generator names first"),
     ("disc_loss", "Discriminator loss", Lower, "loss of the encoder over all tokens, in nats; worth something below the entropy"),
     ("disc_entropy", "Entropy of the replaced share", Neither, "loss of somebody who knows how many tokens were replaced, not which"),
+    ("disc_gain", "Discriminator gain", Higher, "the entropy less the loss, in nats: what the encoder knows beyond how many tokens were replaced"),
+    ("disc_gain_floor", "Floor of the gain", Neither, "the part of the gain that is had for knowing that special tokens are never replaced"),
+    ("disc_gain_error", "Standard error of the gain", Neither, "of the gain, over tokens"),
     ("disc_auc", "Discriminator AUC", Higher, "chance that a replaced token looks more suspicious than an original one; 0.5 is chance"),
     ("disc_accuracy", "Discriminator accuracy", Higher, "share of the tokens judged rightly; calling all original gives 1 - replaced share"),
     ("disc_precision", "Discriminator precision", Higher, "share of the tokens called replaced that are"),

@@ -3,6 +3,7 @@
 use super::file_name;
 use super::series::Series;
 use crate::files;
+use crate::learner::{Health, Validation};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -29,6 +30,8 @@ pub(super) struct Metrics {
     pub skipped_steps: u64,
     /// Where they were last.
     pub last_skipped: usize,
+    /// How the discriminator does, by the validations.
+    pub health: Health,
     /// Real tokens up to the last record; 0 where the records do not know.
     pub tokens_seen: u64,
     pub loss_spikes: u64,
@@ -91,6 +94,11 @@ impl Metrics {
         let split = record.get("split").and_then(Value::as_str).ok_or("it has no split")?.to_owned();
         self.count += 1;
         self.step = self.step.max(step as usize);
+        let record = Value::Object(record);
+        if let Some(validation) = Validation::of(&record) {
+            self.health.add(validation);
+        }
+        let Value::Object(record) = record else { return Ok(()) };
         for (name, value) in record {
             let Some(value) = value.as_f64().filter(|_| name != "step") else { continue };
             match name.as_str() {

@@ -4,8 +4,7 @@ use super::html::{count, date, escape, section, table, value};
 use super::meaning::{Better, meaning, place};
 use super::{RunReport, chart, draw, facts};
 use crate::error::Result;
-use crate::learner::RunState;
-use crate::objective::is_at_base_rate;
+use crate::learner::{RunState, Verdict};
 use serde_json::Value;
 
 const STYLE: &str = include_str!("style.css");
@@ -88,15 +87,8 @@ fn warnings(run: &RunReport) -> String {
         let (spikes, last) = (several(metrics.loss_spikes, "time", "times"), count(metrics.last_spike));
         lines.push(format!("The loss jumped {spikes}, the last time before step {last}."));
     }
-    if let (Some(loss), Some(entropy)) = (metrics.last("disc_loss"), metrics.last("disc_entropy"))
-        && metrics.step > 0
-        && is_at_base_rate(loss, entropy, metrics.last("disc_auc"))
-    {
-        lines.push(
-            "The discriminator says no more than the base rate: its loss is the entropy of the replaced share, its AUC is \
-             chance."
-                .into(),
-        );
+    if let Some(sentence) = metrics.health.sentence().filter(|_| metrics.health.verdict().is_trouble()) {
+        lines.push(format!("It is {sentence}."));
     }
     lines.extend(run.problems.iter().map(|problem| format!("Damaged or missing: {problem}.")));
     if lines.is_empty() {
@@ -124,6 +116,8 @@ fn key_figures(run: &RunReport) -> String {
         last("disc_auc", "0.5 is chance");
         let entropy = run.metrics.last("disc_entropy").map(|entropy| format!("entropy {}", value(entropy)));
         last("disc_loss", &entropy.unwrap_or_default());
+        let verdict = run.metrics.health.verdict();
+        last("disc_gain", &if verdict == Verdict::Unknown { String::new() } else { verdict.to_string() });
         last("mlm_loss", "nats");
         last("mlm_accuracy", "of the hidden words");
     } else {

@@ -155,10 +155,6 @@ impl RunRecord for TaskRecord {
         format!("loss {:.4}{metrics}", self.loss)
     }
 
-    fn warning(&self) -> Option<String> {
-        None
-    }
-
     fn set_training(&mut self, figures: TrainingFigures) {
         self.training = figures;
     }

@@ -19,7 +19,8 @@ const TOKENS: usize = 512;
 pub fn details(run: &Run, follower: &Arc<Follower>) -> Value {
     let checkpoints = checkpoints(run);
     let log = log(run, follower, &checkpoints);
-    json!({"config": config(run), "checkpoints": checkpoints, "samples": samples(run), "log": log})
+    let verdict = follower.look(|table, _| table.verdict());
+    json!({"config": config(run), "checkpoints": checkpoints, "samples": samples(run), "log": log, "verdict": verdict})
 }
 
 /// Tells whether the files behind [`details`] may have changed.

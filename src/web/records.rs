@@ -1,7 +1,7 @@
 //! Lines of `metrics.jsonl`, whatever was trained: every number is a metric. What is not a record is counted and left out.
 
 use crate::curve::Curve;
-use crate::objective::is_at_base_rate;
+use crate::learner::{Health, Validation, Verdict};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 use std::collections::VecDeque;
@@ -61,7 +61,8 @@ pub struct Table {
     /// By split, then metric.
     curves: Vec<Vec<Curve>>,
     notes: VecDeque<Note>,
-    at_base_rate: bool,
+    health: Health,
+    verdict: Verdict,
     /// Lines that are records.
     pub lines: u64,
     /// Lines that are not.
@@ -121,18 +122,32 @@ impl Table {
             notes.push(format!("the loss jumped far above what was usual ({count} times since the record before)"));
         }
         if self.splits.0[split] == "valid" {
-            let collapsed = self
-                .value("disc_loss")
-                .zip(self.value("disc_entropy"))
-                .is_some_and(|(loss, entropy)| step > 0 && is_at_base_rate(loss, entropy, self.value("disc_auc")));
-            if collapsed && !self.at_base_rate {
-                notes.push("the discriminator says no more than the base rate (AUC at chance)".into());
+            let numbers =
+                self.record.numbers.iter().map(|&(metric, value)| (self.metrics.0[metric].clone(), value.into()));
+            let mut record: Map<String, Value> = numbers.collect();
+            record.extend([("step".to_owned(), step.into()), ("split".to_owned(), "valid".into())]);
+            if let Some(validation) = Validation::of(&record.into()) {
+                self.health.add(validation);
             }
-            self.at_base_rate = collapsed;
+            let verdict = self.health.verdict();
+            if verdict.is_trouble() && verdict != self.verdict {
+                notes.extend(self.health.sentence());
+            }
+            self.verdict = verdict;
         }
         self.notes.extend(notes.into_iter().map(|text| Note { step, text }));
         let beyond = self.notes.len().saturating_sub(NOTES);
         self.notes.drain(..beyond);
+    }
+
+    /// How the discriminator does; nothing where that is not known.
+    pub fn verdict(&self) -> Value {
+        match self.verdict {
+            Verdict::Unknown => Value::Null,
+            verdict => {
+                json!({"words": verdict.to_string(), "trouble": verdict.is_trouble(), "sentence": self.health.sentence()})
+            }
+        }
     }
 
     /// What a person should be told of, by step.
@@ -378,18 +393,17 @@ mod tests {
 
     #[test]
     fn what_a_person_should_know_is_noted_when_it_begins() {
-        let valid = |step, auc| {
-            format!(
-                "{{\"step\":{step},\"split\":\"valid\",\"disc_loss\":0.42,\"disc_entropy\":0.42,\"disc_auc\":{auc}}}\n"
-            )
+        let valid = |(at, loss): (usize, &f64)| {
+            let record = json!({
+                "step": 10 * at, "split": "valid", "mlm_loss": 5.0, "disc_loss": loss, "disc_entropy": 0.42, "replaced": 0.15,
+            });
+            format!("{record}\n")
         };
-        let text = valid(0, 0.5)
-            + &valid(10, 0.5)
-            + &valid(20, 0.5)
-            + &valid(30, 0.8)
-            + &valid(40, 0.5)
-            + "{\"step\":50,\"split\":\"train\",\"skipped_steps\":3,\"loss_spikes\":1}\n";
+        // Three at the base rate, three that learn, three that do not any more; the first is of step 0.
+        let losses = [0.69, 0.42, 0.42, 0.42, 0.38, 0.38, 0.38, 0.42, 0.42, 0.42];
+        let text = losses.iter().enumerate().map(valid).collect::<String>()
+            + "{\"step\":100,\"split\":\"train\",\"skipped_steps\":3,\"loss_spikes\":1}\n";
         let steps: Vec<u64> = table(&text).notes().map(|note| note.step).collect();
-        assert_eq!(steps, [10, 40, 50, 50]);
+        assert_eq!(steps, [30, 90, 100, 100]);
     }
 }

@@ -9,12 +9,12 @@ const query = (names, more = {}) =>
 // What known metrics mean, in the order that they are shown; others follow by name.
 const METRICS = {
   mlm_loss: "generator, masked positions, nats", disc_loss: "discriminator, all tokens, nats",
-  disc_auc: "replaced against original; 0.5 is chance", mlm_accuracy: "likeliest word is the original",
+  disc_gain: "entropy less loss, nats", disc_auc: "replaced against original; 0.5 is chance", mlm_accuracy: "likeliest word is the original",
   disc_accuracy: "tokens judged rightly", disc_precision: "of those called replaced", disc_recall: "of those replaced",
   disc_entropy: "loss of the base rate, nats", replaced: "share of tokens", loss: "", learning_rate: "last step",
   grad_norm: "before clipping", tokens_per_second: "real tokens",
 };
-const RARE = ["skipped_steps", "loss_spikes", "tokens_seen"];
+const RARE = ["skipped_steps", "loss_spikes", "tokens_seen", "disc_gain_error", "disc_gain_floor"];
 
 let listing = { folder: "", runs: [] };
 let chosen = []; // names, in the order of their colours
@@ -103,7 +103,7 @@ async function news(source, { listing: table, runs: changed }) {
     }
     // The server thins curves out, which ones that grow here are not.
     if (change.reload || run.added > 2000) again.push(name);
-    if (change.details) fetchDetails(name).then(showPanels, () => {});
+    if (change.details) fetchDetails(name).then(() => { showSummary(); showPanels(); }, () => {});
   }
   show();
   if (again.length) {
@@ -193,6 +193,8 @@ function showSummary() {
     add(title, "span", name);
     add(title, "span", run?.state ?? "gone", "badge", run?.state ?? "failed");
     if (!run) return card;
+    const verdict = runs.get(name)?.details?.verdict;
+    if (verdict) add(title, "span", verdict.words, "badge", verdict.trouble ? "failed" : "finished").title = verdict.sentence;
     if (run.steps) bar(card, run.step, run.steps, `progress of ${name}`);
     const list = add(card, "dl");
     const pair = (term, text) => { const group = add(list, "div"); add(group, "dt", term); add(group, "dd", text); };

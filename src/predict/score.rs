@@ -1,0 +1,200 @@
+//! How well a network likes a sentence, without fine-tuning: the generator by the probability of each word beside the others,
+//! the discriminator by the probability that no token was replaced.
+
+use super::Checkpoint;
+use crate::error::{Error, Result};
+use crate::hub::read_json;
+use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, Inputs};
+use crate::tokenizer::TokenKinds;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::path::Path;
+
+/// A generator or a discriminator that scores sentences.
+pub enum Scorer {
+    /// The sum over tokens of `ln p(token | the others)`: the pseudo-log-likelihood (Salazar et al., ACL 2020). With a token
+    /// the later pieces of its word are hidden too, since these would give it away (Kauf and Ivanova, ACL 2023).
+    Generator(Generator),
+    /// The sum over tokens of `ln p(the token is original)`, in one pass.
+    Discriminator(Discriminator),
+}
+
+/// A masked language model with its tokenizer.
+pub struct Generator {
+    checkpoint: Checkpoint<ElectraForMaskedLm>,
+    kinds: TokenKinds,
+}
+
+/// A discriminator with its tokenizer.
+pub struct Discriminator(Checkpoint<ElectraForPreTraining>);
+
+/// The score of a sentence.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Score {
+    /// Natural logarithm of the probability; nearer to 0 is better.
+    pub sum: f64,
+    /// Tokens that it is a sum over.
+    pub tokens: usize,
+}
+
+/// Tokens of a pass, padding included.
+const PASS_TOKENS: usize = 4096;
+
+/// A row of a pass: its ids with special tokens, and what is asked about them.
+struct Row {
+    /// Number of the sentence.
+    sentence: usize,
+    ids: Vec<u32>,
+    /// The place that is asked about, and the token that stood there; all between the special ones where absent.
+    asked: Option<(usize, u32)>,
+}
+
+impl Scorer {
+    /// Opens a directory in Hugging Face's layout that holds a generator or a discriminator.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is missing or damaged, and for a network of another kind.
+    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let json = read_json(directory)?;
+        let class = json["architectures"][0].as_str().unwrap_or_default();
+        match class {
+            "ElectraForMaskedLM" => {
+                let checkpoint = Checkpoint::open(directory, device, class, ElectraForMaskedLm::new)?;
+                let kinds = checkpoint.tokenizer.kinds();
+                Ok(Self::Generator(Generator { checkpoint, kinds }))
+            }
+            "ElectraForPreTraining" => Checkpoint::open(directory, device, class, ElectraForPreTraining::new)
+                .map(|c| Self::Discriminator(Discriminator(c))),
+            _ => {
+                let message = format!(
+                    "`architectures` names {class:?}; expected ElectraForMaskedLM, a generator, or ElectraForPreTraining, a \
+                     discriminator"
+                );
+                Err(Error::input(directory.join("config.json"), message))
+            }
+        }
+    }
+
+    /// `generator` or `discriminator`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Generator(_) => "generator",
+            Self::Discriminator(_) => "discriminator",
+        }
+    }
+
+    /// The scores of `texts`, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a text without tokens or longer than the model; the device's.
+    pub fn score(&self, texts: &[&str]) -> Result<Vec<Score>> {
+        let mut rows = Vec::new();
+        let mut scores = Vec::with_capacity(texts.len());
+        for (sentence, text) in texts.iter().enumerate() {
+            let ids = self.ids(text)?;
+            scores.push(Score { sum: 0.0, tokens: ids.len() - 2 });
+            match self {
+                Self::Generator(generator) => rows.extend(generator.rows(sentence, &ids)),
+                Self::Discriminator(_) => rows.push(Row { sentence, ids, asked: None }),
+            }
+        }
+        // Alike long ones together, so that little is padded; in an order that does not depend on anything else.
+        rows.sort_by_key(|row| row.ids.len());
+        let mut rest = rows.as_slice();
+        while let Some(longest) = rest.first().map(|row| row.ids.len()) {
+            // The rows of a pass are as long as its last one.
+            let fits = |count: usize| count * rest[count - 1].ids.len() <= PASS_TOKENS.max(longest);
+            let count = (1..=rest.len()).take_while(|&count| fits(count)).last().unwrap_or(1);
+            let (pass, after) = rest.split_at(count);
+            for (row, value) in pass.iter().zip(self.pass(pass)?) {
+                scores[row.sentence].sum += value;
+            }
+            rest = after;
+        }
+        Ok(scores)
+    }
+
+    /// The ids of a text with special tokens.
+    fn ids(&self, text: &str) -> Result<Vec<u32>> {
+        let (pieces, special) = match self {
+            Self::Generator(Generator { checkpoint, .. }) => {
+                (checkpoint.fitting(text)?, checkpoint.tokenizer.special())
+            }
+            Self::Discriminator(Discriminator(checkpoint)) => {
+                (checkpoint.fitting(text)?, checkpoint.tokenizer.special())
+            }
+        };
+        if pieces.is_empty() {
+            return Err(Error::Usage(format!("{text:?} has no tokens; there is nothing to score")));
+        }
+        let words = pieces.iter().map(|piece| piece.id);
+        Ok(std::iter::once(special.cls).chain(words).chain([special.sep]).collect())
+    }
+
+    /// The logarithms that `rows` ask for.
+    fn pass(&self, rows: &[Row]) -> Result<Vec<f64>> {
+        match self {
+            Self::Generator(Generator { checkpoint, .. }) => {
+                let (hidden, length) = checkpoint.hidden(&checkpoint.model.electra, rows);
+                let [_, _, width] = hidden.dims();
+                let place =
+                    |(number, row): (usize, &Row)| (number * length + row.asked.map_or(0, |asked| asked.0)) as i32;
+                let places: Vec<i32> = rows.iter().enumerate().map(place).collect();
+                let words: Vec<i32> = rows.iter().map(|row| row.asked.map_or(0, |asked| asked.1 as i32)).collect();
+                let count = rows.len();
+                let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &checkpoint.device);
+                let words = Tensor::<2, Int>::from_data(TensorData::new(words, [count, 1]), &checkpoint.device);
+                let hidden = hidden.reshape([count * length, width]).select(0, places).reshape([count, 1, width]);
+                let chosen = log_softmax(checkpoint.model.logits(hidden), 1).gather(1, words);
+                Ok(read(chosen)?.into_iter().map(f64::from).collect())
+            }
+            Self::Discriminator(Discriminator(checkpoint)) => {
+                let (hidden, length) = checkpoint.hidden(&checkpoint.model.electra, rows);
+                let logits = read(checkpoint.model.logits(hidden))?;
+                let original = |logit: &f32| -softplus(f64::from(*logit));
+                let of_row = |(row, logits): (&Row, &[f32])| logits[1..row.ids.len() - 1].iter().map(original).sum();
+                Ok(rows.iter().zip(logits.chunks(length)).map(of_row).collect())
+            }
+        }
+    }
+}
+
+impl Generator {
+    /// A row for each token of a sentence.
+    fn rows<'a>(&'a self, sentence: usize, ids: &'a [u32]) -> impl Iterator<Item = Row> + 'a {
+        let continues = |id: u32| self.kinds.continues.get(id as usize).copied().unwrap_or(false);
+        (1..ids.len() - 1).map(move |at| {
+            let later = ids[at + 1..].iter().take_while(|&&id| continues(id)).count();
+            let mut hidden = ids.to_vec();
+            hidden[at..=at + later].fill(self.kinds.special.mask);
+            Row { sentence, ids: hidden, asked: Some((at, ids[at])) }
+        })
+    }
+}
+
+impl<M> Checkpoint<M> {
+    /// The last hidden states of `rows`, padded to the longest, and its length.
+    fn hidden(&self, electra: &Electra, rows: &[Row]) -> (Tensor<3>, usize) {
+        let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let shape = [rows.len(), length];
+        let pad = self.tokenizer.special().pad;
+        let padded = |row: &Row| row.ids.iter().copied().chain(std::iter::repeat(pad)).take(length).collect::<Vec<_>>();
+        let ids: Vec<i32> = rows.iter().flat_map(padded).map(|id| id as i32).collect();
+        let real = |row: &Row| (0..length).map(|at| if at < row.ids.len() { 1.0 } else { 0.0 }).collect::<Vec<f32>>();
+        let is_padded = rows.iter().any(|row| row.ids.len() < length);
+        let mask = is_padded.then(|| rows.iter().flat_map(real).collect::<Vec<f32>>());
+        let mask = mask.map(|mask| Tensor::from_data(TensorData::new(mask, shape), &self.device));
+        let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
+        (electra.forward(Inputs::new(ids, mask)), length)
+    }
+}
+
+/// `ln(1 + e^x)`, without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let data = tensor.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+    Ok(data.iter::<f32>().collect())
+}

@@ -1,0 +1,125 @@
+//! `electra score`: sentences against what `fill` and `detect` say of their tokens, and minimal pairs.
+
+mod common;
+
+use common::backends::CPU;
+use common::program::{directory, electra, pretrain, refused, succeeds, text};
+use electra_burn::predict::{Detector, Filler, Scorer};
+use std::path::Path;
+
+const TEXTS: [&str; 4] =
+    ["the water of the stone", "a", "The river sings through the old town, and the sea waits for it.", "stone"];
+
+fn trained(at: &Path) {
+    succeeds(&pretrain(at, &["--output", "run", "--set", "training.steps=40"]));
+}
+
+fn scores(at: &Path, network: &str, texts: &[&str]) -> Vec<f64> {
+    let scorer = Scorer::open(&at.join("run").join(network), &common::device(CPU)).unwrap();
+    scorer.score(texts).unwrap().iter().map(|score| score.sum).collect()
+}
+
+/// Padding and company make no difference, and every token counts once.
+#[test]
+fn a_sentence_scores_what_its_tokens_do() {
+    let directory = directory();
+    let at = directory.path();
+    trained(at);
+    let device = common::device(CPU);
+    let detector = Detector::open(&at.join("run/discriminator"), &device).unwrap();
+    let filler = Filler::open(&at.join("run/generator"), &device).unwrap();
+    let (by_generator, by_discriminator) = (scores(at, "generator", &TEXTS), scores(at, "discriminator", &TEXTS));
+    let mut words_of_two = 0;
+    for (number, said) in TEXTS.iter().enumerate() {
+        let verdicts = detector.detect(said).unwrap();
+        let expected: f64 = verdicts.iter().map(|verdict| (1.0 - verdict.replaced).ln()).sum();
+        assert!((by_discriminator[number] - expected).abs() < 1e-4, "{} and {expected}", by_discriminator[number]);
+
+        // Words whose pieces are more than two cannot be written with a hole behind the second.
+        let pieces: Vec<_> = verdicts.iter().map(|verdict| &verdict.piece).collect();
+        let continues = |at: usize| pieces.get(at).is_some_and(|piece| piece.token.starts_with("##"));
+        if (0..pieces.len()).any(|at| continues(at) && continues(at + 1)) {
+            continue;
+        }
+        let mut expected = 0.0;
+        for (hole, piece) in pieces.iter().enumerate() {
+            // The text up to the hole, the hole and the rest of its word, and the text behind.
+            let end = if continues(hole + 1) { pieces[hole + 1].end } else { piece.end };
+            words_of_two += usize::from(continues(hole + 1));
+            let characters: Vec<char> = said.chars().collect();
+            let part = |range: std::ops::Range<usize>| characters[range].iter().collect::<String>();
+            let holes = if continues(hole + 1) { "[MASK] [MASK]" } else { "[MASK]" };
+            let holed = format!("{} {holes} {}", part(0..piece.start), part(end..characters.len()));
+            let fillings = filler.fill(&holed, usize::MAX).unwrap();
+            expected += fillings[0].iter().find(|filling| filling.id == piece.id).unwrap().probability.ln();
+        }
+        assert!((by_generator[number] - expected).abs() < 1e-3, "{said}: {} and {expected}", by_generator[number]);
+    }
+    assert!(words_of_two > 0, "some word has two pieces");
+    for network in ["generator", "discriminator"] {
+        let together = scores(at, network, &TEXTS);
+        for (said, together) in TEXTS.iter().zip(together) {
+            let alone = scores(at, network, &[said])[0];
+            assert!((alone - together).abs() < 1e-4, "{network}, {said}: {alone} alone, {together}");
+        }
+    }
+}
+
+#[test]
+fn pairs_are_judged_by_group() {
+    let directory = directory();
+    let at = directory.path();
+    trained(at);
+    let judged = |pairs: &str, network: &str| -> serde_json::Value {
+        std::fs::write(at.join("pairs.tsv"), pairs).unwrap();
+        let model = format!("run/{network}");
+        let output = electra(at, &["score", "--device", CPU, "--model", &model, "--pairs", "pairs.tsv", "--json"]);
+        succeeds(&output);
+        serde_json::from_slice(&output.stdout).expect("one JSON object")
+    };
+    let pairs = [
+        ("the water of the stone", "water stone the of the"),
+        ("a river", "river a"),
+        ("the old town", "the town old"),
+    ];
+    let lines = |turned: bool| -> String {
+        let line = |(at, (good, bad)): (usize, &(&str, &str))| {
+            let (good, bad) = if turned { (bad, good) } else { (good, bad) };
+            format!("{good}\t{bad}\t{}\n", if at == 0 { "long" } else { "short" })
+        };
+        pairs.iter().enumerate().map(line).collect()
+    };
+    for network in ["generator", "discriminator"] {
+        let (one, other) = (judged(&lines(false), network), judged(&lines(true), network));
+        assert_eq!((one["by"].as_str(), one["pairs"].as_u64()), (Some(network), Some(3)));
+        let sum = one["accuracy"].as_f64().unwrap() + other["accuracy"].as_f64().unwrap();
+        assert!((sum - 1.0).abs() < 1e-12, "turned round, right becomes wrong: {one} and {other}");
+        let groups = one["groups"].as_array().unwrap();
+        assert_eq!(groups.iter().map(|group| group["pairs"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(judged("the sea\tthe sea\n", network)["accuracy"], 0.5, "equal scores count half");
+    }
+    let english = electra(at, &["score", "--device", CPU, "--model", "run/discriminator", "--english"]);
+    succeeds(&english);
+    let lines = text(&english.stdout);
+    assert_eq!(lines.lines().count(), 14, "a heading, twelve groups and all of them: {lines}");
+    assert!(lines.starts_with("600 pairs by the discriminator; 0.5 is chance\n"), "{lines}");
+}
+
+#[test]
+fn what_cannot_be_scored_is_refused() {
+    let directory = directory();
+    let at = directory.path();
+    trained(at);
+    let score = |more: &[&str]| electra(at, &[&["score", "--device", CPU, "--model", "run/generator"], more].concat());
+    succeeds(&score(&["the water"]));
+    refused(&score(&[]), &["expected a text, --input, --pairs or --english"]);
+    refused(&score(&[" "]), &["has no tokens"]);
+    refused(&score(&[&"the water ".repeat(30)]), &["the model takes at most 30"]);
+    std::fs::write(at.join("pairs"), "one field\n").unwrap();
+    refused(&score(&["--pairs", "pairs"]), &["pairs:1:", "1 fields between tabs"]);
+    refused(&score(&["--pairs", "none"]), &["none"]);
+    let config = at.join("run/generator/config.json");
+    let other = std::fs::read_to_string(&config).unwrap().replace("ElectraForMaskedLM", "BertModel");
+    std::fs::write(&config, other).unwrap();
+    refused(&score(&["the water"]), &["config.json", "\"BertModel\"; expected ElectraForMaskedLM"]);
+}
