@@ -31,7 +31,8 @@ impl Validation {
             Value::Null => Some(f64::NAN),
             value => value.as_f64(),
         };
-        if record["split"] != "valid" || number("replaced").is_none_or(|replaced| !(replaced > 0.0)) {
+        let is_judged = record["split"] == "valid" && number("replaced").is_some_and(|replaced| replaced > 0.0);
+        if !is_judged {
             return None;
         }
         let gain = number("disc_gain").or_else(|| Some(number("disc_entropy")? - number("disc_loss")?))?;
