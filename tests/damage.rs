@@ -194,18 +194,23 @@ fn a_dry_run_from_a_pair_is_about_that_pair() {
     assert!(!at.join("new").exists());
 }
 
+/// A classifier in `tuned` that was fine-tuned on labels which the text does not tell, with the arguments `more`.
+fn tune(at: &Path, more: &[&str]) -> PathBuf {
+    base(at);
+    let rows: String = (0..40).map(|i| format!("the water {i}\t{}\n", if i % 2 == 0 { "a" } else { "b" })).collect();
+    std::fs::write(at.join("train.tsv"), format!("text\tlabel\n{rows}")).unwrap();
+    let begin = ["finetune", "--task", "classification", "--model", "run/discriminator", "--train", "train.tsv"];
+    let rest = ["--dev", "train.tsv", "--output", "tuned", "--device", CPU];
+    succeeds(&electra(at, &[&begin[..], &rest, more].concat()));
+    at.join("tuned")
+}
+
 /// Finding 1, of fine-tuning.
 #[test]
 fn fine_tuning_is_refused_alike() {
     let directory = directory();
     let at = directory.path();
-    base(at);
-    let rows: String = (0..40).map(|i| format!("the water {i}\t{}\n", if i % 2 == 0 { "a" } else { "b" })).collect();
-    std::fs::write(at.join("train.tsv"), format!("text\tlabel\n{rows}")).unwrap();
-    let begin = ["finetune", "--task", "classification", "--model", "run/discriminator", "--train", "train.tsv"];
-    let rest = ["--dev", "train.tsv", "--output", "tuned", "--epochs", "2", "--device", CPU];
-    succeeds(&electra(at, &[&begin[..], &rest].concat()));
-    let tuned = at.join("tuned");
+    let tuned = tune(at, &["--epochs", "2"]);
     for entry in std::fs::read_dir(tuned.join("checkpoints")).unwrap() {
         edit(&entry.unwrap().path().join("state.json"), "\"schema\": 3", "\"schema\": 1");
     }
@@ -233,4 +238,81 @@ fn the_users_neighbours_stay() {
     }
     let left = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert!(!left.into_iter().any(|name| name.starts_with(".partial")), "a temporary neighbour stays");
+}
+
+/// The best checkpoint is held to its hashes like the newest: what is wrong with it is an error, and the model stays.
+#[test]
+fn the_best_checkpoint_must_be_whole() {
+    let directory = directory();
+    let at = directory.path();
+    let tuned = tune(at, &["--epochs", "4", "--metric", "loss", "--set", "training.keep_checkpoints=9"]);
+    // The first validation after a step becomes the best by far.
+    let metrics = tuned.join("metrics.jsonl");
+    let mut records: Vec<serde_json::Value> =
+        read(&metrics).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let is_first = |record: &serde_json::Value| record["split"] == "valid" && record["step"].as_u64() > Some(0);
+    let first = records.iter_mut().find(|record| is_first(record)).unwrap();
+    first["loss"] = 0.001.into();
+    let best = tuned.join(format!("checkpoints/step-{:07}", first["step"].as_u64().unwrap()));
+    std::fs::write(&metrics, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+    let again = || electra(at, &["finetune", "--resume", "tuned", "--device", CPU]);
+    let kept = |name: &str| files(&tuned.join(name));
+    let (model, results) = (kept("model"), read(tuned.join("results.json")));
+    let (weights, state) = (best.join("model.bpk"), best.join("state.json"));
+    let (bytes, text) = (std::fs::read(&weights).unwrap(), read(&state));
+    let mut flipped = bytes.clone();
+    flipped[bytes.len() / 2] ^= 1;
+    let cases: [(&str, &dyn Fn(), &str); 4] = [
+        ("a bit", &|| std::fs::write(&weights, &flipped).unwrap(), "its sha256 is"),
+        ("the weights", &|| std::fs::remove_file(&weights).unwrap(), "model.bpk is missing"),
+        (
+            "the schema",
+            &|| std::fs::write(&state, text.replace("\"schema\": 3", "\"schema\": 4")).unwrap(),
+            "its schema is 4",
+        ),
+        ("all", &|| std::fs::remove_dir_all(&best).unwrap(), "state.json is missing"),
+    ];
+    for (what, damage, expected) in cases {
+        damage();
+        refused(&again(), &[best.file_name().unwrap().to_str().unwrap(), expected]);
+        assert!(kept("model") == model && read(tuned.join("results.json")) == results, "{what}: the model was changed");
+        if best.exists() {
+            std::fs::write(&weights, &bytes).unwrap();
+            std::fs::write(&state, &text).unwrap();
+        }
+    }
+}
+
+/// A trained model without checkpoints and records is no run that has not begun; set aside, all of it is kept.
+#[test]
+fn a_trained_model_is_not_begun_anew() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
+    std::fs::remove_file(run.join("metrics.jsonl")).unwrap();
+    refused_untouched(at, &[], &["there is no checkpoint, but a trained model in discriminator/", "`--restart`"]);
+    let before = files(&run);
+    succeeds(&resume(at, &["--restart"]));
+    for (path, bytes) in before {
+        let part = path.strip_prefix(&run).unwrap();
+        let first = part.components().next().unwrap().as_os_str().to_str().unwrap();
+        if ["discriminator", "generator", "config.toml", "run.json", "samples.jsonl"].contains(&first) {
+            assert!(std::fs::read(run.join("before-restart-1").join(part)).unwrap() == bytes, "{}", part.display());
+        }
+    }
+}
+
+/// A checkpoint under the name of another step is none of either.
+#[test]
+fn the_step_is_that_of_the_name() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let state = run.join("checkpoints/step-0000020/state.json");
+    edit(&state, "\"step\": 20", "\"step\": 15");
+    refused(&electra(at, &["export", "run", "--checkpoint", "20", "--output", "out"]), &["step-0000020"]);
+    let resumed = resume(at, &["--set", "training.steps=30"]);
+    succeeds(&resumed);
+    assert!(text(&resumed.stdout).contains("state.json is of step 15"), "{}", text(&resumed.stdout));
 }

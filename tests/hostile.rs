@@ -205,3 +205,25 @@ fn padding_is_not_seen() {
     assert!((1260..=1280).contains(&packed), "{packed}");
     assert!(documents < 1100, "{documents}");
 }
+
+/// A tokenizer is read boundedly and never waited for, and its ids have rows in the word table.
+#[test]
+#[cfg(unix)]
+fn tokenizers_are_read_boundedly_and_fit_the_model() {
+    let directory = directory();
+    let at = directory.path();
+    let tokenizer = base(at).join("discriminator/tokenizer.json");
+    let good = read(&tokenizer);
+    edit(&tokenizer, |json| json["model"]["vocab"]["the"] = 300.into());
+    let detect = ["detect", "--model", "run/discriminator", "--device", CPU, "the water"];
+    refused(&electra(at, &detect), &["301 tokens", "300 rows"]);
+    std::fs::remove_file(&tokenizer).unwrap();
+    assert!(Command::new("mkfifo").arg(&tokenizer).status().unwrap().success());
+    assert!(ends(at, &detect));
+    std::fs::remove_file(&tokenizer).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &tokenizer).unwrap();
+    refused(&electra(at, &detect), &["tokenizer.json", "no regular file"]);
+    std::fs::remove_file(&tokenizer).unwrap();
+    std::fs::write(&tokenizer, good).unwrap();
+    succeeds(&electra(at, &detect));
+}

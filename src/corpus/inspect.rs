@@ -1,8 +1,8 @@
 //! What is in a store, for people.
 
-use super::manifest::Manifest;
+use super::manifest::{MANIFEST, Manifest};
 use super::store::TokenStore;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::path::Path;
 
 /// What [`inspect`] finds.
@@ -29,6 +29,14 @@ pub fn inspect(directory: &Path, top: usize, samples: usize) -> Result<Inspectio
     let store = TokenStore::open(directory)?;
     let tokenizer = store.tokenizer()?;
     let manifest = store.manifest().clone();
+    if manifest.vocab_size != tokenizer.vocab_size() {
+        let message = format!(
+            "vocab_size is {}, but the store's tokenizer has {} tokens; build the store again",
+            manifest.vocab_size,
+            tokenizer.vocab_size()
+        );
+        return Err(Error::input(directory.join(MANIFEST), message));
+    }
 
     let mut lengths = Vec::new();
     for index in 0..manifest.documents {

@@ -4,6 +4,7 @@ use super::manifest::{MANIFEST, Manifest, ShardEntry, sha256};
 use super::shard::Shard;
 use super::split::Layout;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::tokenizer::Tokenizer;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -39,7 +40,8 @@ impl TokenStore {
         };
         store.layout.shards().par_iter().zip(&store.manifest.shards).map(check).collect::<Result<()>>()?;
         let tokenizer = directory.join("tokenizer.json");
-        let bytes = std::fs::read(&tokenizer).map_err(|error| Error::input(&tokenizer, error.to_string()))?;
+        let bytes =
+            files::read(&tokenizer, files::SMALL).map_err(|error| Error::input(&tokenizer, error.to_string()))?;
         if sha256(&bytes) != store.manifest.tokenizer_sha256 {
             return Err(Error::input(
                 &tokenizer,
@@ -80,7 +82,7 @@ impl TokenStore {
     /// A hash of everything in it.
     pub fn fingerprint(&self) -> Result<String> {
         let path = self.directory.join(MANIFEST);
-        std::fs::read(&path).map(|bytes| sha256(&bytes)).map_err(Error::io(&path))
+        files::read(&path, files::SMALL).map(|bytes| sha256(&bytes)).map_err(Error::io(&path))
     }
 
     /// The tokenizer that made it.

@@ -51,6 +51,18 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
     }
 }
 
+/// Checks that the word table of `config` has a row for each id of `tokenizer`.
+///
+/// # Errors
+/// [`Error::Input`] otherwise.
+pub fn check_vocabulary(directory: &Path, tokenizer: &Tokenizer, config: &ModelConfig) -> Result<()> {
+    let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
+    match words > rows {
+        true => Err(Error::input(directory, format!("the tokenizer has {words} tokens, the word table {rows} rows"))),
+        false => Ok(()),
+    }
+}
+
 /// The network that `make` makes of `config`, `class` in `transformers`, with the weights of `directory`; its word table has
 /// a row for each token of `tokenizer`.
 ///
@@ -64,10 +76,7 @@ pub fn open<M: ModuleSnapshot>(
     class: &str,
     make: impl FnOnce(&ModelConfig, &mut Init) -> M,
 ) -> Result<M> {
-    let (words, rows) = (tokenizer.vocab_size(), config.vocab_size);
-    if words > rows {
-        return Err(Error::input(directory, format!("the tokenizer has {words} tokens, the word table {rows} rows")));
-    }
+    check_vocabulary(directory, tokenizer, config)?;
     let mut network = make(config, &mut Init::blank(config.layer_norm_eps, device));
     match load_weights(&mut network, directory)?.missing.first() {
         Some(missing) => {

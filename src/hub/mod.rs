@@ -10,7 +10,7 @@ mod pair;
 
 pub use config::{architecture_json, length, read_config, read_json, trained_length};
 pub use convert::{Imported, import};
-pub use import::{Loaded, load_weights, open};
+pub use import::{Loaded, check_vocabulary, load_weights, open};
 pub use inspect::{Inspection, inspect};
 pub use pair::{load_pair, open_pair};
 

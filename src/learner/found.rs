@@ -91,6 +91,9 @@ impl State {
             )));
         }
         let state = Self::deserialize(&value).map_err(|error| refused(error.to_string()))?;
+        if directory.file_name().is_none_or(|found| *found != *name(state.step)) {
+            return Err(Unusable::Damaged(format!("state.json is of step {}", state.step)));
+        }
         for part in PARTS.map(|part| format!("{part}.bpk")).into_iter().chain([INTERVAL.into()]) {
             if !state.files.contains_key(&part) {
                 return Err(Unusable::Damaged(format!("state.json does not name {part}")));
@@ -104,6 +107,19 @@ impl State {
             }
         }
         Ok(state)
+    }
+}
+
+/// The directory of the checkpoint of `step` of the run at `run`, which must be whole.
+///
+/// # Errors
+/// [`Error::Input`] for one that is missing, damaged, or of another version.
+pub(crate) fn verified(run: &Path, step: usize) -> Result<PathBuf> {
+    let path = run.join("checkpoints").join(name(step));
+    match State::verify(&path) {
+        Ok(_) => Ok(path),
+        Err(Unusable::Damaged(why)) => Err(Error::input(&path, format!("{why}; expected a whole checkpoint"))),
+        Err(Unusable::Refused(error)) => Err(error),
     }
 }
 
@@ -147,13 +163,23 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
         }
     }
     let begin_anew = "`--restart` begins at step 0 and moves what is there into a folder of the run";
+    // What a run exports when it ends.
+    let trained = EXPORTS.into_iter().find(|name| run.join(name).exists());
     match (steps.len(), last_step(&run.join(METRICS))) {
-        (0, last) if last <= every => Ok(None),
-        (0, last) => {
+        (0, last) if last > every => {
             let message =
                 format!("there is no checkpoint, but records up to step {last}; expected checkpoints/. {begin_anew}");
             Err(Error::input(directory, message))
         }
+        (0, _) => match trained {
+            Some(name) => {
+                let message = format!(
+                    "there is no checkpoint, but a trained model in {name}/; expected checkpoints/. {begin_anew}"
+                );
+                Err(Error::input(directory, message))
+            }
+            None => Ok(None),
+        },
         (count, _) => Err(Error::input(
             directory,
             format!("none of {count} checkpoints is whole; nothing was changed. {begin_anew}"),
@@ -168,8 +194,12 @@ fn last_step(path: &Path) -> usize {
     lines.filter_map(|line| serde_json::from_slice::<Position>(line).ok()).map(|record| record.step).next().unwrap_or(0)
 }
 
-/// Moves checkpoints and records of the run at `run` into a new folder `before-restart-N` of it, which is returned; nothing is
-/// removed.
+/// What a run leaves beside its checkpoints and records.
+const EXPORTS: [&str; 3] = ["discriminator", "generator", "model"];
+const FACTS: [&str; 3] = ["results.json", "run.json", "status.json"];
+
+/// Moves what the run at `run` has come to into a new folder `before-restart-N` of it, which is returned, with a copy of its
+/// configuration; nothing is removed.
 ///
 /// # Errors
 /// [`Error::Input`] where there is no run, [`Error::Output`] where another process writes to it, [`Error::Io`].
@@ -178,7 +208,13 @@ pub fn set_aside(run: &Path) -> Result<PathBuf> {
     let folder = |number: usize| run.join(format!("before-restart-{number}"));
     let aside = (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0));
     std::fs::create_dir(&aside).map_err(Error::io(&aside))?;
-    for name in ["checkpoints", METRICS, SAMPLES] {
+    let config = run.join("config.toml");
+    std::fs::copy(&config, aside.join("config.toml")).map_err(Error::io(&config))?;
+    let events =
+        std::fs::read_dir(run).map_err(Error::io(run))?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let events: Vec<String> = events.filter(|name| name.starts_with("events.out.")).collect();
+    let names = ["checkpoints", METRICS, SAMPLES].into_iter().chain(EXPORTS).chain(FACTS);
+    for name in names.chain(events.iter().map(String::as_str)) {
         match std::fs::rename(run.join(name), aside.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(run.join(name))(error)),
             _ => {}

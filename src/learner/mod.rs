@@ -30,7 +30,7 @@ mod strategy;
 mod tensorboard;
 mod trainee;
 
-pub(crate) use checkpoint::{best_step, is_better_smaller, name as checkpoint_name};
+pub(crate) use checkpoint::{best_step, is_better_smaller};
 pub use dashboard::ends_with_dashboard;
 pub(crate) use directory::RunDirectory;
 pub use estimate::{Estimate, Limits, check_fits, share, size as readable_size};
@@ -38,7 +38,7 @@ pub use facts::{CorpusFacts, RunFacts, Session};
 pub use fit::Faults;
 pub(crate) use fit::{Job, fit, shared, with_status};
 pub use found::set_aside;
-pub(crate) use found::{Found, newest};
+pub(crate) use found::{Found, newest, verified};
 pub use gradients::clip_to_norm;
 pub use health::{Health, Validation, Verdict};
 pub use observation::{Observation, Seen, read_all};

@@ -2,6 +2,7 @@
 
 use super::checkpoint;
 use super::facts::RunFacts;
+use super::found::verified;
 use super::record::{Record, read_records};
 use super::resume::written;
 use super::run::Report;
@@ -33,7 +34,7 @@ pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result
             ));
         }
     };
-    let path = checkpoints.join(checkpoint::name(step)).join("model.bpk");
+    let path = verified(directory, step)?.join("model.bpk");
     let record = ModuleRecord::load(&path).map_err(|error| Error::input(&path, error.to_string()))?;
     let model = Pretrainer::new(&config, device)
         .try_load_record(record)

@@ -150,7 +150,7 @@ fn expected(path: &Path) -> String {
 
 /// The contents of a file; absent, which is a problem if it is `required`, where there is none.
 fn text(path: &Path, required: bool, problems: &mut Vec<String>) -> Option<String> {
-    match files::read(path, files::LARGE) {
+    match files::read(path, files::SMALL) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => None,
         Err(error) => {
             problems.push(format!("{}: {error}", file_name(path)));

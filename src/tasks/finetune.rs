@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear, best_step,
-    checkpoint_name, fit, layerwise, newest, optimizer, shared, with_status,
+    EarlyStopping, Faults, Found, Job, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear, best_step, fit,
+    layerwise, newest, optimizer, shared, verified, with_status,
 };
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
@@ -166,7 +166,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        let (step, value) = best_kept(&output, &report.metric, fitted.steps);
+        let (step, value) = best_kept(&output, &report.metric, fitted.steps, training.checkpoint_every);
         report.best_value = value;
         let model_of_step = match step == fitted.steps {
             true => fitted.model,
@@ -304,16 +304,19 @@ fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
 }
 
 /// The step of the best validation by `metric` in the run at `output`, which has come to `last`, and its value. Before the
-/// first step there is nothing to keep; a step without a checkpoint is gone.
-pub(super) fn best_kept(output: &Path, metric: &str, last: usize) -> (usize, Option<f64>) {
-    let is_kept = |step| step > 0 && output.join("checkpoints").join(checkpoint_name(step)).is_dir();
+/// first step there is nothing to keep, and between checkpoints, `every` steps apart, neither.
+pub(super) fn best_kept(output: &Path, metric: &str, last: usize, every: usize) -> (usize, Option<f64>) {
+    let is_kept = |step: usize| step > 0 && (step.is_multiple_of(every.max(1)) || step == last);
     let best = best_step(&output.join("metrics.jsonl"), metric, is_kept);
     best.map_or((last, None), |(step, value)| (step, Some(value)))
 }
 
 /// The model as it was at `step`, without autodiff.
+///
+/// # Errors
+/// [`Error::Input`] for a checkpoint that is missing or damaged.
 pub(super) fn at_checkpoint<M: Module>(model: M, run: &Path, step: usize) -> Result<M> {
-    let path = run.join("checkpoints").join(checkpoint_name(step)).join("model.bpk");
+    let path = verified(run, step)?.join("model.bpk");
     let damaged = |error: &dyn std::fmt::Display| Error::input(&path, error.to_string());
     let record = ModuleRecord::load(&path).map_err(|error| damaged(&error))?;
     model.try_load_record(record).map_err(|error| damaged(&error))

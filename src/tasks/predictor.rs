@@ -97,6 +97,7 @@ impl Predictor {
             .map_err(|error| Error::input(&path, format!("`{TASK}`: {error}")))?;
         let max_length = hub::length(directory, &json, MAX_LENGTH)?.min(config.max_position_embeddings);
         let tokenizer = Tokenizer::load(directory)?;
+        hub::check_vocabulary(directory, &tokenizer, &config)?;
         let mut network = Network::blank(task.head(), &config.without_dropout(), device);
         if let Some(missing) = network.load(directory)?.first() {
             let message = format!("the weights lack {missing}; expected those of an {}", network.class());

@@ -69,6 +69,8 @@ pub struct Piece {
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
+    /// One more than the largest id.
+    vocab_size: usize,
 }
 
 impl Tokenizer {
@@ -92,7 +94,8 @@ impl Tokenizer {
             ("[SEP]".into(), special.sep),
             ("[CLS]".into(), special.cls),
         )));
-        Ok(Self { inner, special })
+        let vocab_size = vocab_size(&inner);
+        Ok(Self { inner, special, vocab_size })
     }
 
     /// The tokenizer in `directory`: its `tokenizer.json`.
@@ -102,12 +105,14 @@ impl Tokenizer {
     pub fn load(directory: &Path) -> Result<Self> {
         let path = directory.join("tokenizer.json");
         let damaged = |error: tokenizers::Error| Error::input(&path, error.to_string());
-        let mut inner = tokenizers::Tokenizer::from_file(&path).map_err(damaged)?;
+        let bytes = files::read(&path, files::SMALL).map_err(|error| Error::input(&path, error.to_string()))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)?;
         // Settings of somebody's last use, which `transformers` does not take over either.
         inner.with_padding(None).with_truncation(None).map_err(damaged)?;
         let special = special_tokens(&inner)
             .map_err(|token| Error::input(&path, format!("it has no token {token}; expected BERT's special tokens")))?;
-        Ok(Self { inner, special })
+        let vocab_size = vocab_size(&inner);
+        Ok(Self { inner, special, vocab_size })
     }
 
     /// A tokenizer with the vocabulary of a `vocab.txt`, one token a line, and BERT's way of splitting text.
@@ -160,9 +165,9 @@ impl Tokenizer {
         self.special
     }
 
-    /// Number of tokens.
+    /// Number of ids: a word table must have so many rows. That is the number of tokens, where no id is left out.
     pub fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.vocab_size
     }
 
     /// Appends the ids of `documents` to `ids`, without special tokens, and where each document ends there to `ends`; on
@@ -240,6 +245,11 @@ impl Tokenizer {
         }
         write("tokenizer_config.json", format!("{config:#}\n"))
     }
+}
+
+/// One more than the largest id.
+fn vocab_size(tokenizer: &tokenizers::Tokenizer) -> usize {
+    tokenizer.get_vocab(true).values().max().map_or(0, |&largest| largest as usize + 1)
 }
 
 /// Ids of the special tokens by role, or the first one that is missing.

@@ -68,7 +68,8 @@ impl Recommender {
     /// [`Error::Input`] for a file that is missing or damaged.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
         let path = directory.join(SETTINGS);
-        let text = std::fs::read(&path).map_err(|error| Error::input(&path, error.to_string()))?;
+        let text =
+            crate::files::read(&path, crate::files::SMALL).map_err(|error| Error::input(&path, error.to_string()))?;
         let settings: Settings =
             serde_json::from_slice(&text).map_err(|error| Error::input(&path, error.to_string()))?;
         let [discriminator, generator] = Network::ALL.map(|network| directory.join(network.name()));

@@ -98,7 +98,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        let (step, value) = best_kept(&output, &report.metric, fitted.steps);
+        let (step, value) = best_kept(&output, &report.metric, fitted.steps, pair.training.checkpoint_every);
         report.best_value = value;
         let mut records = fitted.records;
         let model = match step == fitted.steps {
