@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Makes the directory `target`, which must not exist, whole or not at all: `fill` writes into a neighbour, which is
@@ -35,14 +35,18 @@ fn neighbour(parent: &Path) -> Result<tempfile::TempDir> {
         .map_err(|error| Error::output(parent, format!("the directory cannot be written to: {error}")))
 }
 
-/// [`write_whole`], in the place of what is there. The old directory is moved aside, and removed once the new one has its
-/// name; a crash between the two leaves both, beside their place.
+/// [`write_whole`], in the place of the directory that is there. That is moved aside, and removed once the new one has its
+/// name; a crash between the two leaves both, beside their place. What the old one has under a name that the new one lacks is
+/// somebody else's, and moves into the new one.
 ///
 /// # Errors
-/// Those of [`write_whole`], but for a `target` that exists.
+/// Those of [`write_whole`], but for a `target` that exists; [`Error::Output`] for one that is no directory.
 pub fn replace_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     if !target.exists() {
         return write_whole(target, fill);
+    }
+    if !target.is_dir() {
+        return Err(Error::output(target, "it is no directory; expected one, or nothing"));
     }
     let parent = parent(target);
     let (new, old) = (neighbour(parent)?, neighbour(parent)?);
@@ -59,7 +63,24 @@ pub fn replace_whole(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> R
         });
     }
     _ = new.keep();
+    if let Err(error) = carry_over(&aside, target) {
+        // Kept, with what could not be moved.
+        let aside = old.keep();
+        return Err(Error::output(target, format!("{error}; what else was there is now in {}", aside.display())));
+    }
     old.close().map_err(Error::io(target))
+}
+
+/// Moves what `from` has and `to` lacks.
+fn carry_over(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        if !place.exists() {
+            std::fs::rename(entry.path(), place)?;
+        }
+    }
+    Ok(())
 }
 
 /// The directory that `path` lies in.
@@ -124,6 +145,31 @@ pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
     let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
     String::from_utf8(read(path, most)?).map_err(invalid)
 }
+
+/// Calls `each` with the number, from 1, and the bytes of every line of the file at `path`, until it says `false`. No more than a
+/// line is held.
+///
+/// # Errors
+/// The operating system's; a file that is no regular one, and a line of more than `longest` bytes.
+pub fn each_line(path: &Path, longest: u64, mut each: impl FnMut(usize, &[u8]) -> bool) -> std::io::Result<()> {
+    let mut file = std::io::BufReader::new(open(path)?);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        match file.by_ref().take(longest.saturating_add(1)).read_until(b'\n', &mut line)? {
+            0 => break,
+            count if count as u64 > longest => {
+                return Err(std::io::Error::other(format!("line {number} has more than {longest} bytes")));
+            }
+            _ if !each(number, &line) => break,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of a line of a file of records, at most.
+pub const LINE: u64 = 16 << 20;
 
 /// Bytes of a file of settings or descriptions, at most.
 pub const SMALL: u64 = 64 << 20;

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,11 +136,12 @@ async fn connection(
     _ = serving.await;
 }
 
-/// Whether `request` names this machine as its host, as one from a program on this machine does.
-pub fn is_local_request(request: &Request) -> bool {
+/// Whether `request` names this machine as its host, as one from a program on this machine does: by a name of its own, or by the
+/// address `own` that is listened on.
+pub fn is_local_request(request: &Request, own: IpAddr) -> bool {
     // An absolute URI has a host too.
-    let authority = request.uri().authority().is_none_or(|authority| is_local(authority.as_str()));
-    authority && host(request.headers()).is_some_and(is_local)
+    let authority = request.uri().authority().is_none_or(|authority| is_local(authority.as_str(), own));
+    authority && host(request.headers()).is_some_and(|host| is_local(host, own))
 }
 
 /// The one Host header of a request.
@@ -150,14 +151,15 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     hosts.next().is_none().then_some(host)
 }
 
-/// Whether `host`, with or without a port, is this machine by a name that no one else can have.
-fn is_local(host: &str) -> bool {
+/// Whether `host`, with or without a port, is `own`, or this machine by a name that no one else can have.
+fn is_local(host: &str, own: IpAddr) -> bool {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host, None),
     };
     let is_port = port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok());
-    is_port && (name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]")
+    let is_own = name.trim_start_matches('[').trim_end_matches(']').parse() == Ok(own);
+    is_port && (name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]" || is_own)
 }
 
 #[cfg(test)]
@@ -166,9 +168,12 @@ mod tests {
 
     #[test]
     fn hosts_of_this_machine_are_told_from_others() {
+        let own: IpAddr = "127.0.0.1".parse().unwrap();
+        let another: IpAddr = "127.0.0.2".parse().unwrap();
+        assert!(is_local("127.0.0.2:80", another) && is_local("[::2]", "::2".parse().unwrap()));
         for host in ["localhost", "localhost:6007", "LocalHost:1", "127.0.0.1", "127.0.0.1:65535", "[::1]", "[::1]:80"]
         {
-            assert!(is_local(host), "{host}");
+            assert!(is_local(host, own), "{host}");
         }
         let others = [
             "",
@@ -190,7 +195,7 @@ mod tests {
             "localhost:80:80",
         ];
         for host in others {
-            assert!(!is_local(host), "{host}");
+            assert!(!is_local(host, own), "{host}");
         }
     }
 }

@@ -284,19 +284,21 @@ fn documents_are_held_out_by_their_contents() {
     };
     let once = sides("once", documents.clone());
     assert!(once[1].len() > 3 && once[0].is_disjoint(&once[1]));
-    // Three copies of each, from the last to the first.
-    let thrice = sides("thrice", documents.iter().rev().chain(&documents).chain(&documents).cloned().collect());
+    // Three copies of each, from the last to the first; some differ in case and spaces, which the networks do not see.
+    let loud = documents.iter().map(|text| format!(" {}", text.to_uppercase().replace(' ', "  ")));
+    let thrice =
+        sides("thrice", documents.iter().rev().cloned().chain(loud).chain(documents.iter().cloned()).collect());
     assert!(thrice == once, "{} and {} are held out", thrice[1].len(), once[1].len());
 }
 
-/// With one text there is nothing to train on beside what is held out, and nothing is written.
+/// With one text there is nothing to train on beside what is held out.
 #[test]
 fn copies_of_one_document_are_no_corpus() {
     let directory = prepared();
     let at = directory.path();
     std::fs::write(at.join("same.txt"), "the water and the stone of the river\n\n".repeat(50)).unwrap();
-    succeeds(&build(at, "same.txt", "same", &[]));
-    let output = pretrain(at, &["--corpus", "same", "--output", "run", "--set", "model.vocab_size=800"]);
-    refused(&output, &["data.corpus", "its 50 documents are one, or copies of one"]);
-    assert!(!at.join("run").exists());
+    let expected = ["same.txt", "its 50 documents are one, or copies of one"];
+    refused(&build(at, "same.txt", "same", &[]), &expected);
+    refused(&pretrain(at, &["--corpus", "same.txt", "--output", "run", "--set", "model.vocab_size=40"]), &expected);
+    assert!(!at.join("same").exists() && !at.join("run").exists());
 }

@@ -316,3 +316,81 @@ fn the_step_is_that_of_the_name() {
     succeeds(&resumed);
     assert!(text(&resumed.stdout).contains("state.json is of step 15"), "{}", text(&resumed.stdout));
 }
+
+/// What a run does not know under its own names stays: in the folder of checkpoints, in models, in a checkpoint that goes.
+#[test]
+fn the_users_files_stay_wherever_they_lie() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let mine = [
+        "checkpoints/.step-0000020.old/mine",
+        "checkpoints/.step-0000030.partial/mine",
+        "checkpoints/.step-0000010.old-mine/mine",
+        "checkpoints/step-9/mine",
+        "discriminator/notes.txt",
+        "generator/notes/deep.txt",
+    ];
+    for path in mine {
+        std::fs::create_dir_all(run.join(path).parent().unwrap()).unwrap();
+        std::fs::write(run.join(path), path).unwrap();
+    }
+    std::fs::write(run.join("checkpoints/step-0000010/notes.txt"), "of ten").unwrap();
+    succeeds(&resume(at, &["--set", "training.steps=40", "training.keep_checkpoints=1"]));
+    for path in mine {
+        assert_eq!(read(run.join(path)), path);
+    }
+    let left: Vec<PathBuf> =
+        files(&run.join("checkpoints")).into_keys().filter(|path| path.ends_with("notes.txt")).collect();
+    assert!(left.len() == 1 && read(&left[0]) == "of ten", "{left:?}");
+    assert!(!run.join("checkpoints/step-0000010").exists(), "it was to go");
+    std::fs::remove_dir_all(run.join("discriminator")).unwrap();
+    std::fs::write(run.join("discriminator"), "a file of mine").unwrap();
+    resume(at, &["--set", "training.steps=50"]);
+    assert_eq!(read(run.join("discriminator")), "a file of mine");
+}
+
+/// What cannot be read or written beside the checkpoints ends a resume before anything is changed.
+#[test]
+fn records_that_cannot_be_used_are_refused() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    for name in ["metrics.jsonl", "samples.jsonl", "status.json", "run.json"] {
+        let path = run.join(name);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        refused_untouched(at, &["--set", "training.steps=30"], &[name]);
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let facts = read(run.join("run.json"));
+    std::fs::write(run.join("run.json"), "{").unwrap();
+    refused_untouched(at, &["--set", "training.steps=30"], &["run.json"]);
+    std::fs::write(run.join("run.json"), facts).unwrap();
+    refused(&electra(at, &["pretrain", "--restart", "--output", "other"]), &["expected --resume"]);
+    #[cfg(unix)]
+    {
+        let newest = run.join("checkpoints/step-0000020");
+        std::fs::rename(&newest, at.join("away")).unwrap();
+        std::os::unix::fs::symlink(at.join("unmounted"), &newest).unwrap();
+        refused(&resume(at, &["--set", "training.steps=30"]), &["step-0000020", "a link to nothing"]);
+        assert!(newest.is_symlink());
+        std::fs::remove_file(&newest).unwrap();
+        std::fs::rename(at.join("away"), &newest).unwrap();
+    }
+    succeeds(&resume(at, &["--set", "training.steps=30"]));
+}
+
+/// Where nothing is left to do, nothing is said to have been done.
+#[test]
+fn a_finished_run_has_nothing_to_do() {
+    let directory = directory();
+    let at = directory.path();
+    base(at);
+    let again = resume(at, &[]);
+    succeeds(&again);
+    let said = text(&again.stdout);
+    assert!(said.contains("all 20 steps were done before") && !said.contains("20 steps in"), "{said}");
+}

@@ -227,3 +227,46 @@ fn tokenizers_are_read_boundedly_and_fit_the_model() {
     std::fs::write(&tokenizer, good).unwrap();
     succeeds(&electra(at, &detect));
 }
+
+/// Files without end are read as far as is sensible, and what is said of them is whole.
+#[test]
+fn files_without_end_are_bounded() {
+    let directory = directory();
+    let at = directory.path();
+    let run = base(at);
+    let metrics = read(run.join("metrics.jsonl"));
+    let sparse = |name: &str| std::fs::File::create(run.join(name)).unwrap().set_len(3 << 30).unwrap();
+    sparse("config.toml");
+    let report = electra(at, &["report", "run"]);
+    assert!(text(&report.stderr).contains("config.toml: the file has more than"), "{}", text(&report.stderr));
+    sparse("metrics.jsonl");
+    let report = electra(at, &["report", "run"]);
+    assert!(text(&report.stderr).contains("line 1 has more than"), "{}", text(&report.stderr));
+    succeeds(&electra(at, &["runs", "."]));
+    let names: String = (0..1000).map(|name| format!(",\"n{name}\":1")).collect();
+    std::fs::write(run.join("metrics.jsonl"), metrics + &format!("{{\"step\":30,\"split\":\"valid\"{names}}}\n"))
+        .unwrap();
+    let report = electra(at, &["report", "run", "--output", "page.html"]);
+    assert!(text(&report.stderr).contains("values are left out"), "{}", text(&report.stderr));
+    assert!(at.join("page.html").metadata().unwrap().len() < 4 << 20);
+}
+
+/// A ranking whose run cannot be read is not one of the judged documents, and a score without bound no score.
+#[test]
+fn rows_and_runs_that_cannot_be_meant_are_refused() {
+    let directory = directory();
+    let at = directory.path();
+    base(at);
+    let write = |name: &str, text: &str| std::fs::write(at.join(name), text).unwrap();
+    write("queries.tsv", "q1\tthe water\n");
+    write("documents.tsv", "d1\tthe stone\nd2\tof wood\n");
+    write("train.qrels", "q1 0 d1 1\nq1 0 d2 0\n");
+    std::fs::create_dir(at.join("train.run")).unwrap();
+    let tune = |task: &str, data: &str| {
+        let fixed = ["finetune", "--device", CPU, "--model", "run/discriminator", "--output", "tuned", "--epochs", "1"];
+        electra(at, &[&fixed[..], &["--task", task, "--train", data, "--dev", data]].concat())
+    };
+    refused(&tune("ranking", "train.qrels"), &["train.run"]);
+    write("scores.tsv", "text\tscore\nthe water\t1e300\nof stone\t2\n");
+    refused(&tune("regression", "scores.tsv"), &["scores.tsv:2:", "larger than single precision holds"]);
+}

@@ -341,6 +341,7 @@ fn what_cannot_be_served_is_refused() {
     refused(&serve(&["--model", "nowhere"]), &["nowhere"]);
     refused(&serve(&["--model", "encoder/discriminator"]), &["names no task"]);
     refused(&serve(&["--model", "ranking/model", "--max-batch", "0"]), &["a limit is 0"]);
+    refused(&serve(&["--model", "ranking/model", "--max-requests", "18446744073709551615"]), &["expected at most"]);
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port().to_string();
     refused(&serve(&["--model", "ranking/model", "--port", &port]), &["cannot listen on 127.0.0.1:"]);
@@ -486,4 +487,17 @@ fn a_token_is_asked_for() {
     std::fs::set_permissions(at.join("weak-token"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let weak = electra(at, &["serve", "--device", CPU, "--model", "ranking/model", "--token-file", "weak-token"]);
     refused(&weak, &["weak-token", "can be guessed"]);
+}
+
+/// It answers by the address that it prints.
+#[cfg(target_os = "linux")]
+#[test]
+fn another_address_of_this_machine_answers() {
+    let server = serve("classification", &["--host", "127.0.0.2"]);
+    assert!(server.address.starts_with("127.0.0.2:"));
+    for (host, status) in
+        [(server.address.as_str(), 200), ("localhost", 200), ("127.0.0.3", 403), ("evil.example", 403)]
+    {
+        assert_eq!(server.request("GET", "/healthz", host).0, status, "{host}");
+    }
 }

@@ -10,6 +10,7 @@ use axum::http::Request;
 use electra_burn::device::select;
 use electra_burn::serve::{Limits, Served};
 use libfuzzer_sys::fuzz_target;
+use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -18,7 +19,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a ru
 static ROUTES: LazyLock<Router> = LazyLock::new(|| {
     let device = select("flex").expect("flex is compiled in").device;
     let served = Served::open(&base::base("tags/model"), &device).expect("the base has a tagger");
-    served.router(Limits::default(), true, None)
+    served.router(Limits::default(), Some(Ipv4Addr::LOCALHOST.into()), None)
 });
 
 fuzz_target!(|bytes: &[u8]| {

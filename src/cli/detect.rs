@@ -1,7 +1,7 @@
 //! `electra detect`
 
 use electra_burn::predict::{Detector, Verdict};
-use electra_burn::{Error, Result, device};
+use electra_burn::{Error, Result, device, files};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ fn row(verdict: &Verdict, coloured: bool) -> String {
 
 fn text(arguments: &Arguments) -> Result<String> {
     match (&arguments.file, arguments.text.as_deref()) {
-        (Some(path), _) => std::fs::read_to_string(path).map_err(|error| Error::input(path, error.to_string())),
+        (Some(path), _) => files::read_text(path, files::SMALL).map_err(|error| Error::input(path, error.to_string())),
         (None, Some(text)) if text != "-" => Ok(text.to_owned()),
         _ => {
             let mut text = String::new();

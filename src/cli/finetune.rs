@@ -83,6 +83,7 @@ impl Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    super::restart::check(arguments.restart, arguments.resume.is_some())?;
     let output = arguments.resume.clone().or_else(|| arguments.output.clone()).unwrap_or_default();
     let resume = arguments.resume.is_some();
     let seeds = seeds_below(&output, resume, usize::from(arguments.training.seeds));

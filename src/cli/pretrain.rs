@@ -61,6 +61,7 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
+    super::restart::check(arguments.restart, arguments.resume.is_some())?;
     let environment = std::env::vars().collect();
     let source = |file: Option<PathBuf>| Source {
         file,
@@ -162,13 +163,21 @@ fn print(output: &Path, report: &Report) {
     if let Some(reason) = &report.interrupted {
         say!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
     }
-    let seconds = report.elapsed.map_or(0.0, |elapsed| elapsed.as_secs_f64());
-    say!(
-        "{} steps in {seconds:.0} s on {}",
-        report.steps,
-        report.facts.devices().last().unwrap_or(&"an unknown device")
-    );
-    if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation()) {
+    match report.elapsed {
+        None => say!("all {} steps were done before; --set training.steps=N makes the run longer", report.steps),
+        Some(elapsed) => say!(
+            "{} steps in {:.0} s on {}",
+            report.steps,
+            elapsed.as_secs_f64(),
+            report.facts.devices().last().unwrap_or(&"an unknown device")
+        ),
+    }
+    if let Some(last) = report.last_validation().filter(|last| last.step < report.steps) {
+        say!("the last validation was at step {}", last.step);
+    }
+    if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation())
+        && first.step < last.step
+    {
         let auc = |auc: Option<f64>| auc.map_or_else(|| "-".into(), |auc| format!("{auc:.3}"));
         say!("held-out documents, step {} -> {}:", first.step, last.step);
         say!("  MLM loss           {:.3} -> {:.3}", first.mlm_loss, last.mlm_loss);

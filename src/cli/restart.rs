@@ -3,6 +3,14 @@
 use electra_burn::{Error, Result, learner};
 use std::path::Path;
 
+/// Checks that `--restart` comes with `--resume`, which clap does not where that conflicts with another argument.
+pub fn check(restart: bool, resume: bool) -> Result<()> {
+    match restart && !resume {
+        true => Err(Error::Usage("--restart begins a run anew; expected --resume with the run".into())),
+        false => Ok(()),
+    }
+}
+
 /// Moves what the runs at or below `path` have come to out of the way, so that they begin anew, and says where it is.
 pub fn restart(path: &Path) -> Result<()> {
     match set_aside(path, DEPTH)? {
@@ -17,8 +25,13 @@ const DEPTH: usize = 2;
 /// How many runs there are.
 fn set_aside(path: &Path, depth: usize) -> Result<usize> {
     if path.join("config.toml").is_file() {
-        let aside = learner::set_aside(path)?;
-        say!("checkpoints and records of {} are now in {}; training begins at step 0", path.display(), aside.display());
+        let (aside, step) = learner::set_aside(path)?;
+        say!(
+            "what {} had come to, up to step {}, is now in {}; training begins at step 0",
+            path.display(),
+            electra_burn::readable_count(step),
+            aside.display()
+        );
         return Ok(1);
     }
     if depth == 0 {

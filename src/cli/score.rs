@@ -2,7 +2,7 @@
 
 use electra_burn::predict::pairs::{self, GroupScore, Pair};
 use electra_burn::predict::{Score, Scorer};
-use electra_burn::{Error, Result, device};
+use electra_burn::{Error, Result, device, files};
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,7 +73,7 @@ fn texts(arguments: &Arguments) -> Result<Vec<String>> {
             let read = std::io::stdin().read_to_string(&mut text);
             read.map(|_| text).map_err(|error| Error::input("standard input", error.to_string()))?
         }
-        Some(path) => std::fs::read_to_string(path).map_err(|error| Error::input(path, error.to_string()))?,
+        Some(path) => files::read_text(path, files::SMALL).map_err(|error| Error::input(path, error.to_string()))?,
     };
     let texts: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
     if texts.is_empty() {

@@ -51,6 +51,10 @@ pub struct Arguments {
     timeout: u64,
 }
 
+/// Far beyond what a machine can answer, and what timers and semaphores can count.
+const MOST_REQUESTS: usize = 1 << 20;
+const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let limits = Limits {
@@ -64,6 +68,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let counts = [limits.body_bytes, limits.inputs, limits.characters, limits.requests, limits.batch];
     if counts.contains(&0) || limits.time.is_zero() {
         return Err(Error::Usage("a limit is 0; expected 1 or more".into()));
+    }
+    if limits.requests > MOST_REQUESTS || limits.time > LONGEST_TIME {
+        let message = format!("expected at most {MOST_REQUESTS} requests and {} seconds", LONGEST_TIME.as_secs());
+        return Err(Error::Usage(message));
     }
     let signal = super::signals::signals(false)?;
     let token = arguments.token_file.as_ref().map(|path| Ok((Token::read_or_create(path)?, path))).transpose()?;

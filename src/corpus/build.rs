@@ -75,8 +75,6 @@ pub fn build(
         documents: corpus.documents(),
         hash: Xxh3::new(),
         seen: HashSet::new(),
-        kept: Vec::new(),
-        drop: options.drop_duplicates,
         bytes: 0,
         total: corpus.bytes(),
     };
@@ -122,7 +120,15 @@ pub fn build(
     let write = |name: &str, text: &str| write_synced(&work.partial.join(name), text.as_bytes());
     write("tokenizer.json", &tokenizer_json)?;
     let mut manifest = state.manifest(tokenizer.vocab_size(), width);
-    manifest.held_out = held_out(&work.partial, &manifest, options.hold_out, &input.kept)?;
+    manifest.held_out = held_out(&work.partial, &manifest, options.hold_out)?;
+    if manifest.held_out.documents == manifest.documents && matches!(options.hold_out, HoldOut::Share(_)) {
+        let message = format!(
+            "its {} documents are one, or copies of one, which is held out: nothing is left to train on; expected two different \
+             documents or more (a blank line ends a document, with `--documents line` every line does)",
+            manifest.documents
+        );
+        return Err(Error::input(corpus.name(), message));
+    }
     write(MANIFEST, &format!("{}\n", pretty(&manifest)?))?;
     work.finish(output)?;
     Ok(Built { manifest, read: *input.documents.stats(), resumed })
@@ -142,10 +148,6 @@ struct Input {
     documents: Documents,
     hash: Xxh3,
     seen: HashSet<u64>,
-    /// Hashes of the documents that go into the store.
-    kept: Vec<u64>,
-    /// Whether those that occurred before do not.
-    drop: bool,
     bytes: u64,
     total: u64,
 }
@@ -158,11 +160,7 @@ impl Input {
         // Without a mark, "ab" "c" and "a" "bc" would be the same text; this byte does not occur in UTF-8.
         self.hash.update(&[0xff]);
         self.bytes += text.len() as u64;
-        let hash = xxh3_64(text.as_bytes());
-        let known = !self.seen.insert(hash);
-        if !(known && self.drop) {
-            self.kept.push(hash);
-        }
+        let known = !self.seen.insert(xxh3_64(text.as_bytes()));
         Ok(Some((text, known)))
     }
 
@@ -195,7 +193,7 @@ impl Input {
             state.text_bytes = self.bytes;
             state.duplicates += usize::from(known);
             size += text.len();
-            if !(known && self.drop) {
+            if !(known && state.options.drop_duplicates) {
                 batch.push(Item {
                     text,
                     records: state.records,
@@ -259,15 +257,16 @@ impl State {
     }
 }
 
-/// Chooses the held-out documents among those of the shards, whose hashes are `hashes`, and writes their list.
-fn held_out(directory: &Path, manifest: &Manifest, by: HoldOut, hashes: &[u64]) -> Result<HeldOut> {
+/// Chooses the held-out documents among those of the shards, and writes their list.
+fn held_out(directory: &Path, manifest: &Manifest, by: HoldOut) -> Result<HeldOut> {
     let open = |entry: &ShardEntry| Shard::open(&directory.join(&entry.file), entry, manifest.dtype);
     let mut layout = Layout::new(manifest.shards.iter().map(open).collect::<Result<_>>()?);
     let start = |document| layout.document_start(document);
-    let chosen = by.choose(hashes, |document| start(document + 1) - start(document));
+    let chosen = by.choose(&layout.hashes(), |document| start(document + 1) - start(document));
     layout.hold_out(&chosen);
-    let sha256 = split::write(directory, &chosen)?;
-    Ok(HeldOut { by, documents: chosen.len(), tokens: layout.held_tokens(), sha256 })
+    let list = split::list(&chosen);
+    write_synced(&directory.join(split::FILE), &list)?;
+    Ok(HeldOut { by, documents: chosen.len(), tokens: layout.held_tokens(), sha256: sha256(&list) })
 }
 
 /// The directory of an unfinished store, held by one process.

@@ -5,22 +5,22 @@ use super::shard::Shard;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
-use std::io::Write;
 use std::path::Path;
+use xxhash_rust::xxh3::Xxh3;
 
 /// How held-out documents are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HoldOut {
-    /// This share of the tokens, as nearly as whole documents allow, and one document at least. A hash of the contents
-    /// decides: equal documents are on the same side, and their order does not matter.
+    /// This share of the tokens, as nearly as whole documents allow, and one document at least. A hash of the tokens decides:
+    /// documents that are equal to the networks are on the same side, and their order does not matter.
     Share(f64),
     /// The last so many documents.
     Last(usize),
 }
 
 impl HoldOut {
-    /// The numbers of the held-out documents in order. `hashes` are those of the contents, `tokens` gives the length of a
+    /// The numbers of the held-out documents in order. `hashes` are those of the tokens, `tokens` gives the length of a
     /// document.
     pub(super) fn choose(self, hashes: &[u64], tokens: impl Fn(usize) -> usize) -> Vec<u64> {
         let share = match self {
@@ -58,17 +58,9 @@ impl HoldOut {
 /// The file of a store that lists its held-out documents: their numbers in the shards as u64, little endian, ascending.
 pub(super) const FILE: &str = "held-out.bin";
 
-/// Writes the list of `documents` into `directory`; returns its SHA-256.
-pub(super) fn write(directory: &Path, documents: &[u64]) -> Result<String> {
-    let bytes: Vec<u8> = documents.iter().flat_map(|number| number.to_le_bytes()).collect();
-    let path = directory.join(FILE);
-    let write = || {
-        let mut file = std::fs::File::create(&path)?;
-        file.write_all(&bytes)?;
-        file.sync_all()
-    };
-    write().map_err(Error::io(&path))?;
-    Ok(sha256(&bytes))
+/// The contents of the list of `documents`.
+pub(super) fn list(documents: &[u64]) -> Vec<u8> {
+    documents.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
 /// A held-out document in the shards.
@@ -132,6 +124,19 @@ impl Layout {
             starts.push((tokens, documents));
         }
         Self { shards, starts, held: Vec::new(), held_tokens: 0 }
+    }
+
+    /// A hash of each document's tokens: of what the networks see of it.
+    pub fn hashes(&self) -> Vec<u64> {
+        let mut ids = Vec::new();
+        let hash = |document: usize| {
+            ids.clear();
+            self.read_shards(self.start_in_shards(document), self.start_in_shards(document + 1), &mut ids);
+            let mut hash = Xxh3::new();
+            ids.iter().for_each(|id| hash.update(&id.to_le_bytes()));
+            hash.digest()
+        };
+        (0..self.documents()).map(hash).collect()
     }
 
     /// Holds out `documents`, which are ascending and in the shards.

@@ -37,8 +37,10 @@ pub(crate) fn name(step: usize) -> String {
 pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
     let mut steps = Vec::new();
     for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        steps.extend(name.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<usize>().ok()));
+        let found = entry?.file_name();
+        let step = found.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<usize>().ok());
+        // As this program writes it: `step-7` is somebody else's.
+        steps.extend(step.filter(|&step| *found == *name(step)));
     }
     steps.sort_unstable();
     Ok(steps)
@@ -61,6 +63,8 @@ pub(super) struct Checkpoints<T> {
     intervals: Arc<Mutex<BTreeMap<usize, Interval<T>>>>,
     /// Steps of damaged checkpoints beyond the one that the run was resumed from. They stay until a newer one is whole.
     damaged: Arc<Mutex<Vec<usize>>>,
+    /// Ends the names of this process's neighbours, so that they are nobody else's.
+    mark: Arc<str>,
     watch: Watch,
 }
 
@@ -76,8 +80,10 @@ impl<T: Tally> Checkpoints<T> {
     ) -> Result<Self> {
         let (written, ended, intervals) = Default::default();
         let watch = Watch::default();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let mark = format!("{}-{:x}", std::process::id(), now.as_nanos()).into();
         let damaged = Arc::new(Mutex::new(begin(&directory, step).map_err(Error::io(&directory))?));
-        Ok(Self { directory, seed, store, interval, keep, written, ended, intervals, damaged, watch })
+        Ok(Self { directory, seed, store, interval, keep, written, ended, intervals, damaged, mark, watch })
     }
 
     /// The same; `watch` is told of writes that fail.
@@ -117,7 +123,7 @@ impl<T: Tally> Checkpoints<T> {
     }
 
     fn partial(&self, step: usize) -> PathBuf {
-        self.directory.join(format!(".step-{step:07}.partial"))
+        self.directory.join(format!(".{}{PARTIAL}{}", name(step), self.mark))
     }
 
     /// Writes a part of the checkpoint of `step`; tries again after one, two and four seconds.
@@ -199,9 +205,11 @@ impl<T: Tally> Checkpoints<T> {
 
     /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.
     fn remove(&self, step: usize) -> std::io::Result<()> {
-        let old = self.directory.join(format!(".step-{step:07}.old"));
+        let old = self.directory.join(format!(".{}{OLD}{}", name(step), self.mark));
         match std::fs::rename(self.path(step), &old) {
-            Ok(()) => std::fs::remove_dir_all(&old),
+            Ok(()) if remove_ours(&old)? => Ok(()),
+            // What else lay there stays, where it is seen.
+            Ok(()) => std::fs::rename(&old, self.directory.join(format!("{}.kept-{}", name(step), self.mark))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
@@ -213,12 +221,35 @@ fn begin(directory: &Path, step: usize) -> std::io::Result<Vec<usize>> {
     std::fs::create_dir_all(directory)?;
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.starts_with(b".step-") && (name.ends_with(b".partial") || name.ends_with(b".old")) {
-            std::fs::remove_dir_all(&path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(".step-") && (name.contains(PARTIAL) || name.contains(OLD)) {
+            remove_ours(&path)?;
         }
     }
     Ok(steps(directory)?.into_iter().filter(|&found| found > step).collect())
+}
+
+/// Parts of the names of what is being written or removed, between that of the checkpoint and the mark of a process.
+const PARTIAL: &str = ".partial-";
+const OLD: &str = ".old-";
+
+/// Removes the files of a checkpoint in `directory`, and that where nothing else is in it; whether it is gone. Of a link only that
+/// goes.
+fn remove_ours(directory: &Path) -> std::io::Result<bool> {
+    if directory.is_symlink() {
+        return std::fs::remove_file(directory).map(|()| true);
+    }
+    let parts = PARTS.map(|part| format!("{part}.bpk"));
+    for name in parts.iter().map(String::as_str).chain([INTERVAL, "state.json"]) {
+        match std::fs::remove_file(directory.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    match std::fs::remove_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        removed => removed.map(|()| true),
+    }
 }
 
 /// The step among those that `counts` whose validation in the records at `path` is the best by `metric`, and its value; of

@@ -91,8 +91,7 @@ impl RunFacts {
 
     /// Writes down that a process goes on behind `step` steps, beside what the run has already.
     pub(super) fn begin(self, run: &Path, step: usize, adapters: &Adapters) -> Result<Self> {
-        // What is damaged is worth less than the run.
-        let mut facts = RunFacts::read(run).ok().flatten().unwrap_or(self);
+        let mut facts = RunFacts::read(run)?.unwrap_or(self);
         facts.sessions.push(Session {
             began: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             step,
@@ -181,6 +180,7 @@ mod tests {
         std::fs::write(run.join(NAME), "{").unwrap();
         let error = RunFacts::read(run).unwrap_err();
         assert!(error.to_string().contains("run.json: "), "{error}");
-        assert_eq!(RunFacts::new("pretraining").begin(run, 0, &adapters).unwrap().sessions.len(), 1);
+        let begun = RunFacts::new("pretraining").begin(run, 0, &adapters);
+        assert!(begun.is_err() && std::fs::read(run.join(NAME)).unwrap() == b"{", "what is damaged is not replaced");
     }
 }

@@ -222,9 +222,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let (train, valid) = job.loaders;
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
     let shares = Shares { devices: adapters.iter().zip(&train).map(of).collect(), adapters: adapters.clone() };
-    let validations = read_records::<RecordOf<M>>(&metrics_path).unwrap_or_default();
-    let mut health = Health::default();
-    validations.iter().filter_map(RunRecord::validation).for_each(|validation| health.add(validation));
+    let records: Vec<RecordOf<M>> = if start > 0 { read_records(&metrics_path)? } else { Vec::new() };
+    let health: Health = records.iter().filter_map(RunRecord::validation).collect();
     let (make, schedule, epochs) = (job.make_record, job.schedule, windows.len());
     let (log_every, steps, place, train) = (training.log_every, training.steps, output.to_owned(), train[0].clone());
     let strategy = Windows {

@@ -3,6 +3,7 @@
 
 use super::checkpoint::{INTERVAL, PARTS, name, steps};
 use super::directory::RunDirectory;
+use super::facts::RunFacts;
 use super::interval::Interval;
 use super::record::{METRICS, Position};
 use super::samples::SAMPLES;
@@ -47,7 +48,12 @@ pub(crate) enum Unusable {
 impl Unusable {
     /// Of an error while `path` is read.
     fn of(path: &Path, error: &std::io::Error) -> Self {
+        let directory = path.parent().unwrap_or(path);
         match error.kind() {
+            // Its disk may come back.
+            ErrorKind::NotFound if directory.is_symlink() && !directory.exists() => {
+                Self::Refused(Error::input(directory, "it is a link to nothing; expected a checkpoint"))
+            }
             ErrorKind::NotFound => {
                 Self::Damaged(format!("{} is missing", path.file_name().unwrap_or_default().display()))
             }
@@ -138,6 +144,7 @@ pub(crate) struct Found<T> {
 /// [`Error::Input`] for a checkpoint that cannot be read or is of another version, and where there were checkpoints of which
 /// none is whole. Nothing is changed.
 pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
+    check_records(run)?;
     let directory = &run.join("checkpoints");
     let steps = match steps(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -187,6 +194,26 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
     }
 }
 
+/// Checks that what a run writes to beside its checkpoints can be read and written.
+///
+/// # Errors
+/// [`Error::Input`] for a file that cannot; nothing is changed.
+fn check_records(run: &Path) -> Result<()> {
+    RunFacts::read(run)?;
+    for name in [METRICS, SAMPLES, "status.json"] {
+        let path = run.join(name);
+        match files::open(&path).and_then(|_| std::fs::OpenOptions::new().append(true).open(&path)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let message =
+                    format!("{error}; the run is left as it is: expected a file that can be read and written");
+                return Err(Error::input(&path, message));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The last step in the records at `path`, 0 without any.
 fn last_step(path: &Path) -> usize {
     let text = files::read(path, files::LARGE).unwrap_or_default();
@@ -198,13 +225,14 @@ fn last_step(path: &Path) -> usize {
 const EXPORTS: [&str; 3] = ["discriminator", "generator", "model"];
 const FACTS: [&str; 3] = ["results.json", "run.json", "status.json"];
 
-/// Moves what the run at `run` has come to into a new folder `before-restart-N` of it, which is returned, with a copy of its
-/// configuration; nothing is removed.
+/// Moves what the run at `run` has come to into a new folder `before-restart-N` of it, which is returned with the last step that was
+/// recorded. A copy of the configuration goes with it; nothing is removed.
 ///
 /// # Errors
 /// [`Error::Input`] where there is no run, [`Error::Output`] where another process writes to it, [`Error::Io`].
-pub fn set_aside(run: &Path) -> Result<PathBuf> {
+pub fn set_aside(run: &Path) -> Result<(PathBuf, usize)> {
     let _locked = RunDirectory::open(run)?;
+    let step = last_step(&run.join(METRICS));
     let folder = |number: usize| run.join(format!("before-restart-{number}"));
     let aside = (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0));
     std::fs::create_dir(&aside).map_err(Error::io(&aside))?;
@@ -220,5 +248,5 @@ pub fn set_aside(run: &Path) -> Result<PathBuf> {
             _ => {}
         }
     }
-    Ok(aside)
+    Ok((aside, step))
 }

@@ -110,14 +110,21 @@ pub struct Health {
     has_learned: bool,
 }
 
-impl Health {
-    /// That of the records of a run.
-    pub fn of<'a>(records: impl IntoIterator<Item = &'a Value>) -> Self {
+impl Extend<Validation> for Health {
+    fn extend<I: IntoIterator<Item = Validation>>(&mut self, validations: I) {
+        validations.into_iter().for_each(|validation| self.add(validation));
+    }
+}
+
+impl FromIterator<Validation> for Health {
+    fn from_iter<I: IntoIterator<Item = Validation>>(validations: I) -> Self {
         let mut health = Self::default();
-        records.into_iter().filter_map(Validation::of).for_each(|validation| health.add(validation));
+        health.extend(validations);
         health
     }
+}
 
+impl Health {
     /// Takes in the next validation. One before the first step says nothing.
     pub fn add(&mut self, validation: Validation) {
         if validation.step == 0 {
@@ -228,10 +235,10 @@ mod tests {
         let record = |step: usize, loss: f64| serde_json::json!({"step": step, "split": "valid", "mlm_loss": 5.0, "disc_loss": loss, "disc_entropy": 0.42, "replaced": 0.15});
         let records: Vec<Value> =
             [0.7, 0.40, 0.39, 0.38].iter().enumerate().map(|(at, &loss)| record(at, loss)).collect();
-        let health = Health::of(&records);
+        let health: Health = records.iter().filter_map(Validation::of).collect();
         assert_eq!(health.verdict(), Verdict::Learning);
         assert!(health.sentence().unwrap().starts_with("learning: the discriminator gains 0.0300 ± 0.0010 nats"));
         let of_task = serde_json::json!({"step": 9, "split": "valid", "loss": 0.3, "accuracy": 0.9});
-        assert_eq!((Validation::of(&of_task), Health::of([&of_task]).sentence()), (None, None));
+        assert_eq!((Validation::of(&of_task), Health::default().sentence()), (None, None));
     }
 }

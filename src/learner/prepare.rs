@@ -76,14 +76,6 @@ pub(super) fn loaders(
     adapters: &Adapters,
     cursor: &Cursor,
 ) -> Result<(Arc<TrainSteps>, ValidLoader)> {
-    if store.documents(Split::Train) == 0 {
-        let held_out = store.documents(Split::Valid);
-        let message = format!(
-            "its {held_out} documents are one, or copies of one, which is held out: nothing is left to train on; expected two \
-             different documents or more (a blank line ends a document, with `--documents line` every line does)"
-        );
-        return Err(Error::config("data.corpus", message));
-    }
     let (length, kinds) = (config.data.sequence_length, tokenizer.kinds());
     let sequences = |split, key: &str, what: &str| {
         let tokens = store.range(split);

@@ -41,7 +41,7 @@ const fn number(name: &'static str, higher_is_better: bool, value: Value) -> Num
 static NUMBERS: [Number<objective::Tally>; 10] = [
     number("Disc loss", false, |seen, _| (seen.tally.disc_loss(), seen.tally.judged())),
     number("Disc AUC", true, |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.judged()))),
-    number("Disc gain", true, |seen, _| (seen.tally.disc_gain().0, seen.tally.judged())),
+    number("Disc gain", true, |seen, _| (seen.tally.disc_gain(), seen.tally.judged())),
     number("MLM loss", false, |seen, _| (seen.tally.mlm_loss(), seen.tally.picked)),
     number("MLM accuracy", true, |seen, _| (seen.tally.mlm_accuracy(), seen.tally.picked)),
     number("Disc accuracy", true, |seen, _| (seen.tally.disc_accuracy(), seen.tally.judged())),

@@ -100,7 +100,6 @@ pub trait RunRecord: Serialize + DeserializeOwned {
 impl Record {
     /// The record of `tally`, without what only training has.
     pub fn new(step: usize, split: &str, tally: &Tally) -> Self {
-        let (disc_gain, disc_gain_error) = tally.disc_gain();
         Self {
             step,
             split: split.to_owned(),
@@ -108,8 +107,8 @@ impl Record {
             mlm_accuracy: tally.mlm_accuracy(),
             disc_loss: tally.disc_loss(),
             disc_entropy: tally.entropy(),
-            disc_gain: Some(disc_gain),
-            disc_gain_error: Some(disc_gain_error),
+            disc_gain: Some(tally.disc_gain()),
+            disc_gain_error: Some(tally.disc_gain_error()),
             disc_gain_floor: Some(tally.disc_gain_floor()),
             disc_accuracy: tally.disc_accuracy(),
             disc_precision: tally.disc_precision(),

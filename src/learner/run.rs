@@ -79,9 +79,7 @@ impl Report {
 
     /// How the discriminator does, by the last validations.
     pub fn health(&self) -> Health {
-        let mut health = Health::default();
-        self.records.iter().filter_map(RunRecord::validation).for_each(|validation| health.add(validation));
-        health
+        self.records.iter().filter_map(RunRecord::validation).collect()
     }
 
     /// The validation before the first step.

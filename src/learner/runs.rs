@@ -1,8 +1,8 @@
 //! What became of runs: a status that each run keeps, and a table of all.
 
 use super::directory::is_locked;
-use super::health::{Health, Verdict};
-use super::record::read_records;
+use super::health::{Health, Validation, Verdict};
+use super::record::METRICS;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -104,9 +104,19 @@ fn summary(path: &Path) -> RunSummary {
     let (state, reason) = state_of(path);
     let config = files::read_text(&path.join("config.toml"), files::SMALL).unwrap_or_default();
     let config: Option<toml::Table> = toml::from_str(&config).ok();
-    let records: Vec<serde_json::Value> = read_records(&path.join("metrics.jsonl")).unwrap_or_default();
-    let step = records.iter().filter_map(|record| record["step"].as_u64()).max();
-    let verdict = Health::of(&records).verdict();
+    let (mut step, mut last_validation, mut health) = (None, None, Health::default());
+    // As far as it can be read; the report says what is wrong with it.
+    _ = files::each_line(&path.join(METRICS), files::LINE, |_, line| {
+        if let Ok(record) = serde_json::from_slice::<serde_json::Value>(line) {
+            step = step.max(record["step"].as_u64());
+            if record["split"] == "valid" {
+                health.extend(Validation::of(&record));
+                last_validation = Some(record);
+            }
+        }
+        true
+    });
+    let verdict = health.verdict();
     RunSummary {
         verdict: (verdict != Verdict::Unknown).then(|| verdict.to_string()),
         is_trouble: verdict.is_trouble(),
@@ -115,7 +125,7 @@ fn summary(path: &Path) -> RunSummary {
         reason,
         step: step.unwrap_or(0) as usize,
         steps: config.as_ref().and_then(planned_steps).unwrap_or(0),
-        last_validation: records.into_iter().rfind(|record| record["split"] == "valid"),
+        last_validation,
         bytes: walkdir::WalkDir::new(path)
             .into_iter()
             .filter_map(|entry| entry.ok()?.metadata().ok())

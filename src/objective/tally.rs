@@ -192,10 +192,14 @@ impl Tally {
         (positive(&self.replaced), positive(&self.original))
     }
 
-    /// By how much the discriminator's loss lies below the entropy of the replaced share, in nats a token, and the standard error
-    /// of that. A token's gain is what its label costs somebody who knows the share alone, less what it costs the discriminator;
-    /// the mean over tokens is the difference of the two, and the error follows from its deviation.
-    pub fn disc_gain(&self) -> (f64, f64) {
+    /// By how much the discriminator's loss lies below the entropy of the replaced share, in nats a token.
+    pub fn disc_gain(&self) -> f64 {
+        self.entropy() - self.disc_loss()
+    }
+
+    /// Standard error of the gain. That of a token is what its label costs somebody who knows the share alone, less what it costs
+    /// the discriminator; the mean over tokens is the gain, and the error follows from the deviation.
+    pub fn disc_gain_error(&self) -> f64 {
         let share = self.replaced_share();
         let of = |scores: &[f32], sign: f64, share: f64| -> (f64, f64) {
             let gains = scores.iter().map(|&score| -share.ln() - softplus(sign * f64::from(score)));
@@ -205,7 +209,7 @@ impl Tally {
         let count = self.judged() as f64;
         let mean = (original.0 + replaced.0) / count;
         let variance = ((original.1 + replaced.1) / count - mean * mean).max(0.0);
-        (self.entropy() - self.disc_loss(), (variance / count).sqrt())
+        (variance / count).sqrt()
     }
 
     /// What it gains to know that special tokens are never replaced, and nothing else, in nats a token.
@@ -329,7 +333,7 @@ mod tests {
             let gains: Vec<f64> = gains.chain(replaced.iter().map(|&s| -share.ln() - bce(s, 1.0))).collect();
             let mean = gains.iter().sum::<f64>() / n;
             let variance = gains.iter().map(|gain| (gain - mean).powi(2)).sum::<f64>() / n;
-            let (gain, error) = tally.disc_gain();
+            let (gain, error) = (tally.disc_gain(), tally.disc_gain_error());
             prop_assert!(close(gain, mean) && close(gain, tally.entropy() - tally.disc_loss()));
             prop_assert!(close(error, (variance / n).sqrt()));
             prop_assert!(close(tally.disc_gain_floor(), 0.0));
@@ -371,7 +375,7 @@ mod tests {
         let mut knows = tally(scores, vec![logit; replaced as usize]);
         knows.special = special as usize;
         knows.disc_loss_sum = f64::from(replaced + original) * entropy(share);
-        let (gain, error) = knows.disc_gain();
+        let (gain, error) = (knows.disc_gain(), knows.disc_gain_error());
         assert!((gain - knows.disc_gain_floor()).abs() < 1e-6 && gain > 0.01, "{gain}");
         assert!(error > 0.0 && error < gain, "{error}");
     }

@@ -13,6 +13,8 @@ pub(super) fn escape(text: impl AsRef<str>) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            // A browser shows nothing for them, and a terminal would obey.
+            c if c.is_control() && c != '\n' && c != '\t' => escaped.push('\u{fffd}'),
             c => escaped.push(c),
         }
     }

@@ -6,14 +6,14 @@ use crate::files;
 use crate::learner::{Health, Validation};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Damaged lines that are told one by one.
 const TOLD: usize = 3;
 
-/// Bytes of a line, at most.
-const LONGEST: u64 = 16 << 20;
+/// Most numbers in a split: what a damaged file makes beyond them is left out.
+const NAMES: usize = 128;
 
 /// What the records of a run come to.
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(super) struct Metrics {
     pub skipped_steps: u64,
     /// Where they were last.
     pub last_skipped: usize,
+    /// Values that have no curve, since there are too many names.
+    left_out: usize,
     /// How the discriminator does, by the validations.
     pub health: Health,
     /// Real tokens up to the last record; 0 where the records do not know.
@@ -45,40 +47,25 @@ impl Metrics {
         let mut damaged = Vec::new();
         let mut count = 0;
         let name = file_name(path);
-        let mut file = match files::open(path) {
-            Ok(file) => BufReader::new(file),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                problems.push(format!("{name}: there is none yet, so there are no curves"));
-                return metrics;
-            }
-            Err(error) => {
-                problems.push(format!("{name}: {error}"));
-                return metrics;
-            }
-        };
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            match file.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
-                Ok(0) => break,
-                Ok(count) if count as u64 == LONGEST => {
-                    problems.push(format!(
-                        "{name}:{number}: a line of more than {LONGEST} bytes; what follows is left out"
-                    ));
-                    break;
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    problems.push(format!("{name}:{number}: {error}"));
-                    break;
-                }
-            }
-            if let Err(message) = metrics.add(&line) {
+        let read = files::each_line(path, files::LINE, |number, line| {
+            if let Err(message) = metrics.add(line) {
                 count += 1;
                 if damaged.len() < TOLD {
                     damaged.push(format!("{name}:{number}: {message}; the line is left out"));
                 }
             }
+            true
+        });
+        match read {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                problems.push(format!("{name}: there is none yet, so there are no curves"));
+            }
+            Err(error) => problems.push(format!("{name}: {error}; what follows is left out")),
+            Ok(()) => {}
+        }
+        if metrics.left_out > 0 {
+            let left_out = metrics.left_out;
+            problems.push(format!("{name}: more than {} names of numbers; {left_out} values are left out", 2 * NAMES));
         }
         let more = count - damaged.len();
         problems.extend(damaged);
@@ -114,7 +101,12 @@ impl Metrics {
                 "tokens_per_second" => self.speeds.push(value as f32),
                 _ => {}
             }
-            self.series.entry((name, split.clone())).or_default().add(step, value);
+            let key = (name, split.clone());
+            if self.series.len() < 2 * NAMES || self.series.contains_key(&key) {
+                self.series.entry(key).or_default().add(step, value);
+            } else {
+                self.left_out += 1;
+            }
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ use crate::token::Token;
 use axum::Router;
 use burn::tensor::Device;
 use queue::Models;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -77,10 +78,10 @@ impl Served {
 
     /// The routes, to be served by another server, with a thread that computes.
     ///
-    /// Where only this machine can reach that (`on_loopback`), requests that name another host are refused: a web page could
-    /// give its own name the address 127.0.0.1. Where there is a `token`, all but `/healthz` must have it.
-    pub fn router(self, limits: Limits, on_loopback: bool, token: Option<Token>) -> Router {
-        routes::router(self.0, limits, on_loopback, token)
+    /// Where that listens on an address that only this machine can reach (`loopback`), requests that name another host are refused:
+    /// a web page could give its own name the address 127.0.0.1. Where there is a `token`, all but `/healthz` must have it.
+    pub fn router(self, limits: Limits, loopback: Option<IpAddr>, token: Option<Token>) -> Router {
+        routes::router(self.0, limits, loopback, token)
     }
 
     /// Answers on `server` until `signal` is set, then finishes the answers that are under way.
@@ -88,7 +89,7 @@ impl Served {
     /// # Errors
     /// Those of [`Server::serve`].
     pub fn serve(self, server: Server, limits: Limits, token: Option<Token>, signal: &AtomicUsize) -> Result<()> {
-        let on_loopback = server.address().ip().is_loopback();
-        server.serve(self.router(limits, on_loopback, token), Bounds::default(), signal)
+        let loopback = Some(server.address().ip()).filter(IpAddr::is_loopback);
+        server.serve(self.router(limits, loopback, token), Bounds::default(), signal)
     }
 }

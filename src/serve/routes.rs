@@ -10,11 +10,12 @@ use crate::tasks::{Input, Kind};
 use crate::token::Token;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -34,9 +35,9 @@ type Answered = Result<Json<Value>, Refusal>;
 /// Most inputs that are explained for one request: each takes as long as a hundred predictions.
 const MOST_EXPLAINED: usize = 16;
 
-/// The server's routes, answered by `models`, for requests to this machine's own names where it is `on_loopback`, and for those
-/// that have the `token` where there is one.
-pub(super) fn router(models: Models, limits: Limits, on_loopback: bool, token: Option<Token>) -> Router {
+/// The server's routes, answered by `models`, for requests to this machine's own names where `loopback` is the address that is
+/// listened on, and for those that have the `token` where there is one.
+pub(super) fn router(models: Models, limits: Limits, loopback: Option<IpAddr>, token: Option<Token>) -> Router {
     let figures = Arc::new(Figures::default());
     let app = App {
         kind: models.model.kind(),
@@ -64,17 +65,17 @@ pub(super) fn router(models: Models, limits: Limits, on_loopback: bool, token: O
         })
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route; /openapi.json lists them"))
         .with_state(app);
-    match on_loopback {
-        true => routes.layer(from_fn(local_alone)),
-        false => routes,
+    match loopback {
+        Some(own) => routes.layer(from_fn_with_state(own, local_alone)),
+        None => routes,
     }
 }
 
-async fn local_alone(request: Request, next: Next) -> Response {
-    match is_local_request(&request) {
+async fn local_alone(State(own): State<IpAddr>, request: Request, next: Next) -> Response {
+    match is_local_request(&request, own) {
         true => next.run(request).await,
         false => {
-            let message = "this server answers to localhost, 127.0.0.1 and [::1] alone";
+            let message = format!("this server answers to localhost, 127.0.0.1, [::1] and {own} alone");
             Refusal::new(StatusCode::FORBIDDEN, message).into_response()
         }
     }

@@ -122,7 +122,8 @@ fn trec_files(path: &Path) -> Result<TrecFiles> {
         queries: find(&["queries"]).ok_or_else(|| missing("queries"))?,
         documents: find(&["documents", "corpus", "collection"]).ok_or_else(|| missing("documents"))?,
         qrels: path.to_owned(),
-        run: Some(path.with_extension("run")).filter(|run| run.is_file()),
+        // Whatever bears the name is meant; what cannot be read is an error.
+        run: Some(path.with_extension("run")).filter(|run| run.symlink_metadata().is_ok()),
     })
 }
 

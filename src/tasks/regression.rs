@@ -88,7 +88,8 @@ impl Work for Regression {
         read_texts(path, gold, skip_bad_rows)?.convert(skip_bad_rows, "rows", |row| {
             let gold = row.labels.map(|value| match value {
                 Value::Text(text) => match text.trim().parse::<f64>() {
-                    Ok(value) if value.is_finite() => Ok(Gold::Value(value)),
+                    Ok(value) if (value as f32).is_finite() => Ok(Gold::Value(value)),
+                    Ok(_) => Err(format!("column \"score\": {text} is larger than single precision holds")),
                     _ => Err(format!("column \"score\": \"{text}\" is not a number")),
                 },
                 Value::List(_) => Err("column \"score\": a list; expected a number".into()),

@@ -10,6 +10,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use std::net::Ipv4Addr;
 
 /// What a browser may load for our pages: scripts, styles, pictures and data from here, nothing from elsewhere, nothing
 /// written into the page itself.
@@ -40,7 +41,7 @@ pub fn guarded(router: Router, methods: &'static [Method]) -> Router {
 }
 
 fn refusal(request: &Request, methods: &[Method]) -> Option<Response> {
-    if !is_local_request(request) {
+    if !is_local_request(request, Ipv4Addr::LOCALHOST.into()) {
         let message = "forbidden: this server answers to localhost, 127.0.0.1 and [::1] alone\n";
         return Some((StatusCode::FORBIDDEN, message).into_response());
     }

@@ -1,6 +1,7 @@
 //! A file in memory, and its lines.
 
 use crate::error::{Error, Result};
+use crate::files;
 use std::path::{Path, PathBuf};
 
 /// Marks UTF-8 at the beginning of a file; no part of the text.
@@ -14,7 +15,8 @@ pub struct Source {
 
 impl Source {
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| Error::input(path, format!("cannot be read: {error}")))?;
+        let bytes =
+            files::read(path, files::LARGE).map_err(|error| Error::input(path, format!("cannot be read: {error}")))?;
         Ok(Self { path: path.to_owned(), bytes })
     }
 
