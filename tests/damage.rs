@@ -132,7 +132,7 @@ fn a_run_without_a_whole_checkpoint_is_refused_and_begins_anew_when_asked() {
 
     let anew = resume(at, &["--restart"]);
     succeeds(&anew);
-    let said = "checkpoints and records of run are now in run/before-restart-1; training begins at step 0";
+    let said = "what run had come to, up to step 20, is now in run/before-restart-1; training begins at step 0";
     assert!(text(&anew.stdout).contains(said), "{}", text(&anew.stdout));
     let (records, old) = (read(run.join("metrics.jsonl")), read(run.join("before-restart-1/metrics.jsonl")));
     assert_eq!(records.lines().count(), old.lines().count());
