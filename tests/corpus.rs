@@ -276,7 +276,7 @@ fn documents_are_held_out_by_their_contents() {
         [Split::Train, Split::Valid].map(|split| {
             let tokens = |document: usize| {
                 let mut ids = Vec::new();
-                store.read(store.document(document), &mut ids);
+                store.read(store.document(document), &mut ids).unwrap();
                 ids
             };
             store.document_range(split).map(tokens).collect()

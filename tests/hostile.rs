@@ -3,7 +3,7 @@
 mod common;
 
 use common::backends::CPU;
-use common::program::{directory, electra, pretrain, read, refused, succeeds, text};
+use common::program::{MICRO, directory, electra, overridden, pretrain, read, refused, succeeds, text};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -130,6 +130,40 @@ fn numbers_without_bound_are_no_panic() {
     assert!([Some(0), Some(2)].contains(&inspected.status.code()), "{:?}", inspected.status);
     let endless = pretrain(at, &["--output", "endless", "--set", "training.steps=9000000000000000000"]);
     refused(&endless, &["training.steps"]);
+}
+
+/// Finding 14: a shard that was cut while a run read it ended the process with SIGBUS.
+#[test]
+fn a_shard_that_is_cut_during_a_run_is_an_error() {
+    let directory = directory();
+    let at = directory.path();
+    let line = |n: usize| format!("the water is a row of the stone {n}\n\n");
+    std::fs::write(at.join("words.txt"), (0..3000).map(line).collect::<String>()).unwrap();
+    let train = ["tokenizer", "train", "--corpus", "words.txt", "--vocab-size", "64", "--output", "tokenizer"];
+    succeeds(&electra(at, &train));
+    let build = ["corpus", "build", "--corpus", "words.txt", "--tokenizer", "tokenizer", "--output", "store"];
+    succeeds(&electra(at, &build));
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
+    command.args(["pretrain", "--device", CPU, "--corpus", "store", "--output", "run", "--set"]);
+    let own = ["model.vocab_size=64", "training.steps=1000000", "training.log_every=1"];
+    command.args(MICRO.into_iter().filter(|set| !overridden(set, &own))).args(own);
+    command.current_dir(at).env("ELECTRA_CACHE", at.join(".cache")).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let records = at.join("run/metrics.jsonl");
+    let begun = Instant::now();
+    while !std::fs::metadata(&records).is_ok_and(|records| records.len() > 0) {
+        let ended = child.try_wait().unwrap();
+        assert!(ended.is_none() && begun.elapsed() < Duration::from_secs(120), "no record was written: {ended:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let shard = std::fs::File::options().write(true).open(at.join("store/tokens-00000.safetensors")).unwrap();
+    shard.set_len(shard.metadata().unwrap().len() / 2).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("tokens-00000.safetensors") && said.contains("changed while it was in use"), "{said}");
+    assert!(read(at.join("run/status.json")).contains("failed"), "{}", read(at.join("run/status.json")));
 }
 
 /// Finding 15: what files say moved the terminal's cursor.

@@ -262,7 +262,7 @@ fn held_out(directory: &Path, manifest: &Manifest, by: HoldOut) -> Result<HeldOu
     let open = |entry: &ShardEntry| Shard::open(&directory.join(&entry.file), entry, manifest.dtype);
     let mut layout = Layout::new(manifest.shards.iter().map(open).collect::<Result<_>>()?);
     let start = |document| layout.document_start(document);
-    let chosen = by.choose(&layout.hashes(), |document| start(document + 1) - start(document));
+    let chosen = by.choose(&layout.hashes()?, |document| start(document + 1) - start(document));
     layout.hold_out(&chosen);
     let list = split::list(&chosen);
     write_synced(&directory.join(split::FILE), &list)?;

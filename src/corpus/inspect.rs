@@ -50,7 +50,7 @@ pub fn inspect(directory: &Path, top: usize, samples: usize) -> Result<Inspectio
     let mut block = Vec::new();
     for start in (0..manifest.tokens).step_by(1 << 16) {
         block.clear();
-        store.read(start..manifest.tokens.min(start + (1 << 16)), &mut block);
+        store.read(start..manifest.tokens.min(start + (1 << 16)), &mut block)?;
         block.iter().for_each(|&id| counts[id as usize] += 1);
     }
     let mut ids: Vec<u32> = (0..manifest.vocab_size as u32).filter(|&id| counts[id as usize] > 0).collect();
@@ -62,7 +62,7 @@ pub fn inspect(directory: &Path, top: usize, samples: usize) -> Result<Inspectio
     let sample = |at: usize| {
         let tokens = store.document(at * manifest.documents / number);
         let mut ids = Vec::new();
-        store.read(tokens.start..tokens.end.min(tokens.start + SAMPLE), &mut ids);
+        store.read(tokens.start..tokens.end.min(tokens.start + SAMPLE), &mut ids)?;
         tokenizer.decode(&ids)
     };
     let samples = (0..number).map(sample).collect::<Result<_>>()?;

@@ -1,7 +1,7 @@
 //! Text documents and the token store.
 //!
-//! [`read`] streams documents from files of several formats; [`build`] tokenizes them into a [`TokenStore`] on disk, which
-//! is mapped into memory when it is read. Neither ever holds a corpus in memory.
+//! [`read`] streams documents from files of several formats; [`build`] tokenizes them into a [`TokenStore`] on disk, whose
+//! ids are read from there as they are needed. Neither ever holds a corpus in memory.
 
 mod build;
 mod cache;

@@ -1,16 +1,17 @@
 //! A shard: a safetensors file with the ids of some documents, `tokens` (u16 or u32), and where these begin,
 //! `document_offsets` (u64, one more than documents).
 
-use super::manifest::{ShardEntry, Width, hex, sha256};
+use super::manifest::{ShardEntry, Width, hex};
 use crate::error::{Error, Result};
 use crate::files;
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Writes a shard document by document. Ids go straight to a file, so that memory does not grow with the shard.
 pub(super) struct ShardWriter {
@@ -109,40 +110,42 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// An open shard, mapped into memory.
+/// An open shard. Its ids stay in the file and are read from there: mapped into memory, a file that another program cuts
+/// would end the process with a signal.
 #[derive(Debug)]
 pub(super) struct Shard {
-    map: Mmap,
+    path: PathBuf,
+    file: Mutex<File>,
     width: Width,
-    tokens: Range<usize>,
-    offsets: Range<usize>,
+    /// Bytes before the first id.
+    start: u64,
+    /// Where each document begins, in tokens, and the total after the last.
+    offsets: Vec<u64>,
 }
 
 impl Shard {
-    /// Maps the file at `path` and checks its header.
+    /// Opens the file at `path` and checks its header and the beginnings of its documents.
     ///
     /// # Errors
     /// [`Error::Input`] where it is not a shard as `entry` and `width` describe it.
     pub fn open(path: &Path, entry: &ShardEntry, width: Width) -> Result<Self> {
-        let file = files::open(path).map_err(|error| Error::input(path, format!("{error}; expected a shard")))?;
-        // SAFETY: a finished store is never written to by this program; another that truncates it while it is mapped
-        // would end the process with a signal, as with every mapped file.
-        let map = unsafe { Mmap::map(&file) }.map_err(|error| Error::input(path, error.to_string()))?;
+        let mut file = files::open(path).map_err(|error| Error::input(path, format!("{error}; expected a shard")))?;
         let damaged = |what: String| Error::input(path, format!("{what}; the store is damaged, build it again"));
-        let [tokens, offsets] = layout(&map, width).map_err(damaged)?;
-        let shard = Self { map, width, tokens, offsets };
-        let found = (shard.len(), shard.documents());
-        if found != (entry.tokens, entry.documents) {
+        let [tokens, offsets] = layout(&mut file, width).map_err(damaged)?;
+        let found = ((tokens.end - tokens.start) / width.bytes() as u64, (offsets.end - offsets.start) / 8 - 1);
+        if found != (entry.tokens as u64, entry.documents as u64) {
             let message = format!("it holds {found:?} tokens and documents, the manifest says otherwise");
             return Err(damaged(message));
         }
-        shard.check_offsets().map_err(damaged)?;
-        Ok(shard)
+        let offsets = read_offsets(&mut file, offsets).map_err(|error| damaged(error.to_string()))?;
+        check_offsets(&offsets, found.0).map_err(damaged)?;
+        Ok(Self { path: path.to_owned(), file: Mutex::new(file), width, start: tokens.start, offsets })
     }
 
     /// Compares the file with its hash, and the ids with the size of the vocabulary.
-    pub fn verify(&self, path: &Path, entry: &ShardEntry, vocab_size: usize) -> Result<()> {
-        let found = sha256(&self.map);
+    pub fn verify(&self, entry: &ShardEntry, vocab_size: usize) -> Result<()> {
+        let path = &self.path;
+        let found = files::sha256(path).map_err(|error| Error::input(path, error.to_string()))?;
         if found != entry.sha256 {
             let message = format!(
                 "its sha256 is {found}, the manifest says {}; the file is damaged, build the store again",
@@ -153,7 +156,7 @@ impl Shard {
         let mut block = Vec::new();
         for start in (0..self.len()).step_by(1 << 16) {
             block.clear();
-            self.read(start..self.len().min(start + (1 << 16)), &mut block);
+            self.read(start..self.len().min(start + (1 << 16)), &mut block)?;
             if let Some(id) = block.iter().find(|&&id| id as usize >= vocab_size) {
                 let message = format!("it holds id {id}; expected ids below vocab_size, {vocab_size}");
                 return Err(Error::input(path, message));
@@ -164,71 +167,105 @@ impl Shard {
 
     /// Number of tokens.
     pub fn len(&self) -> usize {
-        self.tokens.len() / self.width.bytes()
+        self.offset(self.documents())
     }
 
     /// Number of documents.
     pub fn documents(&self) -> usize {
-        self.offsets.len() / 8 - 1
+        self.offsets.len() - 1
     }
 
     /// Where document `index` begins; for the number of documents, where the last one ends.
     pub fn offset(&self, index: usize) -> usize {
-        let at = self.offsets.start + 8 * index;
-        self.map[at..at + 8].iter().rev().fold(0, |value, &byte| value << 8 | usize::from(byte))
+        self.offsets[index] as usize
     }
 
     /// Appends the ids of `tokens`.
-    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) {
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the file has changed since it was opened, so that it has them no longer.
+    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) -> Result<()> {
         let size = self.width.bytes();
-        let bytes = &self.map[self.tokens.start + tokens.start * size..self.tokens.start + tokens.end * size];
+        let mut bytes = vec![0; tokens.len() * size];
+        let start = self.start + (tokens.start * size) as u64;
+        read_at(&mut self.file.lock().unwrap_or_else(PoisonError::into_inner), start, &mut bytes).map_err(|error| {
+            let message =
+                format!("token {} cannot be read ({error}); the file was changed while it was in use", tokens.start);
+            Error::input(&self.path, message)
+        })?;
         match self.width {
             Width::U16 => {
                 into.extend(bytes.as_chunks::<2>().0.iter().map(|id| u32::from(u16::from_le_bytes(*id))));
             }
             Width::U32 => into.extend(bytes.as_chunks::<4>().0.iter().map(|id| u32::from_le_bytes(*id))),
         }
-    }
-
-    fn check_offsets(&self) -> std::result::Result<(), String> {
-        let mut before = 0;
-        for index in 0..=self.documents() {
-            let offset = self.offset(index);
-            if offset < before || (index == 0 && offset != 0) {
-                return Err(format!("document_offsets[{index}] is {offset}; expected 0 first and no step back"));
-            }
-            before = offset;
-        }
-        if before != self.len() {
-            return Err(format!("document_offsets end at {before}; expected {}, the number of tokens", self.len()));
-        }
         Ok(())
     }
 }
 
+fn read_at(file: &mut File, start: u64, bytes: &mut [u8]) -> std::io::Result<()> {
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(bytes)
+}
+
+fn read_offsets(file: &mut File, place: Range<u64>) -> std::io::Result<Vec<u64>> {
+    let mut bytes = vec![0; (place.end - place.start) as usize];
+    read_at(file, place.start, &mut bytes)?;
+    Ok(bytes.as_chunks::<8>().0.iter().map(|offset| u64::from_le_bytes(*offset)).collect())
+}
+
+fn check_offsets(offsets: &[u64], tokens: u64) -> std::result::Result<(), String> {
+    let mut before = 0;
+    for (index, &offset) in offsets.iter().enumerate() {
+        if offset < before || (index == 0 && offset != 0) {
+            return Err(format!("document_offsets[{index}] is {offset}; expected 0 first and no step back"));
+        }
+        before = offset;
+    }
+    if before != tokens {
+        return Err(format!("document_offsets end at {before}; expected {tokens}, the number of tokens"));
+    }
+    Ok(())
+}
+
 /// Where `tokens` and `document_offsets` lie in a safetensors file.
-pub(super) fn layout(bytes: &[u8], width: Width) -> std::result::Result<[Range<usize>; 2], String> {
-    let (length, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|error| format!("its header is wrong: {error}"))?;
+fn layout(file: &mut File, width: Width) -> std::result::Result<[Range<u64>; 2], String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("its header is wrong: {error}");
+    let size = file.metadata().map_err(|error| wrong(&error))?.len();
+    let mut length = [0; 8];
+    read_at(file, 0, &mut length).map_err(|error| wrong(&error))?;
+    let length = u64::from_le_bytes(length);
+    if length > HEADER {
+        return Err(wrong(&format_args!("it has {length} bytes, expected {HEADER} at most")));
+    }
+    let mut header = vec![0; length as usize];
+    read_at(file, 8, &mut header).map_err(|error| wrong(&error))?;
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| wrong(&error))?;
     let dtype = match width {
         Width::U16 => Dtype::U16,
         Width::U32 => Dtype::U32,
     };
-    let find = |name: &str, dtype: Dtype| {
+    let find = |name: &str, dtype: Dtype, bytes: usize| {
         let info = metadata.info(name).ok_or_else(|| format!("it has no tensor `{name}`"))?;
         if info.dtype != dtype || info.shape.len() != 1 {
             return Err(format!("`{name}` is {:?} {:?}; expected {dtype:?} of one dimension", info.dtype, info.shape));
         }
         let (start, end) = info.data_offsets;
-        let range = start + 8 + length..end + 8 + length;
-        if bytes.get(range.clone()).is_none() {
+        if info.shape[0].checked_mul(bytes) != end.checked_sub(start) {
+            return Err(format!("`{name}` has {:?} elements, but its bytes are {start} to {end}", info.shape));
+        }
+        let range = (start as u64).saturating_add(8 + length)..(end as u64).saturating_add(8 + length);
+        if range.end > size {
             return Err(format!("`{name}` ends beyond the file"));
         }
         Ok(range)
     };
-    let (tokens, offsets) = (find("tokens", dtype)?, find("document_offsets", Dtype::U64)?);
+    let (tokens, offsets) = (find("tokens", dtype, width.bytes())?, find("document_offsets", Dtype::U64, 8)?);
     if offsets.is_empty() {
         return Err("`document_offsets` is empty".into());
     }
     Ok([tokens, offsets])
 }
+
+/// Bytes of a shard's header, at most.
+const HEADER: u64 = 1 << 16;

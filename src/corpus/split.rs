@@ -127,14 +127,17 @@ impl Layout {
     }
 
     /// A hash of each document's tokens: of what the networks see of it.
-    pub fn hashes(&self) -> Vec<u64> {
+    ///
+    /// # Errors
+    /// Those of [`Shard::read`].
+    pub fn hashes(&self) -> Result<Vec<u64>> {
         let mut ids = Vec::new();
         let hash = |document: usize| {
             ids.clear();
-            self.read_shards(self.start_in_shards(document), self.start_in_shards(document + 1), &mut ids);
+            self.read_shards(self.start_in_shards(document), self.start_in_shards(document + 1), &mut ids)?;
             let mut hash = Xxh3::new();
             ids.iter().for_each(|id| hash.update(&id.to_le_bytes()));
-            hash.digest()
+            Ok(hash.digest())
         };
         (0..self.documents()).map(hash).collect()
     }
@@ -208,7 +211,10 @@ impl Layout {
     }
 
     /// Appends the ids of the tokens `start..end`, numbered as documents are.
-    pub fn read(&self, start: usize, end: usize, into: &mut Vec<u32>) {
+    ///
+    /// # Errors
+    /// Those of [`Shard::read`].
+    pub fn read(&self, start: usize, end: usize, into: &mut Vec<u32>) -> Result<()> {
         let trained = self.tokens() - self.held_tokens;
         let mut at = start;
         while at < end.min(trained) {
@@ -216,28 +222,30 @@ impl Layout {
             let next = self.held.get(before).map_or(trained, |held| held.token - held.before);
             let stop = next.min(end);
             let skipped = self.held_before(before);
-            self.read_shards(at + skipped, stop + skipped, into);
+            self.read_shards(at + skipped, stop + skipped, into)?;
             at = stop;
         }
         while at < end {
             let held = self.held.partition_point(|held| held.before <= at - trained) - 1;
             let stop = end.min(trained + self.held_before(held + 1));
             let first = self.held[held].token + at - trained - self.held[held].before;
-            self.read_shards(first, first + stop - at, into);
+            self.read_shards(first, first + stop - at, into)?;
             at = stop;
         }
+        Ok(())
     }
 
-    fn read_shards(&self, start: usize, end: usize, into: &mut Vec<u32>) {
+    fn read_shards(&self, start: usize, end: usize, into: &mut Vec<u32>) -> Result<()> {
         let mut at = start;
         let mut shard = self.starts.partition_point(|&(start, _)| start <= at) - 1;
         while at < end {
             let (first, last) = (self.starts[shard].0, self.starts[shard + 1].0);
             let stop = end.min(last);
-            self.shards[shard].read(at - first..stop - first, into);
+            self.shards[shard].read(at - first..stop - first, into)?;
             at = stop;
             shard += 1;
         }
+        Ok(())
     }
 }
 

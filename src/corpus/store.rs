@@ -1,4 +1,4 @@
-//! The token store: the ids of all documents on disk, mapped into memory.
+//! The token store: the ids of all documents on disk, read from there as they are needed.
 
 use super::manifest::{MANIFEST, Manifest, ShardEntry, sha256};
 use super::shard::Shard;
@@ -35,9 +35,7 @@ impl TokenStore {
     /// [`Error::Input`] for a file that is missing, damaged or does not fit the manifest.
     pub fn open(directory: &Path) -> Result<Self> {
         let store = Self::open_unverified(directory)?;
-        let check = |(shard, entry): (&Shard, &ShardEntry)| {
-            shard.verify(&directory.join(&entry.file), entry, store.manifest.vocab_size)
-        };
+        let check = |(shard, entry): (&Shard, &ShardEntry)| shard.verify(entry, store.manifest.vocab_size);
         store.layout.shards().par_iter().zip(&store.manifest.shards).map(check).collect::<Result<()>>()?;
         let tokenizer = directory.join("tokenizer.json");
         let bytes =
@@ -119,7 +117,10 @@ impl TokenStore {
     }
 
     /// Appends the ids of `tokens`.
-    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) {
-        self.layout.read(tokens.start, tokens.end, into);
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a shard that was changed since it was opened, so that it has them no longer.
+    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) -> Result<()> {
+        self.layout.read(tokens.start, tokens.end, into)
     }
 }

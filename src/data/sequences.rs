@@ -96,10 +96,14 @@ impl Sequences {
     }
 
     /// Sequence `index` of pass `epoch`, which only the reference's examples depend on.
+    ///
+    /// # Panics
+    /// Where the store was changed since it was opened. Batches are made on threads of their own, and a run ends with the message
+    /// of a panic on any thread.
     pub fn get(&self, index: usize, epoch: usize) -> Row {
         let mut ids = Vec::with_capacity(self.length);
         ids.push(self.kinds.special.cls);
-        self.store.read(self.window(index), &mut ids);
+        self.store.read(self.window(index), &mut ids).unwrap_or_else(|error| panic!("{error}"));
         if self.packing == Packing::Reference {
             return self.example(ids, &mut Rng::new(self.seed, Purpose::Segments, epoch as u64, index as u64));
         }

@@ -27,7 +27,7 @@ fn config(packing: &str, length: usize) -> Config {
 
 fn all(store: &TokenStore, tokens: Range<usize>) -> Vec<u32> {
     let mut ids = Vec::new();
-    store.read(tokens, &mut ids);
+    store.read(tokens, &mut ids).unwrap();
     ids
 }
 
