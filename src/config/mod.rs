@@ -160,6 +160,9 @@ pub enum PositionInit {
     /// As sines and cosines: the same distance looks alike everywhere, so that a little text is enough to learn to look at
     /// the neighbours.
     Sinusoidal,
+    /// As sines and cosines in dimensions of their own. Heads of the discriminator's first layer begin by looking at the token
+    /// before, at the token after, and at the same word elsewhere; without it a short run is over before they do.
+    Structured,
 }
 
 /// How the WordPiece vocabulary is trained.

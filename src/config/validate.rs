@@ -1,6 +1,6 @@
 //! Checks that need more than one value, or more than a type; every problem is reported, by key.
 
-use super::{Config, ModelConfig, TrainingConfig};
+use super::{Config, ModelConfig, PositionInit, TrainingConfig};
 use crate::error::{Error, Problem, Result};
 
 impl Config {
@@ -43,6 +43,19 @@ impl Config {
         check.probability("data.replace_probability", d.replace_probability, 0.0, 1.0);
         check.probability("data.validation_share", d.validation_share, 0.0001, 0.5);
         check.positive("data.validation_sequences", d.validation_sequences);
+
+        if self.init.positions == PositionInit::Structured {
+            check.that(
+                "init.positions",
+                m.embedding_size <= m.hidden_size && m.hidden_size / m.num_attention_heads.max(1) >= 4,
+                format!(
+                    "structured needs model.hidden_size of at least model.embedding_size, {}, and 4 dimensions a head, found {} and {}",
+                    m.embedding_size,
+                    m.hidden_size,
+                    m.hidden_size / m.num_attention_heads.max(1)
+                ),
+            );
+        }
 
         check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet);
         check.above_zero("objective.temperature", self.objective.temperature);

@@ -60,12 +60,12 @@ impl<'a> Init<'a> {
         Embedding { weight: self.weight(rows, columns) }
     }
 
-    /// A table of position embeddings.
+    /// A table of position embeddings; those of [`PositionInit::Structured`] are rewritten with what belongs to them.
     pub fn positions(&mut self, rows: usize, columns: usize) -> Embedding {
         // Drawn in any case, so that all other weights are the same either way.
         let random = self.embedding(rows, columns);
         match self.positions {
-            PositionInit::Random => random,
+            PositionInit::Random | PositionInit::Structured => random,
             PositionInit::Sinusoidal => {
                 let values = sinusoids(rows, columns, self.deviation);
                 let values = Tensor::from_data(TensorData::new(values, [rows, columns]), self.device);

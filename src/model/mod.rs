@@ -11,6 +11,7 @@ mod init;
 mod networks;
 mod packing;
 mod pair;
+mod structure;
 
 pub use attention::Attention;
 pub use embeddings::Embeddings;

@@ -1,10 +1,11 @@
 //! The generator-discriminator pair with the embedding block that both share.
 
+use super::structure::structure;
 use super::{
     DiscriminatorHead, Electra, ElectraForMaskedLm, ElectraForPreTraining, Embeddings, Encoder, GeneratorHead, Init,
     Inputs,
 };
-use crate::config::{Config, ObjectiveConfig};
+use crate::config::{Config, ObjectiveConfig, PositionInit};
 use crate::data::{Samples, SumOrder};
 use crate::kernels::{MaskedLm, lookup};
 use burn::module::Module;
@@ -35,14 +36,18 @@ impl ElectraPair {
         let init = Init::new(config.seed, model.initializer_range, model.layer_norm_eps, device);
         let mut init = init.with_positions(config.init.positions);
         let init = &mut init;
-        Self {
+        let mut pair = Self {
             embeddings: Embeddings::new(model, init),
             generator: Encoder::new(generator, init),
             generator_head: GeneratorHead::new(generator, init),
             discriminator: Encoder::new(model, init),
             discriminator_head: DiscriminatorHead::new(model, init),
             encoder_head: config.objective.kind.predicts_words().then(|| GeneratorHead::new(model, init)),
+        };
+        if config.init.positions == PositionInit::Structured {
+            structure(&mut pair.embeddings, &mut pair.discriminator, model);
         }
+        pair
     }
 
     /// The pair of two networks; the embeddings are those of the discriminator, the generator's are dropped.
