@@ -59,6 +59,21 @@ fn later_layers_win() {
 }
 
 #[test]
+fn structured_weights_need_room() {
+    let refused = |set: &str| {
+        let set = vec!["init.positions=structured".to_owned(), set.to_owned()];
+        load(&Source { preset: Some("tiny".into()), set, ..Source::default() }).unwrap_err().to_string()
+    };
+    let narrow = refused("model.hidden_size=32");
+    assert!(
+        narrow.contains("init.positions: structured needs a hidden_size of at least the embedding_size, 64"),
+        "{narrow}"
+    );
+    let heads = refused("model.num_attention_heads=64");
+    assert!(heads.contains("4 dimensions a head; found 128 and 2"), "{heads}");
+}
+
+#[test]
 fn an_error_names_the_layer_that_it_came_from() {
     let source = Source { environment: vec![("ELECTRA_TRAINING__STEPS".into(), "soon".into())], ..Source::default() };
     let error = load(&source).unwrap_err();

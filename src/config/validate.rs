@@ -44,18 +44,16 @@ impl Config {
         check.probability("data.validation_share", d.validation_share, 0.0001, 0.5);
         check.positive("data.validation_sequences", d.validation_sequences);
 
-        if self.init.positions == PositionInit::Structured {
-            check.that(
-                "init.positions",
-                m.embedding_size <= m.hidden_size && m.hidden_size / m.num_attention_heads.max(1) >= 4,
-                format!(
-                    "structured needs model.hidden_size of at least model.embedding_size, {}, and 4 dimensions a head, found {} and {}",
-                    m.embedding_size,
-                    m.hidden_size,
-                    m.hidden_size / m.num_attention_heads.max(1)
-                ),
-            );
-        }
+        let head = m.hidden_size / m.num_attention_heads.max(1);
+        check.that(
+            "init.positions",
+            self.init.positions != PositionInit::Structured || m.embedding_size <= m.hidden_size && head >= 4,
+            format!(
+                "structured needs a hidden_size of at least the embedding_size, {}, and 4 dimensions a head; found {} and {head}; \
+                 expected that, or sinusoidal",
+                m.embedding_size, m.hidden_size
+            ),
+        );
 
         check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet);
         check.above_zero("objective.temperature", self.objective.temperature);
