@@ -47,7 +47,10 @@ impl Config {
         let head = m.hidden_size / m.num_attention_heads.max(1);
         check.that(
             "init.positions",
-            self.init.positions != PositionInit::Structured || m.embedding_size <= m.hidden_size && head >= 4,
+            // A checkpoint brings its own weights.
+            self.init.positions != PositionInit::Structured
+                || self.init.discriminator.is_some()
+                || m.embedding_size <= m.hidden_size && head >= 4,
             format!(
                 "structured needs a hidden_size of at least the embedding_size, {}, and 4 dimensions a head; found {} and {head}; \
                  expected that, or sinusoidal",

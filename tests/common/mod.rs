@@ -33,6 +33,8 @@ pub fn small_config() -> Config {
         "generator.intermediate_size=16",
         "data.batch_size=4",
         "data.sequence_length=12",
+        "init.positions=random",
+        "model.initializer_range=0.02",
     ];
     load(&Source { set: set.map(String::from).into(), ..Source::default() }).expect("the test's configuration is right")
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A demonstration small enough for a test: it runs in about two seconds.
-pub const MICRO: [&str; 18] = [
+pub const MICRO: [&str; 20] = [
+    "init.positions=random",
+    "model.initializer_range=0.02",
     "model.vocab_size=300",
     "model.embedding_size=16",
     "model.hidden_size=32",
