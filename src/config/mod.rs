@@ -161,7 +161,8 @@ pub enum PositionInit {
     /// the neighbours.
     Sinusoidal,
     /// As sines and cosines in dimensions of their own. Heads of the discriminator's first layer begin by looking at the token
-    /// before, at the token after, and at the same word elsewhere; without it a short run is over before they do.
+    /// before, at the token after, and (two of them) at the same word elsewhere, as far as there are heads; without it a short run
+    /// is over before they do.
     Structured,
 }
 

@@ -98,7 +98,7 @@ pub fn build(
             shard.push(&ids[start..end])?;
             state.unknown_tokens += ids[start..end].iter().filter(|&&id| id == unk).count();
             start = end;
-            if shard.tokens() >= options.shard_tokens
+            if shard.is_full(options.shard_tokens)
                 && let Some(shard) = writer.take()
             {
                 state.shards.push(shard.finish()?);

@@ -38,6 +38,11 @@ impl ShardWriter {
         self.offsets.last().map_or(0, |&end| end as usize)
     }
 
+    /// Whether the next document belongs to the next shard, where a shard has `tokens` at most.
+    pub fn is_full(&self, tokens: usize) -> bool {
+        self.tokens() >= tokens || self.offsets.len() as u64 >= DOCUMENTS
+    }
+
     /// Appends a document.
     pub fn push(&mut self, ids: &[u32]) -> Result<()> {
         let write = |id: &u32| match self.width {
@@ -261,11 +266,15 @@ fn layout(file: &mut File, width: Width) -> std::result::Result<[Range<u64>; 2],
         Ok(range)
     };
     let (tokens, offsets) = (find("tokens", dtype, width.bytes())?, find("document_offsets", Dtype::U64, 8)?);
-    if offsets.is_empty() {
-        return Err("`document_offsets` is empty".into());
+    let documents = (offsets.end - offsets.start) / 8;
+    if !(1..=DOCUMENTS).contains(&documents) {
+        return Err(format!("`document_offsets` has {documents} elements; expected 1 to {DOCUMENTS}"));
     }
     Ok([tokens, offsets])
 }
 
 /// Bytes of a shard's header, at most.
 const HEADER: u64 = 1 << 16;
+
+/// Beginnings of documents in a shard, at most: they are held in memory.
+const DOCUMENTS: u64 = 1 << 28;

@@ -83,11 +83,14 @@ impl<'a> Init<'a> {
 /// Sines and cosines of `rows` positions whose wavelengths go in equal ratios from 2 pi to 2 pi `rows` (Vaswani et al.,
 /// "Attention is all you need", section 3.5, with `rows` in the place of 10,000), with standard deviation `deviation`.
 fn sinusoids(rows: usize, columns: usize, deviation: f32) -> Vec<f32> {
-    let amplitude = f64::from(deviation) * std::f64::consts::SQRT_2;
     let value = |row: usize, column: usize| {
         let share = (column - column % 2) as f64 / columns as f64;
-        let angle = row as f64 / (rows as f64).powf(share);
-        amplitude * if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }
+        f64::from(deviation) * wave(row as f64 / (rows as f64).powf(share), column)
     };
     (0..rows).flat_map(|row| (0..columns).map(move |column| value(row, column) as f32)).collect()
+}
+
+/// The sine of `angle` in even columns and the cosine in odd ones, with a standard deviation of 1 over all angles.
+pub(super) fn wave(angle: f64, column: usize) -> f64 {
+    std::f64::consts::SQRT_2 * if column.is_multiple_of(2) { angle.sin() } else { angle.cos() }
 }
