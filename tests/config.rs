@@ -66,7 +66,7 @@ fn structured_weights_need_room() {
     };
     let narrow = refused("model.hidden_size=32");
     assert!(
-        narrow.contains("init.positions: structured needs a hidden_size of at least the embedding_size, 64"),
+        narrow.contains("init.positions: structured needs a model.hidden_size of at least model.embedding_size, 64"),
         "{narrow}"
     );
     let heads = refused("model.num_attention_heads=64");

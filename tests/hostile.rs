@@ -144,6 +144,14 @@ fn a_shard_that_is_cut_during_a_run_is_an_error() {
     let build = ["corpus", "build", "--corpus", "words.txt", "--tokenizer", "tokenizer", "--output", "store"];
     succeeds(&electra(at, &build));
 
+    let begun = ["pretrain", "--device", CPU, "--corpus", "store", "--output", "short", "--set"];
+    let set = ["model.vocab_size=64", "training.steps=2", "data.validation_share=0.3"];
+    let set: Vec<&str> = MICRO.into_iter().filter(|micro| !overridden(micro, &set)).chain(set).collect();
+    let short = electra(at, &[&begun[..], &set].concat());
+    succeeds(&short);
+    let said = "the store decided when it was built what is held out (a share of 0.02); data.validation_share, 0.3, is not used";
+    assert!(text(&short.stdout).contains(said), "{}", text(&short.stdout));
+
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
     command.args(["pretrain", "--device", CPU, "--corpus", "store", "--output", "run", "--set"]);
     let own = ["model.vocab_size=64", "training.steps=1000000", "training.log_every=1"];

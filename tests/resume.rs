@@ -213,6 +213,12 @@ fn what_must_not_change_is_named() {
         &["model.hidden_size: the run has 32, not 64", "seed: the run has", "cannot change while a run goes on"],
     );
     assert_eq!(resume(&["model.hidden_size=64"]).status.code(), Some(2));
+    let before = read(at.join("run/config.toml"));
+    refused(
+        &resume(&["training.steps=3"]),
+        &["training.steps: 3, but 4 steps of the run are done; expected 4 or more"],
+    );
+    assert_eq!(read(at.join("run/config.toml")), before);
     succeeds(&resume(&["training.steps=6", "training.log_every=1"]));
     refused(&electra(at, &["pretrain", "--resume", "nowhere"]), &["nowhere", "there is no run here"]);
     std::fs::write(at.join("other.txt"), "some other text\n\n".repeat(400)).unwrap();
@@ -363,6 +369,11 @@ fn runs_are_listed_with_what_became_of_them() {
     assert_eq!(states(&list), ["finished", "failed", "interrupted"]);
     assert_eq!((&list["runs"][0]["step"], &list["runs"][0]["steps"]), (&4.into(), &4.into()));
     assert!(list["runs"][1]["reason"].as_str().unwrap().contains("not finite in 2 steps in a row"));
+    // A run that is stopped between two records has come as far as its newest checkpoint.
+    std::fs::create_dir(at.join("runs/done/checkpoints/step-0000007")).unwrap();
+    let later = electra(at, &["runs", "--json"]);
+    let later: serde_json::Value = serde_json::from_slice(&later.stdout).unwrap();
+    assert_eq!(later["runs"][0]["step"], 7);
     let table = electra(at, &["runs"]);
     succeeds(&table);
     assert_eq!(text(&table.stdout).lines().filter(|line| line.starts_with("runs/")).count(), 3);

@@ -193,6 +193,9 @@ fn print(output: &Path, report: &Report) {
             say!("{}{sentence}", if health.verdict().is_trouble() { "warning: " } else { "verdict: " });
         }
     }
+    if report.interrupted.is_some() {
+        say!("\nelectra pretrain --resume {}", output.display());
+    }
     say!("\n{}", output.display());
     for (name, what) in [
         ("discriminator/", "the encoder, for Hugging Face"),

@@ -50,7 +50,7 @@ fn check<C: Serialize>(saved: &C, new: &C, free: &[&str]) -> Result<()> {
     let problem = |key: &String| Problem {
         key: key.clone(),
         message: format!(
-            "the run has {}, not {}; this cannot change while a run goes on",
+            "the run has {}, not {}; this cannot change while a run goes on, nor with --restart: expected a new run for it",
             value(&saved, key),
             value(&new, key)
         ),

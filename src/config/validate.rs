@@ -52,8 +52,8 @@ impl Config {
                 || self.init.discriminator.is_some()
                 || m.embedding_size <= m.hidden_size && head >= 4,
             format!(
-                "structured needs a hidden_size of at least the embedding_size, {}, and 4 dimensions a head; found {} and {head}; \
-                 expected that, or sinusoidal",
+                "structured needs a model.hidden_size of at least model.embedding_size, {}, and 4 dimensions a head; found {} and \
+                 {head}; expected such sizes, or --set init.positions=sinusoidal, or random",
                 m.embedding_size, m.hidden_size
             ),
         );
@@ -175,6 +175,11 @@ impl Check {
         let key = |name: &str| format!("{section}{name}");
         self.size(&key("vocab_size"), m.vocab_size, 1 << 24);
         self.size(&key("embedding_size"), m.embedding_size, 1 << 16);
+        self.that(
+            &key("embedding_size"),
+            m.embedding_size != 1,
+            "1, of which LayerNorm leaves nothing; expected 2 or more".into(),
+        );
         self.size(&key("max_position_embeddings"), m.max_position_embeddings, 1 << 20);
         self.size(&key("type_vocab_size"), m.type_vocab_size, 1 << 16);
         self.probability(&key("hidden_dropout_prob"), m.hidden_dropout_prob, 0.0, 0.99);

@@ -19,6 +19,15 @@ pub enum HoldOut {
     Last(usize),
 }
 
+impl std::fmt::Display for HoldOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "a share of {share}"),
+            Self::Last(count) => write!(f, "the last {count} documents"),
+        }
+    }
+}
+
 impl HoldOut {
     /// The numbers of the held-out documents in order. `hashes` are those of the tokens, `tokens` gives the length of a
     /// document.

@@ -20,7 +20,15 @@ pub(super) fn prepare(
     let store = match paths.as_slice() {
         [store] if TokenStore::is_at(store) => {
             progress(Progress::Stage(&format!("verifying the store {}", store.display())));
-            TokenStore::open(store)?
+            let store = TokenStore::open(store)?;
+            let held_out = store.manifest().held_out.by;
+            if held_out != HoldOut::Share(config.data.validation_share) {
+                progress(Progress::Stage(&format!(
+                    "the store decided when it was built what is held out ({held_out}); data.validation_share, {}, is not used",
+                    config.data.validation_share
+                )));
+            }
+            store
         }
         _ => {
             let corpus = if paths.is_empty() {

@@ -110,6 +110,11 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         true => newest(&output, every, &mut |message| progress(Progress::Stage(message)))?,
         false => None,
     };
+    if let Some(found) = found.as_ref().filter(|found| found.state.step > config.training.steps) {
+        let (done, asked) = (found.state.step, config.training.steps);
+        let message = format!("{asked}, but {done} steps of the run are done; expected {done} or more");
+        return Err(Error::config("training.steps", message));
+    }
     if found.is_none() && initial.is_none() && config.init.discriminator.is_some() {
         let message = "the run began from this pair, which is not there to begin from again; expected it to be loaded";
         return Err(Error::config("init.discriminator", message));

@@ -1,5 +1,6 @@
 //! What became of runs: a status that each run keeps, and a table of all.
 
+use super::checkpoint;
 use super::directory::is_locked;
 use super::health::{Health, Validation, Verdict};
 use super::record::METRICS;
@@ -50,7 +51,7 @@ pub struct RunSummary {
     pub state: RunState,
     /// The error, or who stopped it.
     pub reason: Option<String>,
-    /// Steps that its last record tells of.
+    /// The step of its last record, or of its newest checkpoint where that is later.
     pub step: usize,
     /// Steps of the whole run.
     pub steps: usize,
@@ -116,6 +117,7 @@ fn summary(path: &Path) -> RunSummary {
         }
         true
     });
+    let saved = checkpoint::steps(&path.join("checkpoints")).ok().and_then(|steps| steps.last().copied());
     let verdict = health.verdict();
     RunSummary {
         verdict: (verdict != Verdict::Unknown).then(|| verdict.to_string()),
@@ -123,7 +125,7 @@ fn summary(path: &Path) -> RunSummary {
         path: path.to_owned(),
         state,
         reason,
-        step: step.unwrap_or(0) as usize,
+        step: (step.unwrap_or(0) as usize).max(saved.unwrap_or(0)),
         steps: config.as_ref().and_then(planned_steps).unwrap_or(0),
         last_validation,
         bytes: walkdir::WalkDir::new(path)

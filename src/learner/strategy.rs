@@ -296,8 +296,9 @@ impl<M: Trainee> Windows<M> {
             Err(error) => format!("more could not be written down: {error}"),
         };
         format!(
-            "loss or gradients were not finite in {count} steps in a row, the last one step {step}; {written}. The last \
-             checkpoint is from before: go on from it with a lower learning rate, or look at the sequences that it names"
+            "loss or gradients were not finite in {count} steps in a row, the last one step {step}; {written}. A run keeps \
+             its learning rate: a new one with a lower rate begins afresh, or with --init-discriminator and --init-generator from \
+             an earlier checkpoint (`electra export`); or look at the sequences that the file names"
         )
     }
 
