@@ -172,6 +172,11 @@ fn a_shard_that_is_cut_during_a_run_is_an_error() {
     assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("tokens-00000.safetensors") && said.contains("changed while it was in use"), "{said}");
     assert!(read(at.join("run/status.json")).contains("failed"), "{}", read(at.join("run/status.json")));
+
+    // A file that goes on for long after its last token is not read to its end.
+    shard.set_len(1 << 40).unwrap();
+    let inspected = electra(at, &["corpus", "inspect", "store"]);
+    refused(&inspected, &["tokens-00000.safetensors: it has 1099511627776 bytes; expected "]);
 }
 
 /// Finding 15: what files say moved the terminal's cursor.

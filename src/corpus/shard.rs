@@ -266,6 +266,11 @@ fn layout(file: &mut File, width: Width) -> std::result::Result<[Range<u64>; 2],
         Ok(range)
     };
     let (tokens, offsets) = (find("tokens", dtype, width.bytes())?, find("document_offsets", Dtype::U64, 8)?);
+    // What the header does not name would be hashed all the same, however much it is.
+    let end = tokens.end.max(offsets.end);
+    if end != size {
+        return Err(format!("it has {size} bytes; expected {end}, as its header says"));
+    }
     let documents = (offsets.end - offsets.start) / 8;
     if !(1..=DOCUMENTS).contains(&documents) {
         return Err(format!("`document_offsets` has {documents} elements; expected 1 to {DOCUMENTS}"));
