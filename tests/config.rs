@@ -1,6 +1,6 @@
 //! Presets and layers of the configuration.
 
-use electra_burn::config::{PRESETS, Source, load};
+use electra_burn::config::{PRESETS, Source, UNBOUNDED, load};
 
 fn preset(name: &str) -> Source {
     Source { preset: Some(name.into()), ..Source::default() }
@@ -56,6 +56,32 @@ fn later_layers_win() {
     assert_eq!(config.model.vocab_size, 4096, "the preset below all");
     assert_eq!(config.schedule.warmup_steps, Some(30), "a tenth of the steps");
     assert_eq!(config.data.corpus, [std::path::PathBuf::from("a.txt")]);
+}
+
+#[test]
+fn a_time_budget_takes_the_place_of_the_steps_of_a_preset() {
+    let with = |set: &[&str]| {
+        let set = set.iter().map(|&set| set.to_owned()).collect();
+        load(&Source { preset: Some("tiny".into()), set, ..Source::default() })
+    };
+    let config = with(&["training.time_budget=1h 30m"]).unwrap();
+    assert_eq!((config.training.steps, config.schedule.warmup_steps), (UNBOUNDED, None));
+    assert_eq!(config.training.time_budget, Some(std::time::Duration::from_secs(5400)));
+    let written = config.to_toml();
+    assert!(written.contains("time_budget = \"1h 30m\"") && !written.contains("\nsteps"), "{written}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("config.toml");
+    std::fs::write(&file, written).unwrap();
+    assert_eq!(load(&Source { file: Some(file), preset: Some("small".into()), ..Source::default() }).unwrap(), config);
+
+    let both = with(&["training.time_budget=2m", "training.steps=7"]).unwrap();
+    assert_eq!((both.training.steps, both.training.time_budget.unwrap().as_secs()), (7, 120), "what comes first");
+
+    let refused = |text: &str| with(&[&format!("training.time_budget={text}")]).unwrap_err().to_string();
+    assert!(refused("soon").contains("`soon` is no duration"), "{}", refused("soon"));
+    assert!(refused("0s").contains("training.time_budget: expected a second or more"), "{}", refused("0s"));
+    assert!(refused("30").contains("expected one such as 30m"), "{}", refused("30"));
 }
 
 #[test]

@@ -341,6 +341,34 @@ fn the_best_and_every_nth_checkpoint_are_kept() {
 }
 
 #[test]
+fn a_time_budget_ends_a_run_and_a_longer_one_resumes_it() {
+    let directory = directory();
+    let at = directory.path();
+    let set: Vec<&str> = SET[1..].iter().copied().chain(["training.time_budget=2s"]).collect();
+    succeeds(&command(at, CPU, &["--output", "run"], &set).output().unwrap());
+    let last = |split: &str| -> serde_json::Value {
+        let records = read(at.join("run/metrics.jsonl"));
+        let record = records.lines().rfind(|line| line.contains(&format!("\"split\":\"{split}\""))).unwrap();
+        serde_json::from_str(record).unwrap()
+    };
+    let (train, valid) = (last("train"), last("valid"));
+    let step = train["step"].as_u64().unwrap();
+    assert!(step > 0 && valid["step"] == train["step"], "it ends with a validation: {train} {valid}");
+    assert!(train["learning_rate"].as_f64().unwrap() < 2e-4, "the rate has fallen with the time: {train}");
+    assert!(at.join(format!("run/checkpoints/step-{step:07}")).is_dir(), "and with a checkpoint");
+    let listed = electra(at, &["runs", "run", "--json"]);
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!((&listed["runs"][0]["state"], &listed["runs"][0]["steps"]), (&"finished".into(), &().into()));
+
+    let again = command(at, CPU, &["--resume", "run"], &[]).output().unwrap();
+    succeeds(&again);
+    assert!(text(&again.stdout).contains("nothing is left to do"), "{}", text(&again.stdout));
+    let longer = ["--resume", "run", "--set", "training.time_budget=4s"];
+    succeeds(&command(at, CPU, &longer, &[]).output().unwrap());
+    assert!(last("train")["step"].as_u64().unwrap() > step);
+}
+
+#[test]
 fn runs_are_listed_with_what_became_of_them() {
     let directory = directory();
     let at = directory.path();

@@ -104,6 +104,7 @@ fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {
     let tokens = config.data.batch_size * config.training.accumulation * config.data.sequence_length;
     let picked = (tokens as f64 * config.data.mask_probability) as usize;
     let seconds = step_flops(config, Counts { picked, tokens }) / line.gflops / 1e9 * config.training.steps as f64;
+    let seconds = config.training.time_budget.map_or(seconds, |budget| seconds.min(budget.as_secs_f64()));
     let shape = [line.batch_size, line.sequence_length];
     Some(Expected { seconds, same_model: line.model == config.model, shape })
 }

@@ -48,6 +48,7 @@ mod glue;
 mod import;
 mod inputs;
 mod inspect;
+mod next;
 mod plan;
 mod predict;
 mod pretrain;

@@ -2,9 +2,10 @@
 
 use electra_burn::bench::{Expected, expected};
 use electra_burn::device::Adapters;
-use electra_burn::learner::{Estimate, Limits, check_fits, readable_size as size, share};
+use electra_burn::learner::{Estimate, Length, Limits, check_fits, readable_size as size, share};
 use electra_burn::{Config, Result, readable_count};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Largest single tensors that are named.
 const BUFFERS: usize = 4;
@@ -22,8 +23,14 @@ pub fn show(config: &Config, adapters: &Adapters, bench: &str) -> Result<ExitCod
         if training.accumulation > 1 { format!(" in {} batches", training.accumulation) } else { String::new() };
     let (length, at_most) = (data.sequence_length, readable_count(tokens));
     say!("a step        {} sequences of {length} tokens{batches}: {at_most} tokens at most", readable_count(sequences));
-    let all = readable_count(tokens.saturating_mul(training.steps));
-    say!("the run       {} steps, {all} tokens at most", readable_count(training.steps));
+    let length = Length::new(training, Duration::ZERO);
+    let by_steps = length.steps.map(|steps| {
+        let all = readable_count(tokens.saturating_mul(steps));
+        format!("{} steps, {all} tokens at most", readable_count(steps))
+    });
+    let by_time = length.budget.map(|budget| format!("{} from its first step", humantime::format_duration(budget)));
+    let ends: Vec<String> = by_steps.into_iter().chain(by_time).collect();
+    say!("the run       {}", ends.join(", or "));
     say!("products      in {precision}");
     let count = adapters.iter().len();
     let share = &share(config, count);

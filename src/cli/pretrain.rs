@@ -1,6 +1,7 @@
 //! `electra pretrain`
 
 use super::device::Devices;
+use super::next;
 use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::corpus::Progress;
@@ -113,12 +114,21 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         dashboard,
         progress: &mut progress,
     };
+    let device = options.adapters.main().device.clone();
     let report = learner::pretrain(&config, options)?;
     match arguments.resume {
         Some(_) => hub::export_again(&output, &config, &report)?,
         None => hub::export(&output, &config, &report)?,
     }
     print(&output, &report);
+    if report.interrupted.is_none() {
+        let encoder = output.join("discriminator");
+        // The sentence is in English, as the corpus of the demonstration is.
+        if config.data.corpus.is_empty() && encoder.exists() {
+            next::judge(&encoder, &device)?;
+        }
+        next::commands(&output);
+    }
     Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
@@ -164,7 +174,10 @@ fn print(output: &Path, report: &Report) {
         say!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
     }
     match report.elapsed {
-        None => say!("all {} steps were done before; --set training.steps=N makes the run longer", report.steps),
+        None => say!(
+            "nothing is left to do after {} steps; a greater training.steps or training.time_budget makes the run longer",
+            report.steps
+        ),
         Some(elapsed) => say!(
             "{} steps in {:.0} s on {}",
             report.steps,
@@ -194,7 +207,7 @@ fn print(output: &Path, report: &Report) {
         }
     }
     if report.interrupted.is_some() {
-        say!("\nelectra pretrain --resume {}", output.display());
+        say!("\nto resume\n  electra pretrain --resume {}", next::quoted(output));
     }
     say!("\n{}", output.display());
     for (name, what) in [

@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         say!(
             "{:<28} {state:<11} {:>17} {:>7.1} MB  {}",
             run.path.display().to_string(),
-            format!("{}/{}", run.step, run.steps),
+            run.steps.map_or_else(|| run.step.to_string(), |steps| format!("{}/{steps}", run.step)),
             run.bytes as f64 / 1e6,
             run.last_validation.as_ref().map_or_else(|| "-".into(), figures),
         );

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 /// Keys of the length of a run, its intervals, what it keeps and what it writes.
-const FREE: [&str; 12] = [
+const FREE: [&str; 13] = [
     "training.steps",
+    "training.time_budget",
     "training.log_every",
     "training.validate_every",
     "training.checkpoint_every",

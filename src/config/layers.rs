@@ -33,6 +33,10 @@ pub fn load(source: &Source) -> Result<Config> {
     let base = source.preset.as_deref().unwrap_or(default_preset(has_corpus));
 
     let mut table = preset(base)?;
+    if limits_time(source, file.as_ref()) {
+        // Those of the preset would end the run before its time.
+        remove_steps(&mut table);
+    }
     if let (Some(path), Some(layer)) = (&source.file, file) {
         merge(&mut table, layer);
         typed(&table, &path.display().to_string())?;
@@ -87,6 +91,21 @@ pub(super) fn read(path: &Path) -> Result<Table> {
         source_name: path.display().to_string(),
         message: e.to_string().trim_end().to_owned(),
     })
+}
+
+/// Whether the layers above the preset have a time budget.
+fn limits_time(source: &Source, file: Option<&Table>) -> bool {
+    let in_file = file.and_then(|file| file.get("training")?.get("time_budget")).is_some();
+    let in_environment =
+        source.environment.iter().any(|(name, _)| name.eq_ignore_ascii_case("ELECTRA_TRAINING__TIME_BUDGET"));
+    let is_set = |text: &String| text.split('=').next().is_some_and(|key| key.trim() == "training.time_budget");
+    in_file || in_environment || source.set.iter().any(is_set)
+}
+
+fn remove_steps(table: &mut Table) {
+    if let Some(training) = table.get_mut("training").and_then(Value::as_table_mut) {
+        training.remove("steps");
+    }
 }
 
 fn names_corpus(table: &Table) -> bool {

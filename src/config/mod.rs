@@ -23,6 +23,7 @@ pub use preset::{PRESETS, preset};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything that a pretraining run depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -220,7 +221,7 @@ pub struct OptimizerConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {
-    /// Steps of warm-up; absent: a tenth of the run, at most the paper's 10,000.
+    /// Steps of warm-up; absent: a tenth of the steps, at most the paper's 10,000, or of `training.time_budget`.
     pub warmup_steps: Option<usize>,
 }
 
@@ -228,8 +229,13 @@ pub struct ScheduleConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Optimizer steps of the whole run.
+    /// Optimizer steps of the whole run; [`UNBOUNDED`] where `time_budget` alone ends it.
+    #[serde(default = "default::steps", skip_serializing_if = "is_unbounded")]
     pub steps: usize,
+    /// The run ends when it has trained for so long, counted from its first step and over all processes of the run, or after
+    /// `steps`, if both are given and that is earlier. The learning rate follows the clock. Written as `30m` or `1h 30m`.
+    #[serde(default, with = "duration", skip_serializing_if = "Option::is_none")]
+    pub time_budget: Option<Duration>,
     /// Batches whose gradients make one step.
     #[serde(default = "default::accumulation")]
     pub accumulation: usize,
@@ -265,6 +271,34 @@ pub struct TrainingConfig {
     /// 1024 with f16, otherwise 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss_scale: Option<f64>,
+}
+
+/// The value of `training.steps` where no number of steps ends a run.
+pub const UNBOUNDED: usize = usize::MAX;
+
+fn is_unbounded(steps: &usize) -> bool {
+    *steps == UNBOUNDED
+}
+
+/// A duration as people write it.
+mod duration {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::time::Duration;
+
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(duration) => serializer.collect_str(&humantime::format_duration(*duration)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let duration = humantime::parse_duration(&text);
+        let expected =
+            |error| D::Error::custom(format!("`{text}` is no duration ({error}); expected one such as 30m or 1h 30m"));
+        duration.map(Some).map_err(expected)
+    }
 }
 
 /// Number format of the operands of matrix products.
@@ -310,8 +344,12 @@ impl Config {
     /// Fills in what depends on other keys, so that the written configuration is complete.
     fn resolve(mut self) -> Self {
         let steps = self.training.steps;
+        let by_steps = self.training.time_budget.is_none();
         self.optimizer.generator_learning_rate.get_or_insert(self.optimizer.learning_rate);
-        self.schedule.warmup_steps.get_or_insert_with(|| (steps / 10).clamp(1, 10_000));
+        // With a time budget the rate rises for a tenth of it.
+        if by_steps {
+            self.schedule.warmup_steps.get_or_insert_with(|| (steps / 10).clamp(1, 10_000));
+        }
         self
     }
 
@@ -319,11 +357,6 @@ impl Config {
     pub fn loss_scale(&self) -> f64 {
         let usual = if self.training.precision == Precision::F16 { 1024.0 } else { 1.0 };
         self.training.loss_scale.unwrap_or(usual)
-    }
-
-    /// Steps of warm-up.
-    pub fn warmup_steps(&self) -> usize {
-        self.schedule.warmup_steps.unwrap_or(1)
     }
 
     /// The generator's architecture in full: the discriminator's with the generator's sizes.
@@ -345,6 +378,9 @@ impl Config {
 
 /// Defaults that all presets share; sources: `configure_pretraining.py` of the reference and the paper's table 6.
 mod default {
+    pub fn steps() -> usize {
+        super::UNBOUNDED
+    }
     pub fn max_position_embeddings() -> usize {
         512
     }

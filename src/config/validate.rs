@@ -1,6 +1,6 @@
 //! Checks that need more than one value, or more than a type; every problem is reported, by key.
 
-use super::{Config, ModelConfig, PositionInit, TrainingConfig};
+use super::{Config, ModelConfig, PositionInit, TrainingConfig, UNBOUNDED};
 use crate::error::{Error, Problem, Result};
 
 impl Config {
@@ -83,7 +83,16 @@ impl Config {
         check.positive("training.log_every", t.log_every);
         check.positive("training.validate_every", t.validate_every);
         check.positive("training.checkpoint_every", t.checkpoint_every);
-        check.windows(t.steps, t.validate_every.min(t.checkpoint_every));
+        check.that(
+            "training.steps",
+            t.steps != UNBOUNDED || t.time_budget.is_some(),
+            "nothing ends the run; expected a number of steps, or training.time_budget".into(),
+        );
+        check.that(
+            "training.time_budget",
+            t.time_budget.is_none_or(|budget| budget.as_secs() > 0),
+            "expected a second or more".into(),
+        );
         check.positive("training.max_bad_steps", t.max_bad_steps);
         check.positive("training.keep_checkpoints", t.keep_checkpoints);
         check.above_zero("training.loss_scale", self.loss_scale());
@@ -92,10 +101,11 @@ impl Config {
             t.keep_best.as_ref().is_none_or(|name| METRICS.contains(&name.as_str())),
             format!("expected one of {}, found {}", METRICS.join(", "), t.keep_best.as_deref().unwrap_or("nothing")),
         );
+        let warmup = self.schedule.warmup_steps.unwrap_or(1);
         check.that(
             "schedule.warmup_steps",
-            self.warmup_steps() <= t.steps,
-            format!("{} is more than training.steps, {}", self.warmup_steps(), t.steps),
+            warmup <= t.steps,
+            format!("{warmup} is more than training.steps, {}", t.steps),
         );
         check.finish()
     }
@@ -191,7 +201,7 @@ impl Check {
     /// That a run of `steps` does not have more intervals of `every` steps than can be kept in memory.
     pub fn windows(&mut self, steps: usize, every: usize) {
         const MOST: usize = 10_000_000;
-        let fits = steps / every.max(1) <= MOST;
+        let fits = steps == UNBOUNDED || steps / every.max(1) <= MOST;
         self.that(
             "training.steps",
             fits,

@@ -2,8 +2,9 @@
 
 use super::Network;
 use crate::config::Config;
-use crate::learner::Report;
+use crate::learner::{Length, Report};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// The `README.md` of `network`.
 pub(super) fn card(config: &Config, network: Network, report: &Report) -> String {
@@ -34,7 +35,10 @@ pub(super) fn card(config: &Config, network: Network, report: &Report) -> String
         let held_out = format!("{} documents, {} tokens", corpus.held_out_documents, corpus.held_out_tokens);
         row("held-out text", held_out);
     }
-    row("steps", format!("{} of {}", report.steps, config.training.steps));
+    let length = Length::new(&config.training, Duration::ZERO);
+    let of = length.steps.map_or_else(String::new, |steps| format!(" of {steps}"));
+    let budget = length.budget.map(|budget| format!(", in a time budget of {}", humantime::format_duration(budget)));
+    row("steps", format!("{}{of}{}", report.steps, budget.unwrap_or_default()));
     if let Some((step, tokens)) = report.tokens_seen() {
         let up_to = if step < report.steps { format!(", up to step {step}") } else { String::new() };
         row("tokens seen", format!("{tokens}, padding not counted{up_to}"));

@@ -96,9 +96,11 @@ impl<T: Tally> Checkpoints<T> {
         PARTS.map(|name| Part { checkpoints: self.clone(), name })
     }
 
-    /// Takes down the open interval for the checkpoint of `step`, which is saved next; all steps must have been counted.
-    pub fn begin(&self, step: usize) {
-        let interval = locked(&self.interval).clone();
+    /// Takes down the open interval for the checkpoint of `step`, which is saved next, and the time that the run has used; all
+    /// steps must have been counted.
+    pub fn begin(&self, step: usize, elapsed: Duration) {
+        let mut interval = locked(&self.interval).clone();
+        interval.elapsed = elapsed.as_secs_f64();
         self.intervals.lock().unwrap_or_else(PoisonError::into_inner).insert(step, interval);
         *self.ended.0.lock().unwrap_or_else(PoisonError::into_inner) = 0;
     }

@@ -7,6 +7,7 @@ use super::facts::RunFacts;
 use super::found::Found;
 use super::health::Health;
 use super::interval::{SharedInterval, locked};
+use super::length::Length;
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};
 use super::parallel::Shares;
@@ -16,7 +17,7 @@ use super::run::readable_count;
 use super::runs::{RunState, Status};
 use super::samples::{MakeSample, SAMPLES, SampleLog};
 use super::startup::Startup;
-use super::strategy::{EarlyStopping, Ending, Windows, windows};
+use super::strategy::{EarlyStopping, Ending, Windows};
 use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
 use crate::config::{LoggingConfig, Precision, TrainingConfig};
@@ -51,6 +52,8 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub adapters: &'a Adapters,
     pub model: M,
     pub optimizer: ModuleOptimizer,
+    /// How long the run is.
+    pub length: Length,
     /// At the step where training begins.
     pub schedule: ModuleLrScheduler,
     /// What is known of the run before it begins.
@@ -162,8 +165,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         record::cut(path, (start > 0).then_some(start))?;
     }
     let enough = start > 0 && job.early_stopping.as_ref().is_some_and(|stopping| stopping.is_met(&metrics_path));
-    let windows = if enough { Vec::new() } else { windows(training, start) };
-    if windows.is_empty() {
+    let length = job.length;
+    if enough || length.is_over(start) {
         let records = read_records(&metrics_path)?;
         let facts = RunFacts::read(output)?.unwrap_or(job.facts);
         // Without dropout, as behind a run: what is judged next is the model.
@@ -191,7 +194,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         devices: adapters.iter().map(with_memory).collect(),
         start,
         tokens: locked(&interval).tokens_seen,
-        steps: training.steps,
+        length: length.clone(),
         compiles: kernels.is_some(),
         checkpoint: written,
     };
@@ -224,11 +227,12 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let shares = Shares { devices: adapters.iter().zip(&train).map(of).collect(), adapters: adapters.clone() };
     let records: Vec<RecordOf<M>> = if start > 0 { read_records(&metrics_path)? } else { Vec::new() };
     let health: Health = records.iter().filter_map(RunRecord::validation).collect();
-    let (make, schedule, epochs) = (job.make_record, job.schedule, windows.len());
-    let (log_every, steps, place, train) = (training.log_every, training.steps, output.to_owned(), train[0].clone());
+    let (make, schedule) = (job.make_record, job.schedule);
+    let (log_every, place, train) = (training.log_every, output.to_owned(), train[0].clone());
     let strategy = Windows {
         shares,
-        windows,
+        training: training.clone(),
+        length: length.clone(),
         cursor: job.cursor,
         max_grad_norm: job.max_grad_norm,
         max_bad_steps: training.max_bad_steps,
@@ -249,15 +253,14 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let started = Instant::now();
     let caught = caught_on(adapters, move || {
         let mut supervised = SupervisedTraining::new(place, train, valid)
-            .num_epochs(epochs)
             .renderer(renderer)
             .with_interrupter(interrupter)
             .with_metric_logger(log)
             .with_application_logger(None)
             .with_custom_checkpointers(model_part, optimizer_part, scheduler_part)
             .with_checkpointing_strategy(Always)
-            .metric_train(Summary::train(log_every, steps, interval, make.clone()))
-            .metric_valid(Summary::valid(steps, make, health));
+            .metric_train(Summary::train(log_every, length.clone(), interval, make.clone()))
+            .metric_valid(Summary::valid(length, make, health));
         for number in TallyOf::<M>::numbers() {
             supervised = supervised.metric_train_numeric(Plot::new(number)).metric_valid_numeric(Plot::new(number));
         }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a checkpoint says of itself: `state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +136,12 @@ pub(crate) struct Found<T> {
     pub state: State,
     /// The metrics since the last record.
     pub interval: Interval<T>,
+}
+
+/// The time that a run had used at the checkpoint `found`.
+pub(crate) fn used<T>(found: Option<&Found<T>>) -> Duration {
+    let seconds = found.map_or(0.0, |found| found.interval.elapsed);
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 /// The newest whole checkpoint of the run at `run`, none where it was killed before its first; `say` hears of those that

@@ -30,6 +30,8 @@ pub(crate) struct Interval<T> {
     usual: Usual,
     /// Real tokens of all steps of the run.
     pub tokens_seen: usize,
+    /// Seconds that the run has used when its checkpoint was begun.
+    pub elapsed: f64,
 }
 
 /// A jump of the loss.
@@ -63,6 +65,9 @@ impl Usual {
         spike
     }
 }
+
+/// The tensor with the time; checkpoints of earlier versions have none.
+const ELAPSED: &str = "elapsed";
 
 /// The interval of training, shared with whoever saves it.
 pub(super) type SharedInterval<T> = Arc<Mutex<Interval<T>>>;
@@ -141,7 +146,9 @@ impl<T: Tally> Interval<T> {
         let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let lists: Vec<_> = lists.into_iter().map(|(name, list)| (name, list.len(), bytes(list))).collect();
         let view = |dtype, size, bytes| TensorView::new(dtype, vec![size], bytes).map_err(|error| error.to_string());
-        let mut tensors = vec![("sums", view(Dtype::F64, sums.len() / 8, &sums)?)];
+        let elapsed = self.elapsed.to_le_bytes();
+        let mut tensors =
+            vec![("sums", view(Dtype::F64, sums.len() / 8, &sums)?), (ELAPSED, view(Dtype::F64, 1, &elapsed)?)];
         for (name, len, bytes) in &lists {
             tensors.push((name, view(Dtype::F32, *len, bytes)?));
         }
@@ -158,6 +165,7 @@ impl<T: Tally> Interval<T> {
         let sums = file.tensor("sums").map_err(|error| error.to_string())?;
         let sums: Vec<f64> = sums.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
         let unexpected = || format!("{} sums, or their lists, are not those of this kind of run", sums.len());
+        let elapsed = file.tensor(ELAPSED).ok().and_then(|tensor| tensor.data().first_chunk().copied());
         let (tally, rest) = sums.split_last_chunk::<14>().ok_or_else(unexpected)?;
         let tally = T::from_parts(tally, list).ok_or_else(unexpected)?;
         let &[last_step, steps, skipped, grad_norms, rate, seconds, spikes, step, loss, usual, rest @ ..] = rest;
@@ -175,6 +183,7 @@ impl<T: Tally> Interval<T> {
             spike: (spikes > 0.0).then_some(Spike { step: step as usize, loss, usual }),
             usual: Usual { mean, variance, count },
             tokens_seen: tokens_seen as usize,
+            elapsed: elapsed.map_or(0.0, f64::from_le_bytes),
         })
     }
 }

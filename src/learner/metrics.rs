@@ -2,6 +2,7 @@
 
 use super::health::{Health, Verdict};
 use super::interval::{Interval, SharedInterval, locked, seconds};
+use super::length::Length;
 use super::observation::Seen;
 use super::record::{RunRecord, TrainingFigures};
 use super::trainee::{Number, Tally};
@@ -124,7 +125,7 @@ pub(super) struct Summary<T: Tally> {
     split: &'static str,
     /// Steps in an interval; absent for a validation, which is one interval.
     log_every: Option<usize>,
-    total_steps: usize,
+    length: Length,
     interval: SharedInterval<T>,
     make: MakeRecord<T>,
     /// That of the validations so far.
@@ -136,21 +137,21 @@ pub(super) struct Summary<T: Tally> {
 
 impl<T: Tally> Summary<T> {
     /// Of training, going on with `interval`.
-    pub fn train(log_every: usize, total_steps: usize, interval: SharedInterval<T>, make: MakeRecord<T>) -> Self {
-        Self { interval, ..Self::new("train", Some(log_every), total_steps, make) }
+    pub fn train(log_every: usize, length: Length, interval: SharedInterval<T>, make: MakeRecord<T>) -> Self {
+        Self { interval, ..Self::new("train", Some(log_every), length, make) }
     }
 
     /// Of validations, after those that `health` knows.
-    pub fn valid(total_steps: usize, make: MakeRecord<T>, health: Health) -> Self {
-        Self { told: health.verdict(), health, ..Self::new("valid", None, total_steps, make) }
+    pub fn valid(length: Length, make: MakeRecord<T>, health: Health) -> Self {
+        Self { told: health.verdict(), health, ..Self::new("valid", None, length, make) }
     }
 
-    fn new(split: &'static str, log_every: Option<usize>, total_steps: usize, make: MakeRecord<T>) -> Self {
+    fn new(split: &'static str, log_every: Option<usize>, length: Length, make: MakeRecord<T>) -> Self {
         Self {
             name: Arc::new(SUMMARY.into()),
             split,
             log_every,
-            total_steps,
+            length,
             interval: SharedInterval::default(),
             make,
             health: Health::default(),
@@ -164,13 +165,12 @@ impl<T: Tally> Summary<T> {
         let Some(interval) = locked(&self.interval).finish() else { return self.nothing_new() };
         let step = interval.last_step;
         let mut record = (self.make)(step, self.split, &interval.tally);
-        let mut line = format!("{} {step:>7}/{} | {}", self.split, self.total_steps, record.summary());
+        let mut line = format!("{} {step:>7}{} | {}", self.split, self.length.of(), record.summary());
         if self.log_every.is_some() {
             let elapsed = interval.seconds.max(1e-9);
             let tokens_per_second = interval.tally.tokens() as f64 / elapsed;
             let grad_norm = interval.grad_norms / interval.steps as f64;
-            let left =
-                Duration::from_secs_f64(elapsed / interval.steps as f64 * self.total_steps.saturating_sub(step) as f64);
+            let left = self.length.left(step, elapsed / interval.steps as f64);
             line += &format!(
                 " | lr {:.2e} grad {grad_norm:.2} | {tokens_per_second:.0} tokens/s, {} left",
                 interval.rate,
@@ -249,7 +249,7 @@ impl<T: Tally> Metric for Summary<T> {
         if self.log_every.is_some() {
             let mut interval = locked(&self.interval);
             interval.end_window();
-            if interval.last_step < self.total_steps {
+            if !self.length.is_over(interval.last_step) {
                 drop(interval);
                 return Ok(self.nothing_new());
             }
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn records_come_at_the_interval_and_at_the_end() {
         let interval = SharedInterval::default();
-        let mut summary = Summary::train(2, 7, interval.clone(), make());
+        let mut summary = Summary::train(2, Length::of_steps(7), interval.clone(), make());
         let entries: Vec<_> = (1..=5).map(|step| summary.update(&seen(step, 0.0), &metadata()).unwrap()).collect();
         let is_record: Vec<bool> = entries.iter().map(|entry| !entry.is_not_available()).collect();
         assert_eq!(is_record, [false, true, false, true, false]);
@@ -307,7 +307,7 @@ mod tests {
         let saved = locked(&interval).clone();
         let restored = Interval::from_bytes(&saved.to_bytes().unwrap()).unwrap();
         assert_eq!(restored, saved);
-        let mut summary = Summary::train(100, 7, Arc::new(Mutex::new(restored)), make());
+        let mut summary = Summary::train(100, Length::of_steps(7), Arc::new(Mutex::new(restored)), make());
         summary.update(&seen(7, 0.0), &metadata()).unwrap();
 
         let rest: Record = serde_json::from_str(&summary.compute().unwrap().serialized).unwrap();
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_collapsed_discriminator_is_announced_when_it_collapses() {
-        let mut summary = Summary::valid(100, make(), Health::default());
+        let mut summary = Summary::valid(Length::of_steps(100), make(), Health::default());
         let mut told = |step, gap| {
             summary.update(&seen(step, gap), &metadata()).unwrap();
             let line = summary.compute().unwrap().formatted;

@@ -1,5 +1,6 @@
 //! AdamW with its two parameter groups, and the learning rate over time.
 
+use super::length::Length;
 use crate::config::{Config, OptimizerConfig};
 use crate::kernels::AdamW;
 use burn::module::ParamGroup;
@@ -15,9 +16,9 @@ pub fn optimizer(config: &OptimizerConfig) -> ModuleOptimizer {
     ModuleOptimizer::from(adamw(config.weight_decay)).with_group(spared, adamw(0.0), None)
 }
 
-/// The schedule of a pretraining run behind `step` steps.
-pub(super) fn schedule(config: &Config, step: usize) -> ModuleLrScheduler {
-    let base = WarmupLinear::new(config).at(step);
+/// The schedule of a pretraining run of `length` after `step` steps.
+pub(super) fn schedule(config: &Config, length: &Length, step: usize) -> ModuleLrScheduler {
+    let base = WarmupLinear::new(config).timed(length).at(step);
     let all = ModuleLrScheduler::new(base.clone());
     match config.optimizer.generator_learning_rate {
         // The generator and its head; the embeddings belong to both.
@@ -41,25 +42,36 @@ pub fn layerwise(base: &WarmupLinear, decay: f64, layers: usize) -> ModuleLrSche
     })
 }
 
-/// Linear warm-up to the peak, then linear decay to 0 after the last step.
-#[derive(Debug, Clone, PartialEq)]
+/// Linear warm-up to the peak, then linear decay to 0 at the end of the run, by its steps or by its clock.
+#[derive(Debug, Clone)]
 pub struct WarmupLinear {
     learning_rate: f64,
-    warmup_steps: usize,
+    /// Absent: [`WARMUP`] of the time.
+    warmup_steps: Option<usize>,
     steps: usize,
     step: usize,
+    /// Of a run whose time is limited.
+    length: Option<Length>,
 }
 
+/// The share of a time budget in which the rate rises.
+const WARMUP: f64 = 0.1;
+
 impl WarmupLinear {
-    /// The schedule of a run, before its first step.
+    /// The schedule of a run by its steps, before the first.
     pub fn new(config: &Config) -> Self {
-        let (warmup_steps, steps) = (config.warmup_steps(), config.training.steps);
-        Self { learning_rate: config.optimizer.learning_rate, warmup_steps, steps, step: 0 }
+        let (learning_rate, steps) = (config.optimizer.learning_rate, config.training.steps);
+        Self { learning_rate, warmup_steps: config.schedule.warmup_steps, steps, step: 0, length: None }
     }
 
     /// A schedule of its own.
     pub fn of(learning_rate: f64, warmup_steps: usize, steps: usize) -> Self {
-        Self { learning_rate, warmup_steps, steps, step: 0 }
+        Self { learning_rate, warmup_steps: Some(warmup_steps), steps, step: 0, length: None }
+    }
+
+    /// The same by the clock of `length`, where that has a time budget.
+    pub fn timed(self, length: &Length) -> Self {
+        Self { length: length.budget.map(|_| length.clone()), ..self }
     }
 
     /// The same shape with a peak that is `share` as high.
@@ -74,10 +86,31 @@ impl WarmupLinear {
 
     /// The rate of step `step`, counted from 1.
     pub fn rate(&self, step: usize) -> f64 {
-        let warmup = step as f64 / self.warmup_steps.max(1) as f64;
-        let left = (self.steps + 1).saturating_sub(step) as f64;
-        let decay = left / self.steps.saturating_sub(self.warmup_steps).max(1) as f64;
-        self.learning_rate * warmup.min(decay).min(1.0)
+        match &self.length {
+            // A share of 1 is reached after the last step, whose own rate is above 0.
+            Some(length) => self.rate_of(step, length.share(step.saturating_sub(1))),
+            None => {
+                let warmup_steps = self.warmup_steps.unwrap_or(1);
+                let left = self.steps.saturating_add(1).saturating_sub(step) as f64;
+                let decay = left / self.steps.saturating_sub(warmup_steps).max(1) as f64;
+                self.learning_rate * self.warmup(step, 0.0).min(decay).min(1.0)
+            }
+        }
+    }
+
+    /// The rate of step `step` of a run that is done to `share`.
+    fn rate_of(&self, step: usize, share: f64) -> f64 {
+        let decay = (1.0 - share) / (1.0 - WARMUP);
+        self.learning_rate * self.warmup(step, share).min(decay).clamp(0.0, 1.0)
+    }
+
+    /// How far the rate has risen.
+    fn warmup(&self, step: usize, share: f64) -> f64 {
+        match (self.warmup_steps, &self.length) {
+            // The first step must do something.
+            (None, Some(_)) => (share / WARMUP).max(0.01),
+            (steps, _) => step as f64 / steps.unwrap_or(1).max(1) as f64,
+        }
     }
 }
 
@@ -101,17 +134,33 @@ impl LrScheduler for WarmupLinear {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Source, UNBOUNDED, load};
+    use std::time::Duration;
 
     #[test]
     fn the_rate_rises_and_falls_linearly() {
-        let schedule = WarmupLinear { learning_rate: 1.0, warmup_steps: 10, steps: 110, step: 0 };
+        let schedule = WarmupLinear::of(1.0, 10, 110);
         let rates: Vec<f64> = [1, 5, 10, 11, 61, 110].map(|step| schedule.rate(step)).into();
         assert_eq!(rates, [0.1, 0.5, 1.0, 1.0, 0.5, 0.01]);
     }
 
     #[test]
+    fn the_rate_follows_the_clock_of_a_time_budget() {
+        let config = load(&Source { set: vec!["training.time_budget=10m".into()], ..Source::default() }).unwrap();
+        assert_eq!((config.training.steps, config.schedule.warmup_steps), (UNBOUNDED, None));
+        let length = Length::new(&config.training, Duration::from_secs(330));
+        let schedule = WarmupLinear::of(1.0, 10, 110).timed(&length);
+        let thousandths = |rate: f64| (rate * 1000.0).round();
+        let rates = [1, 5, 10, 1000].map(|step| thousandths(schedule.rate(step)));
+        assert_eq!(rates, [100.0, 500.0, 500.0, 500.0], "0.45 of 0.9 are left");
+        let schedule = WarmupLinear { warmup_steps: None, ..schedule };
+        let rates = [0.0, 0.05, 0.1, 0.55, 1.0, 1.5].map(|share| thousandths(schedule.rate_of(1, share)));
+        assert_eq!(rates, [10.0, 500.0, 1000.0, 500.0, 0.0, 0.0]);
+    }
+
+    #[test]
     fn a_record_continues_where_it_was_made() {
-        let mut schedule = WarmupLinear { learning_rate: 1.0, warmup_steps: 10, steps: 110, step: 0 };
+        let mut schedule = WarmupLinear::of(1.0, 10, 110);
         (0..7).for_each(|_| _ = schedule.step());
         let mut resumed = WarmupLinear { step: 0, ..schedule.clone() };
         resumed.load_record(schedule.to_record());

@@ -4,8 +4,9 @@ use super::directory::RunDirectory;
 use super::estimate::{Limits, check_fits};
 use super::facts::{CorpusFacts, RunFacts};
 use super::fit::{Faults, Job, fit, shared, with_status};
-use super::found::newest;
+use super::found::{newest, used};
 use super::health::Health;
+use super::length::Length;
 use super::optimizer::{optimizer, schedule};
 use super::prepare::{loaders, prepare};
 use super::record::{Record, RunRecord};
@@ -120,6 +121,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         return Err(Error::config("init.discriminator", message));
     }
     let start = found.as_ref().map_or(0, |found| found.state.step);
+    let length = Length::new(&config.training, used(found.as_ref()));
     let tokenizer_path = output.join("tokenizer");
     let (tokenizer, pair) = initial.unzip();
     let tokenizer = match tokenizer {
@@ -156,7 +158,8 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         adapters: &adapters,
         model,
         optimizer: optimizer(&config.optimizer),
-        schedule: schedule(config, start),
+        schedule: schedule(config, &length, start),
+        length,
         facts,
         found,
         fingerprint,

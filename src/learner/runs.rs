@@ -53,8 +53,8 @@ pub struct RunSummary {
     pub reason: Option<String>,
     /// The step of its last record, or of its newest checkpoint where that is later.
     pub step: usize,
-    /// Steps of the whole run.
-    pub steps: usize,
+    /// Steps of the whole run, where it has so many.
+    pub steps: Option<usize>,
     /// Its last validation, as it stands in `metrics.jsonl`.
     pub last_validation: Option<serde_json::Value>,
     /// How its discriminator does, in words; absent where that is not known, and of other runs.
@@ -126,7 +126,7 @@ fn summary(path: &Path) -> RunSummary {
         state,
         reason,
         step: (step.unwrap_or(0) as usize).max(saved.unwrap_or(0)),
-        steps: config.as_ref().and_then(planned_steps).unwrap_or(0),
+        steps: config.as_ref().and_then(planned_steps),
         last_validation,
         bytes: walkdir::WalkDir::new(path)
             .into_iter()

@@ -5,6 +5,7 @@ use super::checkpoint::{Checkpoints, best_step};
 use super::dashboard::{QUIT, State, Watch};
 use super::fit::Faults;
 use super::gradients::{Squares, poison};
+use super::length::Length;
 use super::observation::{Observation, read_all};
 use super::parallel::{Shares, Threads};
 use super::record::read_records;
@@ -35,22 +36,21 @@ pub(super) struct Window {
     checkpoint: bool,
 }
 
-/// Cuts what is left of a run behind `start` steps into windows that end at every validation, at every checkpoint, and
+/// Cuts what is left of a run after `start` steps into windows that end at every validation, at every checkpoint, and
 /// at the last step.
-pub(super) fn windows(config: &TrainingConfig, mut start: usize) -> Vec<Window> {
-    let mut windows = Vec::new();
-    while start < config.steps {
-        let next = |every: usize| (start / every + 1) * every;
-        let end = next(config.validate_every).min(next(config.checkpoint_every)).min(config.steps);
-        let last = end == config.steps;
-        windows.push(Window {
+pub(super) fn windows(config: &TrainingConfig, start: usize) -> impl Iterator<Item = Window> + use<> {
+    let (steps, validate_every, checkpoint_every) = (config.steps, config.validate_every, config.checkpoint_every);
+    let window = move |start: usize| {
+        let next = |every: usize| (start / every + 1).saturating_mul(every);
+        let end = next(validate_every).min(next(checkpoint_every)).min(steps);
+        let last = end == steps;
+        (start < steps).then(|| Window {
             steps: start..end,
-            validate: last || end.is_multiple_of(config.validate_every),
-            checkpoint: last || end.is_multiple_of(config.checkpoint_every),
-        });
-        start = end;
-    }
-    windows
+            validate: last || end.is_multiple_of(validate_every),
+            checkpoint: last || end.is_multiple_of(checkpoint_every),
+        })
+    };
+    std::iter::successors(window(start), move |before| window(before.steps.end))
 }
 
 /// A run ends when so many validations in a row were no better than the best before them.
@@ -86,7 +86,8 @@ pub(super) struct Ending {
 /// Burn's strategy that trains by windows, on one device or several.
 pub(super) struct Windows<M: Trainee> {
     pub shares: Shares<M>,
-    pub windows: Vec<Window>,
+    pub training: TrainingConfig,
+    pub length: Length,
     pub cursor: Cursor,
     pub max_grad_norm: f64,
     /// Steps whose results are read together: on the CPU each, elsewhere those of a log record.
@@ -140,7 +141,7 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 .and_then(|()| self.write_norms(0, &learner, &mut gradients))
                 .err();
         }
-        for (number, window) in (1..).zip(&self.windows) {
+        for (number, window) in (1..).zip(windows(&self.training, done)) {
             if interrupter.should_stop() || failure.is_some() {
                 break;
             }
@@ -159,31 +160,34 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 }
             }
             let stopped = interrupter.should_stop();
+            // The time may be over before the window is.
+            let over = self.length.is_over(done);
             self.cursor.set(window.steps.start..done);
             // A validation that is due belongs to the step, so that a run that goes on from here need not make up for it.
-            if window.validate && done == window.steps.end && interrupter.error().is_none() {
+            let due = over || (window.validate && done == window.steps.end);
+            if due && interrupter.error().is_none() {
                 failure = self
                     .validate(number, &learner, &valid, &mut event_processor, &interrupter)
                     .and_then(|()| self.write_norms(done, &learner, &mut gradients))
                     .err();
             }
             interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
-            let enough = window.validate && failure.is_none() && self.is_enough(&mut event_processor, &interrupter);
-            if (window.checkpoint || stopped || enough)
+            let enough = due && failure.is_none() && self.is_enough(&mut event_processor, &interrupter);
+            if (window.checkpoint || stopped || enough || over)
                 && interrupter.error().is_none()
                 && failure.is_none()
                 && let Some(checkpointer) = &mut checkpointer
             {
                 interrupter.fail_on_error(event_processor.flush());
                 self.watch.tell(State::save);
-                self.checkpoints.begin(done);
+                self.checkpoints.begin(done, self.length.elapsed());
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
                 self.checkpoints.wait();
                 if interrupter.error().is_none() {
                     self.watch.tell(|state| state.saved(done));
                 }
             }
-            if enough {
+            if enough || over {
                 break;
             }
         }
@@ -224,6 +228,7 @@ impl<M: Trainee> Windows<M> {
         let mut done = self.cursor.get().start;
         let mut waiting = Vec::new();
         let mut steps = self.shares.pass(threads);
+        self.length.begin();
         while let Some(output) = steps.next(learner) {
             let mut output = output?;
             if self.faults.poisoned_steps.contains(&(done + 1)) {
@@ -241,7 +246,7 @@ impl<M: Trainee> Windows<M> {
             if let Some(name) = signal_name(self.signal.load(Ordering::Relaxed)) {
                 interrupter.stop(Some(name));
             }
-            if interrupter.should_stop() {
+            if interrupter.should_stop() || self.length.is_over(done) {
                 break;
             }
         }
@@ -371,6 +376,7 @@ mod tests {
     fn windows_end_where_something_happens() {
         let config = TrainingConfig {
             steps: 25,
+            time_budget: None,
             accumulation: 1,
             log_every: 1,
             validate_every: 10,
@@ -384,10 +390,10 @@ mod tests {
             deterministic: false,
             loss_scale: None,
         };
-        let ends: Vec<_> = windows(&config, 0).into_iter().map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
+        let ends: Vec<_> = windows(&config, 0).map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
         assert_eq!(ends, [(10, true, false), (15, false, true), (20, true, false), (25, true, true)]);
-        let rest: Vec<_> = windows(&config, 12).into_iter().map(|w| (w.steps.start, w.steps.end)).collect();
+        let rest: Vec<_> = windows(&config, 12).map(|w| (w.steps.start, w.steps.end)).collect();
         assert_eq!(rest, [(12, 15), (15, 20), (20, 25)]);
-        assert!(windows(&config, 25).is_empty());
+        assert!(windows(&config, 25).next().is_none());
     }
 }

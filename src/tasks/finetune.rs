@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear, best_step, fit,
-    layerwise, newest, optimizer, shared, verified, with_status,
+    EarlyStopping, Faults, Found, Job, Length, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear,
+    best_step, fit, layerwise, newest, optimizer, shared, used, verified, with_status,
 };
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
@@ -133,6 +133,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         adapters: &adapters,
         model: network.train(),
         optimizer: optimizer(&config.adamw(rate)),
+        length: Length::new(training, used(found.as_ref())),
         schedule: layerwise(&schedule, recipe::layerwise_decay(config, &model), model.num_hidden_layers),
         facts: RunFacts { examples: counts(&data.train, &data.dev, data.test.as_ref()), ..RunFacts::new(kind.name()) },
         found,

@@ -103,6 +103,7 @@ pub(super) fn training(config: &FinetuneConfig, metric: &str, pass: usize) -> Tr
     let usual_scale = if given.precision == Precision::F16 { 1024.0 } else { 1.0 };
     TrainingConfig {
         steps,
+        time_budget: None,
         accumulation: config.data.accumulation,
         log_every: given.log_every.unwrap_or((steps / 40).clamp(1, 100)),
         validate_every,

@@ -1,5 +1,6 @@
 //! What the dashboard knows of a run.
 
+use super::super::length::Length;
 use super::super::samples::Sample;
 use super::series::Series;
 use std::collections::VecDeque;
@@ -49,8 +50,8 @@ pub struct Opening {
     pub start: usize,
     /// Real tokens of these steps.
     pub tokens: usize,
-    /// Steps of the whole run.
-    pub steps: usize,
+    /// How long the run is.
+    pub length: Length,
     /// Whether kernels must be compiled first.
     pub compiles: bool,
     /// When the checkpoint that the run goes on from was written.
@@ -182,8 +183,7 @@ impl State {
     pub fn left(&self) -> Option<Duration> {
         let (since, step) = self.first?;
         let steps = self.done.checked_sub(step).filter(|steps| *steps > 0)?;
-        let left = self.opening.steps.saturating_sub(self.done);
-        Some(since.elapsed().mul_f64(left as f64 / steps as f64))
+        Some(self.opening.length.left(self.done, since.elapsed().as_secs_f64() / steps as f64))
     }
 
     /// A checkpoint is being written.
@@ -216,7 +216,7 @@ mod tests {
             devices: vec![],
             start: 10,
             tokens: 320,
-            steps: 100,
+            length: Length::of_steps(100),
             compiles: false,
             checkpoint: None,
         };

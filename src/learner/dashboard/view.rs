@@ -116,12 +116,11 @@ fn phase(state: &State, stopping: bool) -> Span<'static> {
 }
 
 fn share(state: &State) -> String {
-    let (done, steps) = (state.done, state.opening.steps);
-    format!("step {done}/{steps}")
+    format!("step {}{}", state.done, state.opening.length.of())
 }
 
 fn gauge(frame: &mut Frame, area: Rect, state: &State) {
-    let ratio = state.done as f64 / state.opening.steps.max(1) as f64;
+    let ratio = state.opening.length.share(state.done);
     let label = format!("{} · {:.1} %", share(state), 100.0 * ratio);
     frame.render_widget(Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(label).gauge_style(TRAIN), area);
 }

@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    CorpusFacts, EarlyStopping, Faults, Found, Job, Pretrainer, Record, Report, RunDirectory, RunFacts, RunState,
-    Status, WarmupLinear, fit, optimizer, shared,
+    CorpusFacts, EarlyStopping, Faults, Found, Job, Length, Pretrainer, Record, Report, RunDirectory, RunFacts,
+    RunState, Status, WarmupLinear, fit, optimizer, shared, used,
 };
 use crate::objective::Tally;
 use std::path::Path;
@@ -59,6 +59,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         corpus: Some(CorpusFacts::of(&store)),
         ..RunFacts::new(&config.task)
     };
+    let length = Length::new(&pair.training, used(found.as_ref()));
     let cursor = Cursor::default();
     let (steps, valid) = loaders(&pair, &data, store, &adapters, &cursor);
     let fitted = fit(Job {
@@ -67,7 +68,8 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         adapters: &adapters,
         model: Pretrainer::new(&pair, &adapters.main().recording(&pair.training)),
         optimizer: optimizer(&pair.optimizer),
-        schedule: WarmupLinear::new(&pair).at(start).into(),
+        schedule: WarmupLinear::new(&pair).timed(&length).at(start).into(),
+        length,
         facts,
         found,
         fingerprint: data.fingerprint.clone(),

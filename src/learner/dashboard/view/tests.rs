@@ -2,6 +2,7 @@
 
 use super::super::state::{Opening, Split, State};
 use super::view;
+use crate::learner::length::Length;
 use crate::learner::samples::{Sample, SampleToken};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -15,7 +16,7 @@ fn state() -> State {
         devices: vec!["flex (CPU, 2 threads), 7.6 GiB".into()],
         start: 0,
         tokens: 0,
-        steps: 600,
+        length: Length::of_steps(600),
         compiles: false,
         checkpoint: None,
     };
