@@ -6,17 +6,20 @@
 
 DATA holds a folder a set (intent-banking77, cola, sick-nli, sick-sts, ner-wnut17), CORPUS is a text. Rows:
 
-    scratch          the architecture of `tiny` with fresh weights
+    scratch          the architecture of `tiny` with random weights
+    structured       the same with the weights that a pretraining of `tiny` begins with, untrained
     ours-2020        the paper's recipe at that size (dropout, weights of 0.02, a narrow generator)
+    ours-before      `tiny` before its weights were structured
     ours-tiny        the preset `tiny`
     ours-PRESET      any other preset of electra
-    pytorch-electra  the paper's recipe in PyTorch, in the faster of its settings here
-    pytorch-bert     a masked language model of the same size, in the faster of its settings here
+    pytorch-electra  the paper's recipe in PyTorch, in the fastest of its settings here
+    pytorch-bert     a masked language model of the same size, in the fastest of its settings here
     ceiling          the encoder in --ceiling, for example all-MiniLM-L6-v2 in ELECTRA's or BERT's layout, not trained here
 
 Every encoder is fine-tuned by one recipe with --tune-seeds seeds. The score of a set is (score - scratch) / (ceiling - scratch),
-that of a row the mean over sets. What is there already in WORK is not done again, so that the script can be stopped and resumed;
-every result is kept as JSON in WORK, and with --record in that directory.
+that of a row the mean over sets. What is there already in WORK is not done again, so that the script can be stopped and resumed.
+With --record every row's figures are kept in that directory as JSON, and rows that are there are read instead of being run: the
+rows of one table can be run on different days of one machine.
 """
 import argparse
 import json
@@ -26,7 +29,6 @@ import random
 import statistics
 import subprocess
 import sys
-import time
 
 # name, task, files, metric, flags
 SETS = [
@@ -41,6 +43,11 @@ PAPER = ["model.hidden_dropout_prob=0.1", "model.attention_probs_dropout_prob=0.
          "model.num_attention_heads=2", "init.positions=random", "generator.hidden_size=32", "generator.num_hidden_layers=4",
          "generator.num_attention_heads=1", "generator.intermediate_size=128", "data.batch_size=32",
          "optimizer.learning_rate=5e-4", "optimizer.generator_learning_rate=5e-4"]
+# `tiny` as it was before its weights were structured.
+BEFORE = ["init.positions=sinusoidal", "optimizer.learning_rate=5e-4", "optimizer.generator_learning_rate=1e-4"]
+# Rows of the preset `tiny` with other values.
+VARIANTS = {"scratch": ["init.positions=sinusoidal"], "structured": ["optimizer.learning_rate=1e-9"], "ours-2020": PAPER,
+            "ours-before": BEFORE}
 
 
 def few(folder, source):
@@ -69,10 +76,14 @@ class League:
         self.environment = {**os.environ, "RAYON_NUM_THREADS": str(options.threads)}
 
     def run(self, command, log):
+        """Runs a command to its end; its peak memory in MiB."""
         with open(log, "w") as out:
-            code = subprocess.run([str(part) for part in command], stdout=out, stderr=out, env=self.environment).returncode
-        if code:
-            sys.exit(f"exit code {code}: {' '.join(map(str, command))}; see {log}")
+            process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out, env=self.environment)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"exit code {process.returncode}: {' '.join(map(str, command))}; see {log}")
+        return usage.ru_maxrss // 1024
 
     def store(self):
         """The tokens that every row is trained on, with the vocabulary of `tiny`."""
@@ -96,31 +107,23 @@ class League:
                 flags = self.fastest(row)
                 command = [self.o.python, pathlib.Path(__file__).with_name("league_pytorch.py"), self.store(), place, "--kind",
                            row.removeprefix("pytorch-"), "--minutes", self.o.minutes, "--threads", self.o.threads, "--seed", seed]
-                self.run([*command, *flags], place.with_suffix(".log"))
-                facts.write_text(place.with_suffix(".log").read_text().splitlines()[-1])
+                memory = self.run([*command, *flags], place.with_suffix(".log"))
+                told = json.loads(place.with_suffix(".log").read_text().splitlines()[-1])
+                facts.write_text(json.dumps({**told, "flags": flags, "memory_mib": memory}))
             return place
         if not facts.exists():
-            preset = "tiny" if row in ("scratch", "ours-2020") else row.removeprefix("ours-")
-            sets = [f"seed={seed}", "training.keep_checkpoints=1", *(PAPER if row == "ours-2020" else [])]
-            base = [self.o.electra, "pretrain", "--device", "flex", "--no-tui", "--preset", preset, "--corpus", self.store()]
-            # Steps that fit the time, from the speed of a short run; a schedule by time will make this needless.
-            trial = place.with_name(place.name + "-trial")
-            if not trial.exists():
-                self.run([*base, "--output", trial, "--set", *sets, "training.steps=200", "training.validate_every=200",
-                          "training.checkpoint_every=200"], trial.with_suffix(".log"))
-            records = [json.loads(line) for line in (trial / "metrics.jsonl").open()]
-            train = [record for record in records if record["split"] == "train"][1:] or records
-            tokens_a_step = train[-1]["tokens_seen"] / train[-1]["step"]
-            speed = statistics.median(record["tokens_per_second"] for record in train)
-            steps = 2 if row == "scratch" else max(int(0.97 * 60 * self.o.minutes * speed / tokens_a_step), 2)
-            every = max(steps // 20, 1)
-            begun = time.time()
-            self.run([*base, "--output", place, "--set", *sets, f"training.steps={steps}", f"training.validate_every={every}",
-                      f"training.checkpoint_every={every}"], place.with_suffix(".log"))
+            preset = "tiny" if row in VARIANTS else row.removeprefix("ours-")
+            untrained = row in ("scratch", "structured")
+            length = "training.steps=2" if untrained else f"training.time_budget={round(self.o.minutes * 60)}s"
+            memory = self.run([self.o.electra, "pretrain", "--device", "flex", "--no-tui", "--preset", preset, "--corpus", self.store(),
+                               "--output", place, "--set", f"seed={seed}", length, "training.keep_checkpoints=1",
+                               "training.validate_every=1000", "training.checkpoint_every=5000", *VARIANTS.get(row, [])],
+                              place.with_suffix(".log"))
             records = [json.loads(line) for line in (place / "metrics.jsonl").open()]
-            last = [record for record in records if record["split"] == "valid"][-1]
-            seen = [record for record in records if record["split"] == "train"][-1]["tokens_seen"]
-            facts.write_text(json.dumps({"steps": steps, "seconds": round(time.time() - begun, 1), "tokens": seen, **last}))
+            valid = [record for record in records if record["split"] == "valid"]
+            train = [record for record in records if record["split"] == "train"][-1]
+            curve = [{key: record.get(key) for key in ("step", "mlm_loss", "disc_gain")} for record in valid]
+            facts.write_text(json.dumps({"tokens": train["tokens_seen"], "memory_mib": memory, "curve": curve, **valid[-1]}))
         return place / "discriminator"
 
     def fastest(self, row):
@@ -162,24 +165,38 @@ class League:
                 scores[f"pairs by the {network}"] = [json.loads(output.stdout)["accuracy"]]
         return scores
 
-    def table(self, rows):
-        """Scores by row; the mean needs from-scratch and the ceiling."""
-        means = {row: {name: statistics.mean(v for s in seeds for v in s[name]) for name in seeds[0]} for row, seeds in rows.items()}
+    def table(self, rows, runs):
+        """Scores by row; the mean needs the rows from scratch and the ceiling."""
         names = [name for name, *_ in SETS]
-        print("| row | " + " | ".join(names) + " | score | deviation of seeds | pairs (d, g) |\n|" + "---|" * (len(names) + 4))
-        for row, seeds in rows.items():
+        means = {row: {name: statistics.mean(v for s in seeds for v in s[name]) for name in seeds[0]} for row, seeds in rows.items()}
+        each = {}
+        if "scratch" in means and "ceiling" in means:
+            low, high = means["scratch"], means["ceiling"]
+
+            def score(result, tuned):
+                return statistics.mean((result[n][tuned] - low[n]) / (high[n] - low[n]) for n in names)
+
+            # One score a seed of pretraining and of fine-tuning.
+            each = {row: [score(seed, n) for seed in seeds for n in range(len(seed[names[0]]))] for row, seeds in rows.items()}
+        columns = ["row", *names, "score", "deviation", "pairs (d, g)", "gain", "M tokens", "MiB"]
+        print(f"| {' | '.join(columns)} |\n|" + "---|" * len(columns))
+        for row in rows:
             cells = [f"{means[row][name]:.3f}" for name in names]
-            score, deviation = "", ""
-            if "scratch" in means and "ceiling" in means:
-                def of(result):
-                    low, high = means["scratch"], means["ceiling"]
-                    return statistics.mean((statistics.mean(result[n]) - low[n]) / (high[n] - low[n]) for n in names)
-                each = [of(seed) for seed in seeds]
-                score = f"{statistics.mean(each):.3f}"
-                deviation = f"{statistics.stdev(each):.3f}" if len(each) > 1 else "-"
+            scores = each.get(row, [])
+            cells.append(f"{statistics.mean(scores):.3f}" if scores else "")
+            cells.append(f"{statistics.stdev(scores):.3f}" if len(scores) > 1 else "")
             pairs = [means[row].get(f"pairs by the {network}") for network in ("discriminator", "generator")]
-            pairs = ", ".join("-" if value is None else f"{value:.3f}" for value in pairs)
-            print(f"| {row} | {' | '.join(cells)} | {score} | {deviation} | {pairs} |")
+            cells.append(", ".join("-" if value is None else f"{value:.3f}" for value in pairs))
+            run = runs.get(row) or {}
+            cells.append(f"{run['disc_gain']:.4f} ± {run['disc_gain_error']:.4f}" if run.get("disc_gain") is not None else "-")
+            cells.append(f"{run['tokens'] / 1e6:.1f}" if run.get("tokens") else "-")
+            cells.append(str(run.get("memory_mib") or "-"))
+            print(f"| {row} | {' | '.join(cells)} |")
+        best = "ours-tiny"
+        for row in [row for row in each if row not in (best, "ceiling")] if best in each else []:
+            ahead = statistics.mean(each[best]) - statistics.mean(each[row])
+            spread = max(statistics.stdev(scores) if len(scores) > 1 else 0 for scores in (each[best], each[row]))
+            print(f"{best} is ahead of {row} by {ahead:.3f}, {'more' if ahead > 2 * spread else 'NOT more'} than twice {spread:.3f}")
 
 
 def main():
@@ -189,7 +206,7 @@ def main():
     arguments.add_argument("work", type=pathlib.Path)
     arguments.add_argument("--minutes", type=float, default=30)
     arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--rows", nargs="+", default=["scratch", "ours-2020", "ours-tiny", "pytorch-electra", "pytorch-bert"])
+    arguments.add_argument("--rows", nargs="+", default=["scratch", "structured", "ours-2020", "ours-before", "ours-tiny", "pytorch-electra", "pytorch-bert"])
     arguments.add_argument("--seeds", type=int, default=2, help="of pretraining, for our rows; PyTorch's have one")
     arguments.add_argument("--tune-seeds", type=int, default=3)
     arguments.add_argument("--electra", type=pathlib.Path, default=pathlib.Path("target/debug/electra"))
@@ -200,21 +217,26 @@ def main():
     options.electra = options.electra.resolve()
     if options.ceiling and "ceiling" not in options.rows:
         options.rows.append("ceiling")
-    league, rows, raw = League(options), {}, {}
+    league, rows, runs = League(options), {}, {}
     for row in options.rows:
-        once = row in ("scratch", "ceiling") or row.startswith("pytorch-")
+        once = row in ("scratch", "structured", "ceiling") or row.startswith("pytorch-")
         for seed in range(42, 43 if once else 42 + options.seeds):
-            encoder = league.pretrain(row, seed)
-            scores = league.tune(row, seed, encoder)
-            rows.setdefault(row, []).append(scores)
-            facts = options.work / f"{row}-{seed}.json"
-            raw[f"{row}-{seed}"] = {"scores": scores, "run": json.loads(facts.read_text()) if facts.exists() else None}
-            print(f"{row}, seed {seed}: " + ", ".join(f"{n} {statistics.mean(v):.3f}" for n, v in scores.items()), file=sys.stderr)
-    (options.work / "league.json").write_text(json.dumps(raw, indent=1))
-    if options.record:
-        options.record.mkdir(parents=True, exist_ok=True)
-        (options.record / f"c-{options.minutes:g}-minutes.json").write_text(json.dumps(raw, indent=1) + "\n")
-    league.table(rows)
+            record = options.record / f"{row}-{seed}.json" if options.record else None
+            if record and record.exists():
+                kept = json.loads(record.read_text())
+            else:
+                encoder = league.pretrain(row, seed)
+                facts = options.work / f"{row}-{seed}.json"
+                run = json.loads(facts.read_text()) if facts.exists() else None
+                kept = {"row": row, "seed": seed, "minutes": options.minutes, "threads": options.threads,
+                        "scores": league.tune(row, seed, encoder), "run": run}
+                if record:
+                    record.parent.mkdir(parents=True, exist_ok=True)
+                    record.write_text(json.dumps(kept, indent=1) + "\n")
+            rows.setdefault(row, []).append(kept["scores"])
+            runs.setdefault(row, kept["run"])
+            print(f"{row}, seed {seed}: " + ", ".join(f"{n} {statistics.mean(v):.3f}" for n, v in kept["scores"].items()), file=sys.stderr)
+    league.table(rows, runs)
 
 
 if __name__ == "__main__":

@@ -293,7 +293,8 @@ mod duration {
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let value = toml::Value::deserialize(deserializer)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let duration = humantime::parse_duration(&text);
         let expected =
             |error| D::Error::custom(format!("`{text}` is no duration ({error}); expected one such as 30m or 1h 30m"));
