@@ -1,7 +1,7 @@
 //! Pretraining of ELECTRA text encoders by replaced token detection, on any device that Burn reaches.
 //!
 //! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`kernels`] ->
-//! [`model`] -> [`objective`] -> [`learner`] -> [`bench`], [`hub`] -> [`predict`], [`tasks`] -> [`explain`], [`report`]. A module uses
+//! [`model`] -> [`objective`], [`scoring`] -> [`learner`] -> [`bench`], [`hub`] -> [`predict`], [`tasks`] -> [`explain`], [`report`]. A module uses
 //! those before it in this list and none after it.
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
@@ -27,6 +27,7 @@ pub mod model;
 pub mod objective;
 pub mod predict;
 pub mod report;
+pub mod scoring;
 #[cfg(feature = "web")]
 pub mod serve;
 pub mod tasks;

@@ -228,6 +228,8 @@ fn wrong_input_names_file_and_line() {
     refused(&run(&good, &good, &["--metric", "bleu"]), &["metric", "mlm_loss", "bleu"]);
     refused(&run(&good, &good, &["--set", "pretraining.model.hiden_size=8"]), &["pretraining", "hiden_size"]);
     refused(&run(&good, &good, &["--set", "pretraining.model.vocab_size=8"]), &["pretraining.model.vocab_size"]);
+    let pairs = ["--set", "pretraining.evaluation.pairs=english"];
+    refused(&run(&good, &good, &pairs), &["pretraining.evaluation.pairs: items are no sentences"]);
     refused(&run(&good, &good, &["--set", "pretraining.model.hidden_size=7"]), &["pretraining.model.hidden_size", "7"]);
     let classify = ["finetune", "--task", "classification", "--train", &good, "--dev", &good, "--output", "run"];
     refused(&electra(path, &classify), &["model", "--model DIR"]);

@@ -4,7 +4,8 @@ mod common;
 
 use common::backends::CPU;
 use common::program::{directory, electra, pretrain, refused, succeeds, text};
-use electra_burn::predict::{Detector, Filler, Scorer};
+use electra_burn::predict::{Detector, Filler};
+use electra_burn::scoring::Scorer;
 use std::path::Path;
 
 const TEXTS: [&str; 4] =
@@ -122,4 +123,35 @@ fn what_cannot_be_scored_is_refused() {
     let other = std::fs::read_to_string(&config).unwrap().replace("ElectraForMaskedLM", "BertModel");
     std::fs::write(&config, other).unwrap();
     refused(&score(&["the water"]), &["config.json", "\"BertModel\"; expected ElectraForMaskedLM"]);
+}
+
+/// A validation's pairs are those of `electra score` on what is exported after it.
+#[test]
+fn pairs_are_a_metric_of_a_validation() {
+    let directory = directory();
+    let at = directory.path();
+    let rows =
+        ["the water of the stone\tstone the of water the", "a stone\tstone a stone", "the sea waits\tsea the waits"];
+    std::fs::write(at.join("pairs.tsv"), rows.join("\n")).unwrap();
+    let set = ["training.steps=20", "training.validate_every=10", "evaluation.pairs=pairs.tsv"];
+    succeeds(&pretrain(at, &[&["--output", "run", "--set"][..], &set].concat()));
+    let records = std::fs::read_to_string(at.join("run/metrics.jsonl")).unwrap();
+    let records: Vec<serde_json::Value> = records.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (valid, train): (Vec<_>, Vec<_>) = records.iter().partition(|record| record["split"] == "valid");
+    assert_eq!(valid.len(), 3);
+    assert!(train.iter().all(|record| record.get("pairs_generator").is_none()));
+    for network in ["discriminator", "generator"] {
+        let model = format!("run/{network}");
+        let judged = electra(at, &["score", "--device", CPU, "--model", &model, "--pairs", "pairs.tsv", "--json"]);
+        let judged: serde_json::Value = serde_json::from_slice(&judged.stdout).unwrap();
+        assert_eq!(valid[2][format!("pairs_{network}")], judged["accuracy"], "{network}");
+        assert!(valid.iter().all(|record| record[format!("pairs_{network}")].is_f64()), "{network}");
+    }
+    let missing = pretrain(at, &["--output", "other", "--set", "evaluation.pairs=none.tsv"]);
+    refused(&missing, &["none.tsv"]);
+    assert!(!at.join("other").exists(), "nothing is begun");
+    refused(
+        &pretrain(at, &["--output", "other", "--set", "training.keep_best=pairs_generator"]),
+        &["training.keep_best: no pairs are judged; expected evaluation.pairs"],
+    );
 }

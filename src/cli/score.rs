@@ -1,7 +1,7 @@
 //! `electra score`
 
-use electra_burn::predict::pairs::{self, GroupScore, Pair};
-use electra_burn::predict::{Score, Scorer};
+use electra_burn::scoring::pairs::{self, GroupScore, Pair};
+use electra_burn::scoring::{Score, Scorer};
 use electra_burn::{Error, Result, device, files};
 use std::io::Read;
 use std::path::PathBuf;

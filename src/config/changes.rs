@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 /// Keys of the length of a run, its intervals, what it keeps and what it writes.
-const FREE: [&str; 13] = [
+const FREE: [&str; 14] = [
     "training.steps",
     "training.time_budget",
     "training.log_every",
@@ -20,6 +20,7 @@ const FREE: [&str; 13] = [
     "training.gradient_checkpointing",
     "training.precision",
     "objective.max_logits_mib",
+    "evaluation.pairs",
     "logging.tensorboard",
 ];
 

@@ -6,6 +6,7 @@
 mod changes;
 mod corpus;
 mod data;
+mod evaluation;
 mod finetune;
 mod layers;
 mod logging;
@@ -15,6 +16,7 @@ mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
 pub use data::{DataConfig, MaskingUnit, Packing, VALIDATION_SHARE};
+pub use evaluation::EvaluationConfig;
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
 pub use layers::{Source, default_preset, layered, load};
 pub use logging::LoggingConfig;
@@ -56,6 +58,9 @@ pub struct Config {
     pub schedule: ScheduleConfig,
     /// Length of the run and its intervals, in optimizer steps.
     pub training: TrainingConfig,
+    /// What a validation judges beside held-out text.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
     /// What a run writes beside its records.
     #[serde(default)]
     pub logging: LoggingConfig,

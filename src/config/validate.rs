@@ -88,6 +88,7 @@ impl Config {
             t.steps != UNBOUNDED || t.time_budget.is_some(),
             "nothing ends the run; expected a number of steps, or training.time_budget".into(),
         );
+        check.windows(t.steps, t.validate_every.min(t.checkpoint_every));
         check.that(
             "training.time_budget",
             t.time_budget.is_none_or(|budget| budget.as_secs() > 0),
@@ -100,6 +101,11 @@ impl Config {
             "training.keep_best",
             t.keep_best.as_ref().is_none_or(|name| METRICS.contains(&name.as_str())),
             format!("expected one of {}, found {}", METRICS.join(", "), t.keep_best.as_deref().unwrap_or("nothing")),
+        );
+        check.that(
+            "training.keep_best",
+            self.evaluation.pairs.is_some() || !t.keep_best.as_ref().is_some_and(|name| name.starts_with("pairs_")),
+            "no pairs are judged; expected evaluation.pairs beside it".into(),
         );
         let warmup = self.schedule.warmup_steps.unwrap_or(1);
         check.that(
@@ -133,8 +139,18 @@ impl ModelConfig {
 }
 
 /// Metrics of a validation that a checkpoint can be the best by.
-const METRICS: [&str; 7] =
-    ["mlm_loss", "mlm_accuracy", "disc_loss", "disc_accuracy", "disc_precision", "disc_recall", "disc_auc"];
+const METRICS: [&str; 10] = [
+    "mlm_loss",
+    "mlm_accuracy",
+    "disc_loss",
+    "disc_gain",
+    "disc_accuracy",
+    "disc_precision",
+    "disc_recall",
+    "disc_auc",
+    "pairs_discriminator",
+    "pairs_generator",
+];
 
 #[derive(Default)]
 pub(super) struct Check(Vec<Problem>);

@@ -71,6 +71,8 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub make_record: MakeRecord<TallyOf<M>>,
     /// What makes a sample at every validation, where there shall be some.
     pub make_sample: Option<MakeSample<M>>,
+    /// What else is judged at every validation, before its record is made.
+    pub evaluate: Option<Evaluate<M>>,
     pub seed: u64,
     pub max_grad_norm: f64,
     pub batch_size: usize,
@@ -82,6 +84,9 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub dashboard: bool,
     pub progress: &'a mut dyn FnMut(Progress),
 }
+
+/// What judges a model, without autodiff, at a validation.
+pub(crate) type Evaluate<M> = Box<dyn Fn(&M) -> Result<()> + Send + Sync>;
 
 /// What a run has come to.
 pub(crate) struct Fitted<M: Trainee> {
@@ -244,6 +249,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         startup: Mutex::new(startup),
         watch,
         samples,
+        evaluate: job.evaluate,
         signal: job.signal,
         faults: job.faults,
         output: output.to_owned(),

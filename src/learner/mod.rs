@@ -14,6 +14,7 @@ mod length;
 mod metrics;
 mod observation;
 mod optimizer;
+mod pairs;
 mod panics;
 mod parallel;
 mod prepare;

@@ -55,6 +55,12 @@ pub struct Record {
     pub disc_auc: Option<f64>,
     /// Share of the real tokens that were replaced by another token.
     pub replaced: f64,
+    /// Share of the minimal pairs of `evaluation.pairs` that the discriminator judges rightly.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pairs_discriminator: Option<f64>,
+    /// The same of the generator.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pairs_generator: Option<f64>,
     /// What only training has.
     #[serde(flatten)]
     pub training: TrainingFigures,
@@ -115,6 +121,8 @@ impl Record {
             disc_recall: tally.disc_recall(),
             disc_auc: tally.disc_auc(),
             replaced: tally.replaced_share(),
+            pairs_discriminator: None,
+            pairs_generator: None,
             training: TrainingFigures::default(),
         }
     }
@@ -127,8 +135,12 @@ impl RunRecord for Record {
             (Some(gain), Some(error)) => format!(", gain {gain:.4} ± {error:.4}"),
             _ => String::new(),
         };
+        let pairs = match (self.pairs_discriminator, self.pairs_generator) {
+            (Some(discriminator), Some(generator)) => format!(" | pairs {discriminator:.3}, generator {generator:.3}"),
+            _ => String::new(),
+        };
         format!(
-            "mlm {:.3} acc {:.3} | disc {:.4} (entropy {:.4}{gain}) auc {auc} prec {:.2} rec {:.2}",
+            "mlm {:.3} acc {:.3} | disc {:.4} (entropy {:.4}{gain}) auc {auc} prec {:.2} rec {:.2}{pairs}",
             self.mlm_loss, self.mlm_accuracy, self.disc_loss, self.disc_entropy, self.disc_precision, self.disc_recall
         )
     }

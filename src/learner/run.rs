@@ -7,7 +7,9 @@ use super::fit::{Faults, Job, fit, shared, with_status};
 use super::found::{newest, used};
 use super::health::Health;
 use super::length::Length;
+use super::metrics::MakeRecord;
 use super::optimizer::{optimizer, schedule};
+use super::pairs::Pairs;
 use super::prepare::{loaders, prepare};
 use super::record::{Record, RunRecord};
 use super::runs::{RunState, Status};
@@ -20,6 +22,8 @@ use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::ElectraPair;
+use crate::objective::Tally;
+use crate::scoring;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use std::path::PathBuf;
@@ -105,6 +109,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     adapters.require_precision(config.training.precision)?;
     let count = adapters.iter().len();
     adapters.iter().try_for_each(|adapter| check_fits(config, &adapter.name, Limits::of(adapter), count))?;
+    let pairs = config.evaluation.pairs.as_deref().map(scoring::pairs::named).transpose()?;
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let every = config.training.checkpoint_every;
     let found = match resume {
@@ -151,6 +156,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         Some(pair) => Pretrainer::from_pair(pair.train(), config),
         None => Pretrainer::new(config, &adapters.main().recording(&config.training)),
     };
+    let pairs = pairs.map(|pairs| Pairs::new(pairs, config, &tokenizer, &adapters.main().device));
     let make_sample = sampler(config, &tokenizer, &valid, &adapters.main().device);
     let job = Job {
         directory,
@@ -166,8 +172,9 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
         sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
         cursor,
-        make_record: Arc::new(Record::new),
+        make_record: record_with(pairs.clone()),
         make_sample,
+        evaluate: pairs.map(|pairs| Box::new(move |model: &Pretrainer| pairs.evaluate(model)) as _),
         seed: config.seed,
         max_grad_norm: config.optimizer.max_grad_norm,
         batch_size: config.data.batch_size,
@@ -188,6 +195,15 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
         facts: fitted.facts,
+    })
+}
+
+/// Makes records, those of validations with what `pairs` came to.
+fn record_with(pairs: Option<Pairs>) -> MakeRecord<Tally> {
+    Arc::new(move |step, split, tally| {
+        let score = pairs.as_ref().filter(|_| split == "valid").and_then(Pairs::take);
+        let (discriminator, generator) = (score.map(|score| score.discriminator), score.map(|score| score.generator));
+        Record { pairs_discriminator: discriminator, pairs_generator: generator, ..Record::new(step, split, tally) }
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::checkpoint::{Checkpoints, best_step};
 use super::dashboard::{QUIT, State, Watch};
-use super::fit::Faults;
+use super::fit::{Evaluate, Faults};
 use super::gradients::{Squares, poison};
 use super::length::Length;
 use super::observation::{Observation, read_all};
@@ -110,6 +110,8 @@ pub(super) struct Windows<M: Trainee> {
     pub watch: Watch,
     /// Samples of validations, where there are some.
     pub samples: Option<SampleLog<M>>,
+    /// What else is judged at every validation.
+    pub evaluate: Option<Evaluate<M>>,
     /// Set to the number of a signal by its handler.
     pub signal: Arc<AtomicUsize>,
     pub ending: Arc<Mutex<Ending>>,
@@ -346,6 +348,9 @@ impl<M: Trainee> Windows<M> {
             }
             let item = TrainingItem::new(observation, progress, None, None);
             interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
+        }
+        if let Some(evaluate) = self.evaluate.as_ref().filter(|_| interrupter.error().is_none()) {
+            evaluate(&model).map_err(|error| error.to_string())?;
         }
         if let Some(samples) = self.samples.as_ref().filter(|_| interrupter.error().is_none()) {
             let sample = samples.add(&model, self.cursor.get().end).map_err(|error| error.to_string())?;

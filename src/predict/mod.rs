@@ -1,11 +1,9 @@
 //! What trained networks say about a text: its hidden states, which tokens look replaced, what fits in place of `[MASK]`.
 
 mod corrupt;
-pub mod pairs;
-mod score;
+mod scorer;
 
 pub use corrupt::{Corrupted, Game};
-pub use score::{Score, Scorer};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};

@@ -52,6 +52,8 @@ const MEANINGS: [(&str, &str, Better, &str); 37] = [
     ("disc_accuracy", "Discriminator accuracy", Higher, "share of the tokens judged rightly; calling all original gives 1 - replaced share"),
     ("disc_precision", "Discriminator precision", Higher, "share of the tokens called replaced that are"),
     ("disc_recall", "Discriminator recall", Higher, "share of the replaced tokens that are called so"),
+    ("pairs_discriminator", "Minimal pairs, discriminator", Higher, "share of the pairs whose good sentence it takes for less replaced; 0.5 is chance"),
+    ("pairs_generator", "Minimal pairs, generator", Higher, "share of the pairs whose good sentence it finds likelier; 0.5 is chance"),
     ("replaced", "Replaced share", Neither, "share of the tokens that another one stands in the place of"),
     ("learning_rate", "Learning rate", Neither, "of the last step"),
     ("grad_norm", "Gradient norm", Neither, "mean over steps, before clipping"),

@@ -143,6 +143,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         cursor,
         make_record: make_record(data.clone(), dev),
         make_sample: None,
+        evaluate: None,
         seed: config.seed,
         max_grad_norm: config.optimizer.max_grad_norm,
         batch_size: config.data.batch_size,

@@ -96,6 +96,9 @@ pub fn pretraining(config: &FinetuneConfig, vocab_size: usize, documents: usize)
         Error::Config(problems) => Error::Config(problems.into_iter().map(as_given).collect()),
         error => error,
     })?;
+    if pair.evaluation.pairs.is_some() {
+        return Err(Error::config("pretraining.evaluation.pairs", "items are no sentences; leave it out"));
+    }
     if pair.model.vocab_size != vocab_size {
         return Err(Error::config("pretraining.model.vocab_size", "it is the number of items; leave it out"));
     }

@@ -78,6 +78,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         cursor,
         make_record: Arc::new(Record::new),
         make_sample: None,
+        evaluate: None,
         seed: pair.seed,
         max_grad_norm: pair.optimizer.max_grad_norm,
         batch_size: pair.data.batch_size,

@@ -1,7 +1,7 @@
 //! Minimal pairs: a sentence and one that differs by a fault. What a network knows of a language shows in how often it scores the
 //! first higher.
 
-use super::score::Scorer;
+use super::Scorer;
 use crate::error::{Error, Result};
 use crate::files;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ impl GroupScore {
         self.right / self.pairs.max(1) as f64
     }
 }
+
+/// The name of the pairs that are compiled in.
+pub const ENGLISH: &str = "english";
 
 /// Largest file of pairs, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -83,6 +86,20 @@ pub fn read(path: &Path) -> Result<Vec<Pair>> {
         return Err(Error::input(path, "there are no pairs; expected one a line"));
     }
     Ok(pairs)
+}
+
+/// The pairs that a configuration names: `english`, those that are compiled in, or a file.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn named(name: &str) -> Result<Vec<Pair>> {
+    if name == ENGLISH { Ok(english()) } else { read(Path::new(name)) }
+}
+
+/// The share of all pairs in `groups` that were judged rightly.
+pub fn accuracy(groups: &[GroupScore]) -> f64 {
+    let pairs: usize = groups.iter().map(|group| group.pairs).sum();
+    groups.iter().map(|group| group.right).sum::<f64>() / pairs.max(1) as f64
 }
 
 /// What `scorer` says of `pairs`, by group in the order in which groups come; `progress` hears how many pairs are done.

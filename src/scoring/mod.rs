@@ -1,32 +1,32 @@
 //! How well a network likes a sentence, without fine-tuning: the generator by the probability of each word beside the others,
 //! the discriminator by the probability that no token was replaced.
 
-use super::Checkpoint;
+pub mod pairs;
+
 use crate::error::{Error, Result};
-use crate::hub::read_json;
 use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, Inputs};
-use crate::tokenizer::TokenKinds;
+use crate::tokenizer::{TokenKinds, Tokenizer};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use std::path::Path;
 
 /// A generator or a discriminator that scores sentences.
-pub enum Scorer {
+pub struct Scorer {
+    network: Network,
+    tokenizer: Tokenizer,
+    kinds: TokenKinds,
+    /// Most tokens of a sentence, special ones included.
+    longest: usize,
+    device: Device,
+}
+
+/// What scores.
+pub enum Network {
     /// The sum over tokens of `ln p(token | the others)`: the pseudo-log-likelihood (Salazar et al., ACL 2020). With a token
     /// the later pieces of its word are hidden too, since these would give it away (Kauf and Ivanova, ACL 2023).
-    Generator(Generator),
+    Generator(ElectraForMaskedLm),
     /// The sum over tokens of `ln p(the token is original)`, in one pass.
-    Discriminator(Discriminator),
+    Discriminator(ElectraForPreTraining),
 }
-
-/// A masked language model with its tokenizer.
-pub struct Generator {
-    checkpoint: Checkpoint<ElectraForMaskedLm>,
-    kinds: TokenKinds,
-}
-
-/// A discriminator with its tokenizer.
-pub struct Discriminator(Checkpoint<ElectraForPreTraining>);
 
 /// The score of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -50,36 +50,16 @@ struct Row {
 }
 
 impl Scorer {
-    /// Opens a directory in Hugging Face's layout that holds a generator or a discriminator.
-    ///
-    /// # Errors
-    /// [`Error::Input`] for a file that is missing or damaged, and for a network of another kind.
-    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
-        let json = read_json(directory)?;
-        let class = json["architectures"][0].as_str().unwrap_or_default();
-        match class {
-            "ElectraForMaskedLM" => {
-                let checkpoint = Checkpoint::open(directory, device, class, ElectraForMaskedLm::new)?;
-                let kinds = checkpoint.tokenizer.kinds();
-                Ok(Self::Generator(Generator { checkpoint, kinds }))
-            }
-            "ElectraForPreTraining" => Checkpoint::open(directory, device, class, ElectraForPreTraining::new)
-                .map(|c| Self::Discriminator(Discriminator(c))),
-            _ => {
-                let message = format!(
-                    "`architectures` names {class:?}; expected ElectraForMaskedLM, a generator, or ElectraForPreTraining, a \
-                     discriminator"
-                );
-                Err(Error::input(directory.join("config.json"), message))
-            }
-        }
+    /// A scorer of sentences of up to `longest` tokens, special ones included, with `network` on `device`.
+    pub fn new(network: Network, tokenizer: Tokenizer, longest: usize, device: Device) -> Self {
+        Self { network, kinds: tokenizer.kinds(), tokenizer, longest, device }
     }
 
     /// `generator` or `discriminator`.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Generator(_) => "generator",
-            Self::Discriminator(_) => "discriminator",
+        match self.network {
+            Network::Generator(_) => "generator",
+            Network::Discriminator(_) => "discriminator",
         }
     }
 
@@ -93,9 +73,9 @@ impl Scorer {
         for (sentence, text) in texts.iter().enumerate() {
             let ids = self.ids(text)?;
             scores.push(Score { sum: 0.0, tokens: ids.len() - 2 });
-            match self {
-                Self::Generator(generator) => rows.extend(generator.rows(sentence, &ids)),
-                Self::Discriminator(_) => rows.push(Row { sentence, ids, asked: None }),
+            match self.network {
+                Network::Generator(_) => rows.extend(self.hidden_one_by_one(sentence, &ids)),
+                Network::Discriminator(_) => rows.push(Row { sentence, ids, asked: None }),
             }
         }
         // Alike long ones together, so that little is padded; in an order that does not depend on anything else.
@@ -116,14 +96,11 @@ impl Scorer {
 
     /// The ids of a text with special tokens.
     fn ids(&self, text: &str) -> Result<Vec<u32>> {
-        let (pieces, special) = match self {
-            Self::Generator(Generator { checkpoint, .. }) => {
-                (checkpoint.fitting(text)?, checkpoint.tokenizer.special())
-            }
-            Self::Discriminator(Discriminator(checkpoint)) => {
-                (checkpoint.fitting(text)?, checkpoint.tokenizer.special())
-            }
-        };
+        let (pieces, special) = (self.tokenizer.encode(text)?, self.tokenizer.special());
+        let (found, most) = (pieces.len(), self.longest.saturating_sub(2).max(1));
+        if found > most {
+            return Err(Error::Usage(format!("the text has {found} tokens; the model takes at most {most}")));
+        }
         if pieces.is_empty() {
             return Err(Error::Usage(format!("{text:?} has no tokens; there is nothing to score")));
         }
@@ -131,37 +108,8 @@ impl Scorer {
         Ok(std::iter::once(special.cls).chain(words).chain([special.sep]).collect())
     }
 
-    /// The logarithms that `rows` ask for.
-    fn pass(&self, rows: &[Row]) -> Result<Vec<f64>> {
-        match self {
-            Self::Generator(Generator { checkpoint, .. }) => {
-                let (hidden, length) = checkpoint.hidden(&checkpoint.model.electra, rows);
-                let [_, _, width] = hidden.dims();
-                let place =
-                    |(number, row): (usize, &Row)| (number * length + row.asked.map_or(0, |asked| asked.0)) as i32;
-                let places: Vec<i32> = rows.iter().enumerate().map(place).collect();
-                let words: Vec<i32> = rows.iter().map(|row| row.asked.map_or(0, |asked| asked.1 as i32)).collect();
-                let count = rows.len();
-                let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &checkpoint.device);
-                let words = Tensor::<2, Int>::from_data(TensorData::new(words, [count, 1]), &checkpoint.device);
-                let hidden = hidden.reshape([count * length, width]).select(0, places).reshape([count, 1, width]);
-                let chosen = log_softmax(checkpoint.model.logits(hidden), 1).gather(1, words);
-                Ok(read(chosen)?.into_iter().map(f64::from).collect())
-            }
-            Self::Discriminator(Discriminator(checkpoint)) => {
-                let (hidden, length) = checkpoint.hidden(&checkpoint.model.electra, rows);
-                let logits = read(checkpoint.model.logits(hidden))?;
-                let original = |logit: &f32| -softplus(f64::from(*logit));
-                let of_row = |(row, logits): (&Row, &[f32])| logits[1..row.ids.len() - 1].iter().map(original).sum();
-                Ok(rows.iter().zip(logits.chunks(length)).map(of_row).collect())
-            }
-        }
-    }
-}
-
-impl Generator {
-    /// A row for each token of a sentence.
-    fn rows<'a>(&'a self, sentence: usize, ids: &'a [u32]) -> impl Iterator<Item = Row> + 'a {
+    /// A row for each token of a sentence, in which it is hidden.
+    fn hidden_one_by_one<'a>(&'a self, sentence: usize, ids: &'a [u32]) -> impl Iterator<Item = Row> + 'a {
         let continues = |id: u32| self.kinds.continues.get(id as usize).copied().unwrap_or(false);
         (1..ids.len() - 1).map(move |at| {
             let later = ids[at + 1..].iter().take_while(|&&id| continues(id)).count();
@@ -170,11 +118,36 @@ impl Generator {
             Row { sentence, ids: hidden, asked: Some((at, ids[at])) }
         })
     }
-}
 
-impl<M> Checkpoint<M> {
+    /// The logarithms that `rows` ask for.
+    fn pass(&self, rows: &[Row]) -> Result<Vec<f64>> {
+        match &self.network {
+            Network::Generator(model) => {
+                let (hidden, length) = self.states(&model.electra, rows);
+                let [_, _, width] = hidden.dims();
+                let place =
+                    |(number, row): (usize, &Row)| (number * length + row.asked.map_or(0, |asked| asked.0)) as i32;
+                let places: Vec<i32> = rows.iter().enumerate().map(place).collect();
+                let words: Vec<i32> = rows.iter().map(|row| row.asked.map_or(0, |asked| asked.1 as i32)).collect();
+                let count = rows.len();
+                let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &self.device);
+                let words = Tensor::<2, Int>::from_data(TensorData::new(words, [count, 1]), &self.device);
+                let hidden = hidden.reshape([count * length, width]).select(0, places).reshape([count, 1, width]);
+                let chosen = log_softmax(model.logits(hidden), 1).gather(1, words);
+                Ok(read(chosen)?.into_iter().map(f64::from).collect())
+            }
+            Network::Discriminator(model) => {
+                let (hidden, length) = self.states(&model.electra, rows);
+                let logits = read(model.logits(hidden))?;
+                let original = |logit: &f32| -softplus(f64::from(*logit));
+                let of_row = |(row, logits): (&Row, &[f32])| logits[1..row.ids.len() - 1].iter().map(original).sum();
+                Ok(rows.iter().zip(logits.chunks(length)).map(of_row).collect())
+            }
+        }
+    }
+
     /// The last hidden states of `rows`, padded to the longest, and its length.
-    fn hidden(&self, electra: &Electra, rows: &[Row]) -> (Tensor<3>, usize) {
+    fn states(&self, electra: &Electra, rows: &[Row]) -> (Tensor<3>, usize) {
         let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let shape = [rows.len(), length];
         let pad = self.tokenizer.special().pad;
