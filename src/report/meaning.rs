@@ -20,7 +20,7 @@ use Better::{Higher, Lower, Neither};
 
 /// Name, title, direction, meaning; in the order in which they are shown.
 #[rustfmt::skip]
-const MEANINGS: [(&str, &str, Better, &str); 37] = [
+const MEANINGS: [(&str, &str, Better, &str); 39] = [
     ("loss", "Loss", Lower, "mean loss of the task, in nats or squared units"),
     ("accuracy", "Accuracy", Higher, "share of the answers that are right"),
     ("f1", "F1", Higher, "harmonic mean of precision and recall"),
