@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "kernels",
     "model",
     "objective",
+    "scoring",
     "learner",
     "bench",
     "hub",
