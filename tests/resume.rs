@@ -344,7 +344,8 @@ fn the_best_and_every_nth_checkpoint_are_kept() {
 fn a_time_budget_ends_a_run_and_a_longer_one_resumes_it() {
     let directory = directory();
     let at = directory.path();
-    let set: Vec<&str> = SET[1..].iter().copied().chain(["training.time_budget=2s"]).collect();
+    let set: Vec<&str> =
+        SET[1..].iter().copied().chain(["training.time_budget=2s", "training.steps=1000000"]).collect();
     succeeds(&command(at, CPU, &["--output", "run"], &set).output().unwrap());
     let last = |split: &str| -> serde_json::Value {
         let records = read(at.join("run/metrics.jsonl"));
@@ -358,7 +359,7 @@ fn a_time_budget_ends_a_run_and_a_longer_one_resumes_it() {
     assert!(at.join(format!("run/checkpoints/step-{step:07}")).is_dir(), "and with a checkpoint");
     let listed = electra(at, &["runs", "run", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-    assert_eq!((&listed["runs"][0]["state"], &listed["runs"][0]["steps"]), (&"finished".into(), &().into()));
+    assert_eq!((&listed["runs"][0]["state"], &listed["runs"][0]["steps"]), (&"finished".into(), &1_000_000.into()));
 
     let again = command(at, CPU, &["--resume", "run"], &[]).output().unwrap();
     succeeds(&again);
