@@ -26,6 +26,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -114,6 +115,7 @@ class League:
         if not facts.exists():
             preset = "tiny" if row in VARIANTS else row.removeprefix("ours-")
             untrained = row in ("scratch", "structured")
+            shutil.rmtree(place, ignore_errors=True)
             length = "training.steps=2" if untrained else f"training.time_budget={round(self.o.minutes * 60)}s"
             memory = self.run([self.o.electra, "pretrain", "--device", "flex", "--no-tui", "--preset", preset, "--corpus", self.store(),
                                "--output", place, "--set", f"seed={seed}", length, "training.keep_checkpoints=1",
@@ -149,6 +151,8 @@ class League:
             files = (source / train, source / dev) if dev else few(self.work, source)
             results = place / "results.json"
             if not results.exists():
+                # Of a run that was cut off.
+                shutil.rmtree(place, ignore_errors=True)
                 command = [self.o.electra, "finetune", "--device", "flex", "--no-tui", "--task", task, "--model", encoder,
                            "--train", files[0], "--dev", files[1], "--test", source / test, "--output", place, "--metric", metric,
                            "--seeds", max(self.o.tune_seeds, 2), *flags, *(["--from-scratch"] if row == "scratch" else [])]

@@ -246,7 +246,10 @@ fn configuration_errors_name_the_key() {
     refused(&electra(at, &["pretrain", "--set", "model.hiden_size=3"]), &["model.hiden_size=3", "hiden_size"]);
     refused(&electra(at, &["pretrain", "--set", "training.steps=many"]), &["training.steps=many", "steps", "many"]);
     refused(&electra(at, &["pretrain", "--set", "training.steps"]), &["expected key.path=value"]);
-    refused(&electra(at, &["pretrain", "--preset", "huge"]), &["huge", "demo, tiny, small, base, large"]);
+    refused(
+        &electra(at, &["pretrain", "--preset", "huge"]),
+        &["huge", "demo, tiny, modern-small, modern-base, small, base, large"],
+    );
     // All problems at once.
     let several = ["pretrain", "--set", "model.num_attention_heads=3", "data.sequence_length=600", "training.steps=0"];
     refused(
@@ -353,4 +356,19 @@ fn bench_tells_where_the_time_of_a_step_goes() {
     ] {
         refused(&electra(directory.path(), &[&small[..], &wrong].concat()), &[expected]);
     }
+}
+
+/// Variables of other programs may hold anything; ours must be text.
+#[cfg(unix)]
+#[test]
+fn an_environment_that_is_not_utf8_is_no_panic() {
+    use std::os::unix::ffi::OsStringExt;
+    let directory = directory();
+    let dry = |name: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_electra"));
+        command.current_dir(directory.path()).env(name, std::ffi::OsString::from_vec(vec![0xff]));
+        command.args(["pretrain", "--device", CPU, "--dry-run"]).output().unwrap()
+    };
+    succeeds(&dry("SOMEBODY_ELSE"));
+    refused(&dry("ELECTRA_TRAINING__STEPS"), &["ELECTRA_TRAINING__STEPS is not UTF-8; expected text"]);
 }

@@ -392,5 +392,8 @@ fn a_finished_run_has_nothing_to_do() {
     let again = resume(at, &[]);
     succeeds(&again);
     let said = text(&again.stdout);
-    assert!(said.contains("nothing is left to do after 20 steps") && !said.contains("20 steps in"), "{said}");
+    assert!(
+        said.contains("nothing is left to do after 20 steps: training.steps is 20") && !said.contains("20 steps in"),
+        "{said}"
+    );
 }

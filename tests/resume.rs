@@ -363,10 +363,35 @@ fn a_time_budget_ends_a_run_and_a_longer_one_resumes_it() {
 
     let again = command(at, CPU, &["--resume", "run"], &[]).output().unwrap();
     succeeds(&again);
-    assert!(text(&again.stdout).contains("nothing is left to do"), "{}", text(&again.stdout));
+    assert!(text(&again.stdout).contains("training.time_budget, 2s, is used up"), "{}", text(&again.stdout));
     let longer = ["--resume", "run", "--set", "training.time_budget=4s"];
     succeeds(&command(at, CPU, &longer, &[]).output().unwrap());
     assert!(last("train")["step"].as_u64().unwrap() > step);
+}
+
+/// It would end without a validation of what is exported.
+#[cfg(unix)]
+#[test]
+fn a_time_budget_cannot_be_less_than_what_a_stopped_run_has_used() {
+    let directory = directory();
+    let at = directory.path();
+    let set = [
+        "training.time_budget=1h",
+        "training.steps=1000000",
+        "training.validate_every=100000",
+        "training.checkpoint_every=100000",
+    ];
+    let mut run = command(at, CPU, &["--output", "run"], &set).spawn().unwrap();
+    while steps(&at.join("run")) == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    terminate(&run);
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    let before = read(at.join("run/config.toml"));
+    let shorter = command(at, CPU, &["--resume", "run", "--set", "training.time_budget=1s"], &[]).output().unwrap();
+    refused(&shorter, &["training.time_budget: 1 s, but", "of the run are used; expected more"]);
+    assert_eq!(read(at.join("run/config.toml")), before);
 }
 
 #[test]

@@ -119,6 +119,8 @@ fn what_cannot_be_scored_is_refused() {
     std::fs::write(at.join("pairs"), "one field\n").unwrap();
     refused(&score(&["--pairs", "pairs"]), &["pairs:1:", "1 fields between tabs"]);
     refused(&score(&["--pairs", "none"]), &["none"]);
+    std::fs::write(at.join("pairs"), format!("a\tb\n{}\tb\n", "the water ".repeat(30))).unwrap();
+    refused(&score(&["--pairs", "pairs"]), &["pairs:2: the text has", "the model takes at most 30"]);
     let config = at.join("run/generator/config.json");
     let other = std::fs::read_to_string(&config).unwrap().replace("ElectraForMaskedLM", "BertModel");
     std::fs::write(&config, other).unwrap();
@@ -149,6 +151,11 @@ fn pairs_are_a_metric_of_a_validation() {
     }
     let missing = pretrain(at, &["--output", "other", "--set", "evaluation.pairs=none.tsv"]);
     refused(&missing, &["none.tsv"]);
+    std::fs::write(at.join("long.tsv"), format!("good\tbad\n\na\tb\n{}\tb\n", "the water ".repeat(30))).unwrap();
+    let long = pretrain(at, &["--output", "other", "--set", "evaluation.pairs=long.tsv"]);
+    refused(&long, &["long.tsv:4: the text has", "the model takes at most 30"]);
+    let without = pretrain(at, &["--output", "other", "--set", "evaluation.pairs=english", "objective.kind=mlm"]);
+    refused(&without, &["evaluation.pairs: objective.kind trains no head that judges sentences"]);
     assert!(!at.join("other").exists(), "nothing is begun");
     refused(
         &pretrain(at, &["--output", "other", "--set", "training.keep_best=pairs_generator"]),

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 pub struct Arguments {
     /// Configuration file (TOML)
     config: Option<PathBuf>,
-    /// demo, tiny, small, base or large
+    /// demo, tiny, modern-small, modern-base, small, base or large
     #[arg(long, default_value = "small")]
     preset: String,
     /// Sequences in a batch [default: 16]
@@ -69,7 +69,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         preset: Some(arguments.preset.clone()),
         corpus: Vec::new(),
         set,
-        environment: std::env::vars().collect(),
+        environment: super::environment()?,
+        is_written: false,
     })?;
     if let Some(threads) = arguments.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();

@@ -30,7 +30,23 @@ pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
     shown.into()
 }
 
+/// The variables of the environment as configurations take them; those of other programs may hold what is not UTF-8.
+///
+/// # Errors
+/// [`electra_burn::Error::Usage`] for one of ours that does.
+pub fn environment() -> Result<Vec<(String, String)>> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("ELECTRA_")) else { continue };
+        let value =
+            value.to_str().ok_or_else(|| electra_burn::Error::Usage(format!("{name} is not UTF-8; expected text")))?;
+        variables.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(variables)
+}
+
 mod bench;
+mod closing;
 mod completions;
 mod corpus;
 mod corrupt;
@@ -48,7 +64,6 @@ mod glue;
 mod import;
 mod inputs;
 mod inspect;
-mod next;
 mod plan;
 mod predict;
 mod pretrain;

@@ -55,6 +55,7 @@ pub fn show(config: &Config, adapters: &Adapters, bench: &str) -> Result<ExitCod
                 let of = if same_model { "this model" } else { "another model" };
                 say!("time          about {}, from a benchmark of {of} with {batch} x {seq} tokens", duration(seconds));
             }
+            None if length.steps.is_none() => {}
             None => say!("time          not known: `{bench} --device {}` measures it", adapter.name),
         }
     }

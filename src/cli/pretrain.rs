@@ -1,11 +1,12 @@
 //! `electra pretrain`
 
+use super::closing;
 use super::device::Devices;
-use super::next;
 use super::reading::{Bar, Reading};
 use electra_burn::config::{self, Config, Source};
 use electra_burn::corpus::Progress;
-use electra_burn::learner::{self, Faults, Report, RunOptions};
+use electra_burn::learner::{self, Faults, RunOptions};
+use electra_burn::scoring::pairs;
 use electra_burn::{Error, Result, hub};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 pub struct Arguments {
     /// Configuration file (TOML); its keys override the preset's
     config: Option<PathBuf>,
-    /// Preset to start from: demo, tiny, small, base or large [default: demo, or tiny with a corpus]
+    /// Preset to start from: demo, tiny, modern-small, modern-base, small, base or large [default: demo, or tiny with a corpus]
     #[arg(long)]
     preset: Option<String>,
     /// Files, folders or globs (text, JSON lines, CSV, TSV, Parquet; gzip, zstd, xz), or a token store
@@ -38,7 +39,7 @@ pub struct Arguments {
     /// Go on from this ElectraForMaskedLM
     #[arg(long, value_name = "DIR", requires = "init_discriminator")]
     init_generator: Option<PathBuf>,
-    /// Go on with this run behind its newest checkpoint; --set may change training.steps and the intervals
+    /// Go on with this run behind its newest checkpoint; --set may change training.steps, training.time_budget and the intervals
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "output", "init_discriminator"])]
     resume: Option<PathBuf>,
     /// With --resume: begin the run anew at step 0; its checkpoints and records move into a folder of it
@@ -63,13 +64,14 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     super::restart::check(arguments.restart, arguments.resume.is_some())?;
-    let environment = std::env::vars().collect();
+    let environment = super::environment()?;
     let source = |file: Option<PathBuf>| Source {
         file,
         preset: arguments.preset.clone(),
         corpus: arguments.corpus.clone(),
         set: arguments.set.clone(),
         environment,
+        is_written: false,
     };
     let mut config = match &arguments.resume {
         Some(run) => learner::resumed_config(run, source)?,
@@ -93,6 +95,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         if let Some(path) = config.data.corpus.iter().find(missing) {
             return Err(Error::input(path, "there is no such file or folder; expected text, or a token store"));
         }
+        config.evaluation.pairs.as_deref().map(pairs::named).transpose()?;
         return super::plan::show(&config, &adapters, &bench);
     }
     if let Some(run) = arguments.resume.as_ref().filter(|_| arguments.restart) {
@@ -120,14 +123,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         Some(_) => hub::export_again(&output, &config, &report)?,
         None => hub::export(&output, &config, &report)?,
     }
-    print(&output, &report);
+    closing::print(&output, &config, &report);
     if report.interrupted.is_none() {
         let encoder = output.join("discriminator");
-        // The sentence is in English, as the corpus of the demonstration is.
-        if config.data.corpus.is_empty() && encoder.exists() {
-            next::judge(&encoder, &device)?;
+        let is_demonstration = config.data.corpus.is_empty();
+        if is_demonstration && !config.objective.kind.predicts_words() && encoder.exists() {
+            closing::judge(&encoder, &device)?;
         }
-        next::commands(&output);
+        closing::commands(&output, &config, is_demonstration);
     }
     Ok(if report.interrupted.is_some() { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
@@ -137,7 +140,8 @@ fn bench_command(arguments: &Arguments, config: &Config) -> String {
     let file = arguments.config.as_ref().map_or_else(String::new, |file| format!(" {}", file.display()));
     let default = config::default_preset(!config.data.corpus.is_empty());
     let preset = arguments.preset.as_deref().unwrap_or(default);
-    let set = if arguments.set.is_empty() { String::new() } else { format!(" --set {}", arguments.set.join(" ")) };
+    let assignments: String = arguments.set.iter().map(|set| format!(" {}", closing::quoted(set))).collect();
+    let set = if assignments.is_empty() { assignments } else { format!(" --set{assignments}") };
     format!("electra bench{file} --preset {preset} --batch {}{set}", config.data.batch_size)
 }
 
@@ -166,60 +170,4 @@ fn name(arguments: &Arguments, config: &Config) -> String {
 fn next_free(name: &str) -> PathBuf {
     let path = |number: usize| Path::new("runs").join(format!("{name}-{number}"));
     (1..).map(path).find(|path| !path.exists()).expect("numbers do not end before the file system does")
-}
-
-fn print(output: &Path, report: &Report) {
-    say!();
-    if let Some(reason) = &report.interrupted {
-        say!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
-    }
-    match report.elapsed {
-        None => say!(
-            "nothing is left to do after {} steps; a greater training.steps or training.time_budget makes the run longer",
-            report.steps
-        ),
-        Some(elapsed) => say!(
-            "{} steps in {:.0} s on {}",
-            report.steps,
-            elapsed.as_secs_f64(),
-            report.facts.devices().last().unwrap_or(&"an unknown device")
-        ),
-    }
-    if let Some(last) = report.last_validation().filter(|last| last.step < report.steps) {
-        say!("the last validation was at step {}", last.step);
-    }
-    if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation())
-        && first.step < last.step
-    {
-        let auc = |auc: Option<f64>| auc.map_or_else(|| "-".into(), |auc| format!("{auc:.3}"));
-        say!("held-out documents, step {} -> {}:", first.step, last.step);
-        say!("  MLM loss           {:.3} -> {:.3}", first.mlm_loss, last.mlm_loss);
-        say!("  MLM accuracy       {:.3} -> {:.3}", first.mlm_accuracy, last.mlm_accuracy);
-        let entropy = last.disc_entropy;
-        say!("  discriminator loss {:.4} -> {:.4} (entropy {entropy:.4})", first.disc_loss, last.disc_loss);
-        if let (Some(gain), Some(error)) = (last.disc_gain, last.disc_gain_error) {
-            say!("  discriminator gain {gain:.4} ± {error:.4}");
-        }
-        say!("  discriminator AUC  {} -> {}", auc(first.disc_auc), auc(last.disc_auc));
-        let health = report.health();
-        if let Some(sentence) = health.sentence() {
-            say!("{}{sentence}", if health.verdict().is_trouble() { "warning: " } else { "verdict: " });
-        }
-    }
-    if report.interrupted.is_some() {
-        say!("\nto resume\n  electra pretrain --resume {}", next::quoted(output));
-    }
-    say!("\n{}", output.display());
-    for (name, what) in [
-        ("discriminator/", "the encoder, for Hugging Face"),
-        ("generator/", "the masked language model, for Hugging Face"),
-        ("metrics.jsonl", "every figure above, by step"),
-        ("samples.jsonl", "held-out text as the generator changed it, with the discriminator's verdicts"),
-        ("config.toml", "the complete configuration"),
-    ] {
-        // An objective without a discriminator has no samples.
-        if output.join(name).exists() {
-            say!("  {name:<15} {what}");
-        }
-    }
 }

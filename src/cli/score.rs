@@ -4,7 +4,7 @@ use electra_burn::scoring::pairs::{self, GroupScore, Pair};
 use electra_burn::scoring::{Score, Scorer};
 use electra_burn::{Error, Result, device, files};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Score sentences by what a network knows without fine-tuning, or pairs of a good and a bad one.
@@ -44,14 +44,17 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let pairs = match &arguments.pairs {
-        Some(path) => Some(pairs::read(path)?),
-        None => arguments.english.then(pairs::english),
+        Some(path) => Some((path.as_path(), pairs::read(path)?)),
+        None => arguments.english.then(|| (Path::new(pairs::ENGLISH), pairs::english())),
     };
     let texts = if pairs.is_none() { texts(arguments)? } else { Vec::new() };
     let device = device::select(&arguments.device)?.device;
     let scorer = Scorer::open(&arguments.model, &device)?;
     match pairs {
-        Some(pairs) => judge(&scorer, &pairs, arguments.json)?,
+        Some((source, pairs)) => {
+            pairs::check(&pairs, source, scorer.tokenizer())?;
+            judge(&scorer, &pairs, arguments.json)?;
+        }
         None => {
             let scores = scorer.score(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
             print(&scorer, &texts, &scores, arguments.json);
@@ -96,7 +99,7 @@ fn print(scorer: &Scorer, texts: &[String], scores: &[Score], json: bool) {
 
 /// Accuracy by group, and of all.
 fn judge(scorer: &Scorer, pairs: &[Pair], json: bool) -> Result<()> {
-    let groups = pairs::judge(scorer, pairs, &mut |_| ())?;
+    let groups = pairs::judge(scorer, pairs, &|| false)?.unwrap_or_default();
     let all = GroupScore {
         group: "all".into(),
         pairs: groups.iter().map(|group| group.pairs).sum(),

@@ -1,6 +1,6 @@
 //! Layering: preset < file < environment < `--set`, merged as TOML tables before anything is typed.
 
-use super::{Config, preset};
+use super::{Config, NONE, preset};
 use crate::error::{Error, Result};
 use crate::files;
 use serde::Deserialize;
@@ -20,6 +20,9 @@ pub struct Source {
     pub set: Vec<String>,
     /// Environment variables: `ELECTRA_TRAINING__STEPS=10` sets `training.steps`.
     pub environment: Vec<(String, String)>,
+    /// The file is one that a run has written: it is complete but for keys that a later version has added, which have the
+    /// paper's values, and it alone says how long the run is.
+    pub is_written: bool,
 }
 
 /// Merges the layers of `source`, types them, fills in what depends on other keys and validates the result.
@@ -30,10 +33,12 @@ pub struct Source {
 pub fn load(source: &Source) -> Result<Config> {
     let file = source.file.as_deref().map(read).transpose()?;
     let has_corpus = !source.corpus.is_empty() || file.as_ref().is_some_and(names_corpus);
-    let base = source.preset.as_deref().unwrap_or(default_preset(has_corpus));
-
+    let base = match source.is_written {
+        true => "small",
+        false => source.preset.as_deref().unwrap_or(default_preset(has_corpus)),
+    };
     let mut table = preset(base)?;
-    if limits_time(source, file.as_ref()) {
+    if source.is_written || limits_time(source, file.as_ref()) {
         // Those of the preset would end the run before its time.
         remove_steps(&mut table);
     }
@@ -42,9 +47,8 @@ pub fn load(source: &Source) -> Result<Config> {
         typed(&table, &path.display().to_string())?;
     }
     for (name, text) in &source.environment {
-        // A section and a key, so that unrelated variables with the same prefix do no harm.
-        if let Some(key) = name.strip_prefix("ELECTRA_").filter(|key| key.contains("__") || *key == "SEED") {
-            set(&mut table, &key.to_lowercase().replace("__", "."), text, name)?;
+        if let Some(path) = environment_path(name) {
+            set(&mut table, &path, text, name)?;
             typed(&table, name)?;
         }
     }
@@ -93,13 +97,24 @@ pub(super) fn read(path: &Path) -> Result<Table> {
     })
 }
 
-/// Whether the layers above the preset have a time budget.
+/// The key that an environment variable sets: a section and a key, so that unrelated variables with the same prefix do no harm.
+fn environment_path(name: &str) -> Option<String> {
+    let key = name.strip_prefix("ELECTRA_").filter(|key| key.contains("__") || *key == "SEED")?;
+    Some(key.to_lowercase().replace("__", "."))
+}
+
+/// Whether the layers above the preset have a time budget; the last that names it decides.
 fn limits_time(source: &Source, file: Option<&Table>) -> bool {
-    let in_file = file.and_then(|file| file.get("training")?.get("time_budget")).is_some();
+    let in_file = file.and_then(|file| file.get("training")?.get("time_budget")?.as_str());
+    let is_named = |path: &str| path.trim() == "training.time_budget";
     let in_environment =
-        source.environment.iter().any(|(name, _)| name.eq_ignore_ascii_case("ELECTRA_TRAINING__TIME_BUDGET"));
-    let is_set = |text: &String| text.split('=').next().is_some_and(|key| key.trim() == "training.time_budget");
-    in_file || in_environment || source.set.iter().any(is_set)
+        source.environment.iter().filter(|(name, _)| environment_path(name).is_some_and(|path| is_named(&path)));
+    let set = source.set.iter().filter_map(|text| text.split_once('=')).filter(|(path, _)| is_named(path));
+    let values = in_file
+        .into_iter()
+        .chain(in_environment.map(|(_, text)| text.as_str()))
+        .chain(set.map(|(_, text)| text.trim()));
+    values.last().is_some_and(|value| value != NONE)
 }
 
 fn remove_steps(table: &mut Table) {

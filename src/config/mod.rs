@@ -238,7 +238,8 @@ pub struct TrainingConfig {
     #[serde(default = "default::steps", skip_serializing_if = "is_unbounded")]
     pub steps: usize,
     /// The run ends when it has trained for so long, counted from its first step and over all processes of the run, or after
-    /// `steps`, if both are given and that is earlier. The learning rate follows the clock. Written as `30m` or `1h 30m`.
+    /// `steps`, if both are given and that is earlier. The learning rate follows the clock. A validation and a checkpoint come at
+    /// least every tenth of the time, if that is a minute or more. Written as `30m` or `1h 30m`; `none` takes it away.
     #[serde(default, with = "duration", skip_serializing_if = "Option::is_none")]
     pub time_budget: Option<Duration>,
     /// Batches whose gradients make one step.
@@ -278,6 +279,9 @@ pub struct TrainingConfig {
     pub loss_scale: Option<f64>,
 }
 
+/// The word that takes an optional value away again, which a layer below or the run has.
+pub const NONE: &str = "none";
+
 /// The value of `training.steps` where no number of steps ends a run.
 pub const UNBOUNDED: usize = usize::MAX;
 
@@ -300,10 +304,15 @@ mod duration {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         let value = toml::Value::deserialize(deserializer)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let duration = humantime::parse_duration(&text);
-        let expected =
-            |error| D::Error::custom(format!("`{text}` is no duration ({error}); expected one such as 30m or 1h 30m"));
-        duration.map(Some).map_err(expected)
+        if text == super::NONE {
+            return Ok(None);
+        }
+        let wrong = |why: String| D::Error::custom(format!("`{text}` {why}; expected one such as 90s, 30m or 1h 30m"));
+        // Months, which nobody means.
+        if text.contains('M') {
+            return Err(wrong("has M; m stands for minutes".into()));
+        }
+        humantime::parse_duration(&text).map(Some).map_err(|error| wrong(format!("is no duration ({error})")))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use crate::error::{Error, Result};
 
-/// Name and TOML text of every preset, smallest first.
-pub const PRESETS: [(&str, &str); 5] = [
+/// Name and TOML text of every preset: our own recipe, smallest first, and then the paper's.
+pub const PRESETS: [(&str, &str); 7] = [
     ("demo", include_str!("../../assets/presets/demo.toml")),
     ("tiny", include_str!("../../assets/presets/tiny.toml")),
+    ("modern-small", include_str!("../../assets/presets/modern-small.toml")),
+    ("modern-base", include_str!("../../assets/presets/modern-base.toml")),
     ("small", include_str!("../../assets/presets/small.toml")),
     ("base", include_str!("../../assets/presets/base.toml")),
     ("large", include_str!("../../assets/presets/large.toml")),

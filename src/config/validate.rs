@@ -107,6 +107,12 @@ impl Config {
             self.evaluation.pairs.is_some() || !t.keep_best.as_ref().is_some_and(|name| name.starts_with("pairs_")),
             "no pairs are judged; expected evaluation.pairs beside it".into(),
         );
+        check.that(
+            "evaluation.pairs",
+            self.evaluation.pairs.is_none() || !self.objective.kind.predicts_words(),
+            "objective.kind trains no head that judges sentences; expected electra or electra-15 beside it, or none"
+                .into(),
+        );
         let warmup = self.schedule.warmup_steps.unwrap_or(1);
         check.that(
             "schedule.warmup_steps",

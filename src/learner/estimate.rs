@@ -234,7 +234,9 @@ mod tests {
     #[test]
     fn every_preset_fits_into_buffers_of_two_gibibytes() {
         let limits = Limits { largest_buffer: Some((1 << 31) - 1), ..Limits::default() };
-        for (preset, sequences) in [("tiny", 16), ("small", 128), ("base", 256), ("large", 2048)] {
+        let presets =
+            [("tiny", 16), ("modern-small", 64), ("modern-base", 128), ("small", 128), ("base", 256), ("large", 2048)];
+        for (preset, sequences) in presets {
             let config = config(preset, &[]);
             let estimate = Estimate::new(&config, limits);
             assert!(estimate.buffers.iter().all(|(_, bytes)| *bytes < 1 << 31), "{preset}: {:?}", estimate.buffers);

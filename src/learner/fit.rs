@@ -182,7 +182,12 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         Precision::F32 => String::new(),
         format => format!(", matrix products in {format}"),
     };
-    progress(Progress::Stage(&format!("training {} parameters on {adapters}{format}", readable_count(parameters))));
+    let time = length.budget.map_or_else(String::new, |budget| {
+        let left = Duration::from_secs(budget.saturating_sub(length.elapsed()).as_secs_f64().ceil() as u64);
+        format!(" for {}", humantime::format_duration(left))
+    });
+    let parameters_read = readable_count(parameters);
+    progress(Progress::Stage(&format!("training {parameters_read} parameters on {adapters}{format}{time}")));
     let mut facts = RunFacts { parameters, ..job.facts }.begin(output, start, adapters)?;
 
     // A worker compiles and tunes for itself.
@@ -240,7 +245,6 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         length: length.clone(),
         cursor: job.cursor,
         max_grad_norm: job.max_grad_norm,
-        max_bad_steps: training.max_bad_steps,
         read_every: if computes_on_host(&adapters.main().device) { 1 } else { training.log_every },
         start,
         checkpoints,

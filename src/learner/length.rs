@@ -40,6 +40,12 @@ impl Length {
         self.before + self.begun.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
+    /// The longest time from one validation and checkpoint to the next, where time is limited: a tenth of it, but not less than a
+    /// minute.
+    pub fn longest_window(&self) -> Option<Duration> {
+        self.budget.map(|budget| (budget / 10).max(Duration::from_secs(60)))
+    }
+
     /// The share of the time that is used, where time is limited: 1 and more when it is over.
     pub fn share_of_time(&self) -> Option<f64> {
         self.budget.map(|budget| self.elapsed().as_secs_f64() / budget.as_secs_f64())
@@ -88,6 +94,12 @@ mod tests {
         let both = length(Some(100), Some(60), 45);
         assert_eq!((both.share(10), both.share(90), both.is_over(100)), (0.75, 0.9, true));
         assert!(length(None, Some(60), 60).is_over(0));
+    }
+
+    #[test]
+    fn a_tenth_of_the_time_is_lost_at_most() {
+        let longest = |budget| length(None, budget, 0).longest_window().map(|longest| longest.as_secs());
+        assert_eq!([Some(3600), Some(20), None].map(longest), [Some(360), Some(60), None]);
     }
 
     #[test]

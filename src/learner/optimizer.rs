@@ -57,6 +57,9 @@ pub struct WarmupLinear {
 /// The share of a time budget in which the rate rises.
 const WARMUP: f64 = 0.1;
 
+/// The least share of the peak: the first step must do something, and so must one during which the time ends.
+const LEAST: f64 = 0.01;
+
 impl WarmupLinear {
     /// The schedule of a run by its steps, before the first.
     pub fn new(config: &Config) -> Self {
@@ -87,7 +90,6 @@ impl WarmupLinear {
     /// The rate of step `step`, counted from 1.
     pub fn rate(&self, step: usize) -> f64 {
         match &self.length {
-            // A share of 1 is reached after the last step, whose own rate is above 0.
             Some(length) => self.rate_of(step, length.share(step.saturating_sub(1))),
             None => {
                 let warmup_steps = self.warmup_steps.unwrap_or(1);
@@ -101,14 +103,13 @@ impl WarmupLinear {
     /// The rate of step `step` of a run that is done to `share`.
     fn rate_of(&self, step: usize, share: f64) -> f64 {
         let decay = (1.0 - share) / (1.0 - WARMUP);
-        self.learning_rate * self.warmup(step, share).min(decay).clamp(0.0, 1.0)
+        self.learning_rate * self.warmup(step, share).min(decay).clamp(LEAST, 1.0)
     }
 
     /// How far the rate has risen.
     fn warmup(&self, step: usize, share: f64) -> f64 {
         match (self.warmup_steps, &self.length) {
-            // The first step must do something.
-            (None, Some(_)) => (share / WARMUP).max(0.01),
+            (None, Some(_)) => share / WARMUP,
             (steps, _) => step as f64 / steps.unwrap_or(1).max(1) as f64,
         }
     }
@@ -155,7 +156,7 @@ mod tests {
         assert_eq!(rates, [100.0, 500.0, 500.0, 500.0], "0.45 of 0.9 are left");
         let schedule = WarmupLinear { warmup_steps: None, ..schedule };
         let rates = [0.0, 0.05, 0.1, 0.55, 1.0, 1.5].map(|share| thousandths(schedule.rate_of(1, share)));
-        assert_eq!(rates, [10.0, 500.0, 1000.0, 500.0, 0.0, 0.0]);
+        assert_eq!(rates, [10.0, 500.0, 1000.0, 500.0, 10.0, 10.0]);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl RunRecord for Record {
             _ => String::new(),
         };
         let pairs = match (self.pairs_discriminator, self.pairs_generator) {
-            (Some(discriminator), Some(generator)) => format!(" | pairs {discriminator:.3}, generator {generator:.3}"),
+            (Some(discriminator), Some(generator)) => format!(" | pairs disc {discriminator:.3} gen {generator:.3}"),
             _ => String::new(),
         };
         format!(

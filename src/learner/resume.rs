@@ -15,18 +15,14 @@ pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> 
         return Err(Error::input(directory, "there is no run here; expected a directory with config.toml"));
     }
     let saved = load(&written(file.clone()))?;
-    let config = load(&Source { preset: Some(BASE.into()), ..source(Some(file)) })?;
+    let config = load(&Source { is_written: true, ..source(Some(file)) })?;
     saved.check_changes(&config)?;
     Ok(config)
 }
 
-/// The preset below the configuration that a run has written. That is complete but for keys that a later version has
-/// added, and this preset has the paper's values there.
-const BASE: &str = "small";
-
 /// The source of the configuration that a run has written to `file`.
 pub(super) fn written(file: PathBuf) -> Source {
-    Source { file: Some(file), preset: Some(BASE.into()), ..Source::default() }
+    Source { file: Some(file), is_written: true, ..Source::default() }
 }
 
 /// Whether the run at `directory` has saved a checkpoint.

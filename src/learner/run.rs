@@ -11,7 +11,7 @@ use super::metrics::MakeRecord;
 use super::optimizer::{optimizer, schedule};
 use super::pairs::Pairs;
 use super::prepare::{loaders, prepare};
-use super::record::{Record, RunRecord};
+use super::record::{METRICS, Record, RunRecord, read_records};
 use super::runs::{RunState, Status};
 use super::samples::sampler;
 use super::step::Pretrainer;
@@ -26,7 +26,7 @@ use crate::objective::Tally;
 use crate::scoring;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -109,7 +109,10 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     adapters.require_precision(config.training.precision)?;
     let count = adapters.iter().len();
     adapters.iter().try_for_each(|adapter| check_fits(config, &adapter.name, Limits::of(adapter), count))?;
-    let pairs = config.evaluation.pairs.as_deref().map(scoring::pairs::named).transpose()?;
+    let pairs = match config.evaluation.pairs.as_deref() {
+        Some(name) => Some((name, scoring::pairs::named(name)?)),
+        None => None,
+    };
     let directory = if resume { RunDirectory::open(&output)? } else { RunDirectory::create(&output)? };
     let every = config.training.checkpoint_every;
     let found = match resume {
@@ -127,6 +130,12 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     }
     let start = found.as_ref().map_or(0, |found| found.state.step);
     let length = Length::new(&config.training, used(found.as_ref()));
+    if found.is_some() && length.share_of_time().is_some_and(|share| share >= 1.0) && !is_validated(&output, start)? {
+        let (asked, used) = (length.budget.unwrap_or_default(), length.elapsed());
+        let message =
+            format!("{} s, but {:.0} s of the run are used; expected more", asked.as_secs(), used.as_secs_f64());
+        return Err(Error::config("training.time_budget", message));
+    }
     let tokenizer_path = output.join("tokenizer");
     let (tokenizer, pair) = initial.unzip();
     let tokenizer = match tokenizer {
@@ -140,6 +149,10 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
             format!("its store is another than that of {}; a run goes on with its own text", found.path.display());
         return Err(Error::config("data.corpus", message));
     }
+    let pairs = match pairs {
+        Some(pairs) => Some(Pairs::new(pairs, config, &tokenizer, &adapters.main().device, signal.clone(), progress)?),
+        None => None,
+    };
     let facts = RunFacts { corpus: Some(CorpusFacts::of(&store)), ..RunFacts::new("pretraining") };
 
     let cursor = Cursor::default();
@@ -156,7 +169,6 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         Some(pair) => Pretrainer::from_pair(pair.train(), config),
         None => Pretrainer::new(config, &adapters.main().recording(&config.training)),
     };
-    let pairs = pairs.map(|pairs| Pairs::new(pairs, config, &tokenizer, &adapters.main().device));
     let make_sample = sampler(config, &tokenizer, &valid, &adapters.main().device);
     let job = Job {
         directory,
@@ -196,6 +208,12 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         interrupted: fitted.interrupted,
         facts: fitted.facts,
     })
+}
+
+/// Whether the records of the run at `output` have a validation at `step`.
+fn is_validated(output: &Path, step: usize) -> Result<bool> {
+    let records: Vec<Record> = read_records(&output.join(METRICS))?;
+    Ok(records.iter().any(|record| record.step == step && record.split == "valid"))
 }
 
 /// Makes records, those of validations with what `pairs` came to.

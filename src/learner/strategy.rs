@@ -27,6 +27,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Steps between two interruptions of training, counted from 0, and what happens at their end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,21 +37,19 @@ pub(super) struct Window {
     checkpoint: bool,
 }
 
-/// Cuts what is left of a run after `start` steps into windows that end at every validation, at every checkpoint, and
-/// at the last step.
-pub(super) fn windows(config: &TrainingConfig, start: usize) -> impl Iterator<Item = Window> + use<> {
-    let (steps, validate_every, checkpoint_every) = (config.steps, config.validate_every, config.checkpoint_every);
-    let window = move |start: usize| {
+impl Window {
+    /// The next window of a run after `start` steps: to a validation, a checkpoint or the last step. None follows that.
+    fn after(config: &TrainingConfig, start: usize) -> Option<Self> {
+        let (steps, validate_every, checkpoint_every) = (config.steps, config.validate_every, config.checkpoint_every);
         let next = |every: usize| (start / every + 1).saturating_mul(every);
         let end = next(validate_every).min(next(checkpoint_every)).min(steps);
         let last = end == steps;
-        (start < steps).then(|| Window {
+        (start < steps).then(|| Self {
             steps: start..end,
             validate: last || end.is_multiple_of(validate_every),
             checkpoint: last || end.is_multiple_of(checkpoint_every),
         })
-    };
-    std::iter::successors(window(start), move |before| window(before.steps.end))
+    }
 }
 
 /// A run ends when so many validations in a row were no better than the best before them.
@@ -92,8 +91,6 @@ pub(super) struct Windows<M: Trainee> {
     pub max_grad_norm: f64,
     /// Steps whose results are read together: on the CPU each, elsewhere those of a log record.
     pub read_every: usize,
-    /// Bad steps in a row that end the run.
-    pub max_bad_steps: usize,
     pub faults: Faults,
     /// The run directory.
     pub output: PathBuf,
@@ -143,16 +140,20 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 .and_then(|()| self.write_norms(0, &learner, &mut gradients))
                 .err();
         }
-        for (number, window) in (1..).zip(windows(&self.training, done)) {
+        let mut number = 0;
+        let mut saved = self.length.elapsed();
+        while let Some(window) = Window::after(&self.training, done) {
             if interrupter.should_stop() || failure.is_some() {
                 break;
             }
+            number += 1;
             self.cursor.set(window.steps.clone());
             let mut state = Progressing {
                 events: &mut event_processor,
                 interrupter: &interrupter,
                 bad_steps: &mut bad_steps,
                 gradients: &mut gradients,
+                until: self.length.longest_window().map(|longest| saved + longest),
             };
             match self.train_window(number, &mut learner, &threads, &mut state) {
                 Ok(steps) => done = steps,
@@ -162,11 +163,12 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 }
             }
             let stopped = interrupter.should_stop();
-            // The time may be over before the window is.
-            let over = self.length.is_over(done);
+            let is_whole = done == window.steps.end;
+            // The clock may end a window before its last step.
+            let by_clock = !stopped && !is_whole;
             self.cursor.set(window.steps.start..done);
-            // A validation that is due belongs to the step, so that a run that goes on from here need not make up for it.
-            let due = over || (window.validate && done == window.steps.end);
+            // A validation that is due belongs to the step, so that a run that is resumed here need not make up for it.
+            let due = by_clock || self.length.is_over(done) || (window.validate && is_whole);
             if due && interrupter.error().is_none() {
                 failure = self
                     .validate(number, &learner, &valid, &mut event_processor, &interrupter)
@@ -175,7 +177,9 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
             }
             interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
             let enough = due && failure.is_none() && self.is_enough(&mut event_processor, &interrupter);
-            if (window.checkpoint || stopped || enough || over)
+            // The time may have ended during the validation.
+            let over = due && self.length.is_over(done);
+            if (window.checkpoint || stopped || by_clock || enough || over)
                 && interrupter.error().is_none()
                 && failure.is_none()
                 && let Some(checkpointer) = &mut checkpointer
@@ -185,6 +189,7 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 self.checkpoints.begin(done, self.length.elapsed());
                 LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
                 self.checkpoints.wait();
+                saved = self.length.elapsed();
                 if interrupter.error().is_none() {
                     self.watch.tell(|state| state.saved(done));
                 }
@@ -212,6 +217,8 @@ struct Progressing<'a, M: Trainee> {
     bad_steps: &'a mut usize,
     /// The squared norms of the gradients of the last step, on the device.
     gradients: &'a mut Squares,
+    /// The time of the run at which the window ends in any case.
+    until: Option<Duration>,
 }
 
 impl<M: Trainee> Windows<M> {
@@ -248,7 +255,8 @@ impl<M: Trainee> Windows<M> {
             if let Some(name) = signal_name(self.signal.load(Ordering::Relaxed)) {
                 interrupter.stop(Some(name));
             }
-            if interrupter.should_stop() || self.length.is_over(done) {
+            let is_late = state.until.is_some_and(|until| self.length.elapsed() >= until);
+            if interrupter.should_stop() || is_late || self.length.is_over(done) {
                 break;
             }
         }
@@ -275,7 +283,7 @@ impl<M: Trainee> Windows<M> {
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);
             state.interrupter.fail_on_error(state.events.process_train(LearnerEvent::ProcessedItem(item)));
             *state.bad_steps = if seen.bad.is_some() { *state.bad_steps + 1 } else { 0 };
-            if let Some(norms) = seen.bad.as_ref().filter(|_| *state.bad_steps >= self.max_bad_steps) {
+            if let Some(norms) = seen.bad.as_ref().filter(|_| *state.bad_steps >= self.training.max_bad_steps) {
                 return Err(self.describe(seen.step, *state.bad_steps, norms));
             }
         }
@@ -395,10 +403,10 @@ mod tests {
             deterministic: false,
             loss_scale: None,
         };
-        let ends: Vec<_> = windows(&config, 0).map(|w| (w.steps.end, w.validate, w.checkpoint)).collect();
-        assert_eq!(ends, [(10, true, false), (15, false, true), (20, true, false), (25, true, true)]);
-        let rest: Vec<_> = windows(&config, 12).map(|w| (w.steps.start, w.steps.end)).collect();
-        assert_eq!(rest, [(12, 15), (15, 20), (20, 25)]);
-        assert!(windows(&config, 25).next().is_none());
+        let after = |start: usize| Window::after(&config, start).map(|w| (w.steps.end, w.validate, w.checkpoint));
+        let ends = [0, 10, 12, 15, 20, 25].map(after);
+        let expected = [(10, true, false), (15, false, true), (15, false, true), (20, true, false), (25, true, true)];
+        assert_eq!(ends[..5], expected.map(Some));
+        assert_eq!(ends[5], None);
     }
 }

@@ -55,6 +55,11 @@ impl Scorer {
         Self { network, kinds: tokenizer.kinds(), tokenizer, longest, device }
     }
 
+    /// What makes tokens of sentences, and the most that one may have, special ones included.
+    pub fn tokenizer(&self) -> (&Tokenizer, usize) {
+        (&self.tokenizer, self.longest)
+    }
+
     /// `generator` or `discriminator`.
     pub fn name(&self) -> &'static str {
         match self.network {
@@ -71,7 +76,7 @@ impl Scorer {
         let mut rows = Vec::new();
         let mut scores = Vec::with_capacity(texts.len());
         for (sentence, text) in texts.iter().enumerate() {
-            let ids = self.ids(text)?;
+            let ids = ids(text, &self.tokenizer, self.longest)?;
             scores.push(Score { sum: 0.0, tokens: ids.len() - 2 });
             match self.network {
                 Network::Generator(_) => rows.extend(self.hidden_one_by_one(sentence, &ids)),
@@ -92,20 +97,6 @@ impl Scorer {
             rest = after;
         }
         Ok(scores)
-    }
-
-    /// The ids of a text with special tokens.
-    fn ids(&self, text: &str) -> Result<Vec<u32>> {
-        let (pieces, special) = (self.tokenizer.encode(text)?, self.tokenizer.special());
-        let (found, most) = (pieces.len(), self.longest.saturating_sub(2).max(1));
-        if found > most {
-            return Err(Error::Usage(format!("the text has {found} tokens; the model takes at most {most}")));
-        }
-        if pieces.is_empty() {
-            return Err(Error::Usage(format!("{text:?} has no tokens; there is nothing to score")));
-        }
-        let words = pieces.iter().map(|piece| piece.id);
-        Ok(std::iter::once(special.cls).chain(words).chain([special.sep]).collect())
     }
 
     /// A row for each token of a sentence, in which it is hidden.
@@ -160,6 +151,20 @@ impl Scorer {
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
         (electra.forward(Inputs::new(ids, mask)), length)
     }
+}
+
+/// The ids of a text with special tokens, at most `longest`.
+fn ids(text: &str, tokenizer: &Tokenizer, longest: usize) -> Result<Vec<u32>> {
+    let (pieces, special) = (tokenizer.encode(text)?, tokenizer.special());
+    let (found, most) = (pieces.len(), longest.saturating_sub(2).max(1));
+    if found > most {
+        return Err(Error::Usage(format!("the text has {found} tokens; the model takes at most {most}")));
+    }
+    if pieces.is_empty() {
+        return Err(Error::Usage(format!("{text:?} has no tokens; there is nothing to score")));
+    }
+    let words = pieces.iter().map(|piece| piece.id);
+    Ok(std::iter::once(special.cls).chain(words).chain([special.sep]).collect())
 }
 
 /// `ln(1 + e^x)`, without overflow.
