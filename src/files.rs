@@ -101,6 +101,59 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.persist(path).map(drop).map_err(|error| Error::io(path)(error.error))
 }
 
+/// A file that takes the place of an older one when it is whole; until then that stays, and if it never is, nothing does.
+pub struct Replacement {
+    path: PathBuf,
+    file: tempfile::NamedTempFile,
+}
+
+impl Replacement {
+    /// Begins the file that `path` shall be.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for a directory that does not exist or cannot be written to, and for a path that is one.
+    pub fn new(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(Error::output(path, "this is a directory; expected the name of a file"));
+        }
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.prefix(".partial-").tempfile_in(parent(path));
+        let file = file.map_err(|error| Error::output(path, format!("it cannot be written: {error}")))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Writes the whole file at once.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new) and [`finish`](Self::finish).
+    pub fn whole(path: &Path, bytes: &[u8]) -> Result<()> {
+        let mut file = Self::new(path)?;
+        file.write_all(bytes).map_err(Error::io(path))?;
+        file.finish()
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(self) -> Result<()> {
+        self.file.as_file().sync_all().map_err(Error::io(&self.path))?;
+        self.file.persist(&self.path).map(drop).map_err(|error| Error::io(&self.path)(error.error))
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Whether `name` is that of a file in a directory, and leads nowhere else.
 pub fn is_plain_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();

@@ -11,6 +11,7 @@
 pub mod bench;
 pub mod config;
 pub mod corpus;
+mod count;
 mod curve;
 pub mod data;
 pub mod device;
@@ -20,6 +21,7 @@ pub mod files;
 #[cfg(feature = "web")]
 pub mod http;
 pub mod hub;
+mod json;
 pub mod kernels;
 pub mod learner;
 pub mod metrics;
@@ -38,5 +40,5 @@ pub mod tokenizer;
 pub mod web;
 
 pub use config::Config;
+pub use count::readable_count;
 pub use error::{Error, Result};
-pub use learner::readable_count;

@@ -253,8 +253,8 @@ fn tokenizers_are_taken_over_and_used() {
     assert_eq!(encode("tokenizer"), encode("again"));
     assert_eq!(encode("again")["tokens"][0]["token"], "the");
     refused(&electra(at, &import), &["again", "it exists"]);
-    std::fs::write(at.join("bad.txt"), "[PAD]\n[UNK]\nword\nword\n").unwrap();
-    refused(&electra(at, &["tokenizer", "import", "bad.txt", "--output", "no"]), &["bad.txt:4:", "earlier line"]);
+    std::fs::write(at.join("bad.txt"), "[PAD]\n[UNK]\nword\t7\n").unwrap();
+    refused(&electra(at, &["tokenizer", "import", "bad.txt", "--output", "no"]), &["bad.txt:3:", "has a tab"]);
 }
 
 /// Finding 13: which documents are held out follows from what stands in them. Equal ones are on one side, and their order does

@@ -371,5 +371,5 @@ fn wrong_input_is_refused() {
     write(at.join("empty.txt"), "\n\n");
     refused(&run(&classifier, &["--file", "empty.txt"]), &["no text to explain"]);
     refused(&run(&classifier, &["--evaluate", "empty.txt"]), &["no text has a token"]);
-    refused(&run(&at.join("nowhere"), &["the sea"]), &["nowhere", "config.json"]);
+    refused(&run(&at.join("nowhere"), &["the sea"]), &["nowhere", "there is no such directory"]);
 }

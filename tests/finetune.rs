@@ -143,8 +143,7 @@ fn several_labels_a_text() {
     let output = finetune(path, "classification", &train, &dev, &["--epochs", "25"]);
     succeeds(&output);
     let judged = evaluate(path, &dev);
-    assert!(judged["f1"].as_f64().unwrap() > 0.95, "{judged}");
-    assert_eq!(judged["f1"], judged["micro_f1"]);
+    assert!(judged["micro_f1"].as_f64().unwrap() > 0.95, "{judged}");
 }
 
 #[test]
@@ -165,7 +164,8 @@ fn a_number_for_a_text() {
     let judged = evaluate(path, &dev);
     assert!(judged["pearson"].as_f64().unwrap() > 0.8, "{judged}");
     let expected = results(path);
-    assert_eq!(expected["baseline"]["metrics"]["pearson"], 0.0);
+    let baseline = &expected["baseline"]["metrics"];
+    assert!(baseline["mean_absolute_error"].is_f64() && baseline.get("pearson").is_none(), "{baseline}");
 
     // Of a finished run nothing is left to do but to judge it again, without dropout.
     let output = electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]);
@@ -265,7 +265,7 @@ fn documents_of_a_query_are_ranked() {
     let judged = evaluate(path, &qrels);
     assert_eq!((judged["map"].as_f64(), judged["recall@10"].as_f64()), (Some(0.25), Some(0.25)), "{judged:#}");
     let table = &judged["tables"][0];
-    assert_eq!(table["rows"][0], serde_json::json!(["2", "1", "3", "0", "1", "0"]), "{table:#}");
+    assert_eq!(table["rows"][0], serde_json::json!([2, 1, 3, 0, 1, 0]), "{table:#}");
 
     // Qrels with their neighbours are one set: a resume notices when any of them changes.
     let qrels = write(path.join("train.qrels"), "q1 0 d1 1\nq1 0 d3 0\nq2 0 d2 1\nq2 0 d3 0\n");
@@ -289,10 +289,10 @@ fn wrong_input_names_file_line_and_column() {
     };
     let classify = |train: &str, dev: &str| run("classification", train, dev);
 
-    refused(&classify(&file("a.tsv", "label\tbody\nx\ty\n"), &good), &["a.tsv:1:", "\"text\"", "body"]);
-    refused(&classify(&file("b.tsv", "category\ttext\nx\ty\n"), &good), &["b.tsv:1:", "\"label\""]);
+    refused(&classify(&file("a.tsv", "label\tabstract\nx\ty\n"), &good), &["a.tsv:1:", "\"text\"", "abstract"]);
+    refused(&classify(&file("b.tsv", "kind\ttext\nx\ty\n"), &good), &["b.tsv", "\"label\"", "--label-column"]);
     refused(&classify(&file("c.tsv", "label\ttext\nx\ta\ny\n"), &good), &["c.tsv:3:", "1 field"]);
-    refused(&classify(&good, &file("d.tsv", "label\ttext\nnone\ta\nmoon\tb\n")), &["d.tsv:3:", "label", "\"moon\""]);
+    refused(&classify(&good, &file("d.tsv", "label\ttext\n-\ta\n\tb\n")), &["d.tsv", "no row has a label"]);
     refused(&classify(&file("e.tsv", ""), &good), &["e.tsv", "empty"]);
     refused(&classify(&file("f.tsv", "label\ttext\nx\ta\nx\tb\n"), &good), &["f.tsv", "label", "only \"x\""]);
     refused(&run("regression", &good, &good), &["good.tsv:2:", "score", "is not a number"]);
@@ -328,7 +328,10 @@ fn bad_rows_can_be_left_out_and_are_counted() {
     succeeds(&output);
     let said = text(&output.stdout);
     assert!(said.contains("train: 40 examples") && said.contains("2 bad rows left out"), "{said}");
-    assert!(said.contains("dev: 40 examples") && said.contains("1 bad rows left out"), "{said}");
+    assert!(
+        said.contains("dev: 41 examples") && said.contains("1 row with labels that the model does not know"),
+        "{said}"
+    );
 }
 
 #[test]

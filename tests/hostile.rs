@@ -189,7 +189,7 @@ fn control_characters_are_shown_and_not_sent() {
     let listed = electra(at, &["runs", "."]);
     succeeds(&listed);
     let said = text(&listed.stdout);
-    assert!(said.contains("\\u{1b}]0;PWNED\\u{7}") && !said.contains('\u{1b}'), "{said:?}");
+    assert!(said.contains("\\u001b]0;PWNED\\u0007") && !said.contains('\u{1b}'), "{said:?}");
     let error = electra(at, &["inspect", "\u{1b}[31mnowhere"]);
     assert!(!text(&error.stderr).contains('\u{1b}'), "{:?}", text(&error.stderr));
 }

@@ -112,6 +112,7 @@ fn prefixes_and_old_names_are_understood() {
     is_the_fixture(rename(|name| format!("discriminator.{name}")).path(), 0.0);
     is_the_fixture(rename(|name| name.replace("electra.", "bert.")).path(), 0.0);
     is_the_fixture(rename(|name| name.replace("electra.", "")).path(), 0.0);
+    is_the_fixture(rename(|name| format!("module._orig_mod.{name}")).path(), 0.0);
     let old =
         |name: &str| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
     is_the_fixture(rename(old).path(), 0.0);
@@ -162,14 +163,21 @@ fn shards_and_pytorch_files_load() {
 
 #[test]
 fn what_is_missing_or_ignored_is_told() {
-    let other = rewritten(|content| {
-        content.retain(|t| !t.0.starts_with("discriminator_predictions"));
-        content.push(("lm_head.weight".into(), Dtype::F32, vec![1], vec![0; 4]));
-    });
+    let with = |name: &'static str| {
+        rewritten(move |content| {
+            content.retain(|t| !t.0.starts_with("discriminator_predictions"));
+            content.push((name.into(), Dtype::F32, vec![1], vec![0; 4]));
+        })
+    };
+    let other = with("bert.pooler.dense.bias");
     let (_, loaded) = discriminator(other.path()).unwrap();
     assert_eq!(loaded.missing.len(), 4, "{:?}", loaded.missing);
     assert!(loaded.missing.iter().all(|name| name.starts_with("discriminator_predictions.")));
-    assert_eq!(loaded.ignored.iter().collect::<Vec<_>>(), ["lm_head.weight"]);
+    assert_eq!(loaded.ignored.iter().collect::<Vec<_>>(), ["pooler.dense.bias"]);
+    // What no network has is not passed over.
+    refused(with("lm_head.weight").path(), &["nothing reads the tensor lm_head.weight"]);
+    let deeper = "electra.encoder.layer.7.output.dense.bias";
+    refused(with(deeper).path(), &[&format!("nothing reads the tensor {deeper}")]);
 }
 
 fn refused(source: &Path, parts: &[&str]) {
@@ -204,14 +212,21 @@ fn damage_is_named() {
 }
 
 #[test]
-fn a_configuration_without_a_field_is_refused() {
+fn a_configuration_without_a_field_has_the_usual_value() {
     let directory = tempfile::tempdir().unwrap();
     let text = std::fs::read_to_string(fixture("discriminator").join("config.json")).unwrap();
     let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expected = read_config(&fixture("discriminator")).unwrap();
+    // As `transformers` fills it in, whatever is absent.
+    for key in ["type_vocab_size", "layer_norm_eps", "hidden_dropout_prob", "initializer_range", "model_type"] {
+        let mut config = config.clone();
+        config.as_object_mut().unwrap().remove(key);
+        std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
+        assert_eq!(read_config(directory.path()).unwrap(), expected, "{key}");
+    }
     config.as_object_mut().unwrap().remove("hidden_size");
     std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
-    let error = read_config(directory.path()).unwrap_err();
-    assert!(error.to_string().contains("config.json: missing field `hidden_size`"), "{error}");
+    assert_eq!(read_config(directory.path()).unwrap().hidden_size, 256);
     config["hidden_size"] = 64.into();
     config["hidden_act"] = "relu".into();
     std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();

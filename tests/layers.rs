@@ -5,6 +5,8 @@ use std::path::Path;
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
 const LAYERS: &[&str] = &[
     "error",
+    "count",
+    "json",
     "curve",
     "files",
     "token",

@@ -114,7 +114,10 @@ fn what_comes_next_is_learned_and_suggested() {
     for metric in ["hit_rate@1", "hit_rate@10", "mrr", "ndcg@10"] {
         assert_eq!(judged[metric], results["test"][metric], "{metric}");
     }
-    assert_eq!((&judged["sessions"], &judged["tables"][0]["rows"][0]), (&200.into(), &row(["200", "60", "1", "1"])));
+    assert_eq!(
+        (&judged["sessions"], &judged["tables"][0]["rows"][0]),
+        (&200.into(), &serde_json::json!([200, 60, 1, 1]))
+    );
     answers_follow_the_lines(path);
     for network in ["discriminator", "generator"] {
         let model = path.join("run/model").join(network);
@@ -122,10 +125,6 @@ fn what_comes_next_is_learned_and_suggested() {
         let config: Value = serde_json::from_str(&read(model.join("config.json"))).unwrap();
         assert_eq!((&config["vocab_size"], &config["max_position_embeddings"]), (&65.into(), &52.into()));
     }
-}
-
-fn row<const N: usize>(cells: [&str; N]) -> Value {
-    cells.map(Value::from).into_iter().collect()
 }
 
 /// Answers come in the order of the lines, for sessions of any length, with what the model does not know, and for none.

@@ -353,8 +353,9 @@ fn a_time_budget_ends_a_run_and_a_longer_one_resumes_it() {
         serde_json::from_str(record).unwrap()
     };
     let (train, valid) = (last("train"), last("valid"));
-    let step = train["step"].as_u64().unwrap();
-    assert!(step > 0 && valid["step"] == train["step"], "it ends with a validation: {train} {valid}");
+    let step = valid["step"].as_u64().unwrap();
+    // The time may end during a validation, whose step then has no record of training.
+    assert!(step > 0 && step - train["step"].as_u64().unwrap() < 7, "it ends with a validation: {train} {valid}");
     assert!(train["learning_rate"].as_f64().unwrap() < 2e-4, "the rate has fallen with the time: {train}");
     assert!(at.join(format!("run/checkpoints/step-{step:07}")).is_dir(), "and with a checkpoint");
     let listed = electra(at, &["runs", "run", "--json"]);
@@ -366,7 +367,7 @@ fn a_time_budget_ends_a_run_and_a_longer_one_resumes_it() {
     assert!(text(&again.stdout).contains("training.time_budget, 2s, is used up"), "{}", text(&again.stdout));
     let longer = ["--resume", "run", "--set", "training.time_budget=4s"];
     succeeds(&command(at, CPU, &longer, &[]).output().unwrap());
-    assert!(last("train")["step"].as_u64().unwrap() > step);
+    assert!(last("valid")["step"].as_u64().unwrap() > step);
 }
 
 /// It would end without a validation of what is exported.

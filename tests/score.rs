@@ -97,7 +97,7 @@ fn pairs_are_judged_by_group() {
         assert!((sum - 1.0).abs() < 1e-12, "turned round, right becomes wrong: {one} and {other}");
         let groups = one["groups"].as_array().unwrap();
         assert_eq!(groups.iter().map(|group| group["pairs"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(judged("the sea\tthe sea\n", network)["accuracy"], 0.5, "equal scores count half");
+        assert_eq!(judged("the sea\tThe sea\n", network)["accuracy"], 0.5, "equal scores count half");
     }
     let english = electra(at, &["score", "--device", CPU, "--model", "run/discriminator", "--english"]);
     succeeds(&english);

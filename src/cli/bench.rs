@@ -4,6 +4,7 @@ use super::progress::Working;
 use electra_burn::bench::{BenchOptions, Measured, bench, keep};
 use electra_burn::config::{self, Source};
 use electra_burn::device::Launches;
+use electra_burn::files::Replacement;
 use electra_burn::learner::readable_size as size;
 use electra_burn::{Error, Result, device, kernels};
 use std::path::PathBuf;
@@ -95,7 +96,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if let Some(file) = &arguments.trace {
         let lines: String = measured.steps.iter().map(|seconds| format!("{seconds:.6}\n")).collect();
-        std::fs::write(file, lines).map_err(|error| Error::output(file, error.to_string()))?;
+        Replacement::whole(file, lines.as_bytes())?;
     }
     // Last, so that the figures are printed whatever becomes of it.
     keep(&config, &measured)?;

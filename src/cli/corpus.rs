@@ -88,6 +88,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
 fn build(arguments: &Build) -> Result<()> {
     let config = arguments.reading.config();
     let corpus = Corpus::open(&arguments.corpus, ReadOptions::from(&config))?;
+    corpus.notes().iter().for_each(|note| say!("{note}"));
     let tokenizer = Tokenizer::load(&arguments.tokenizer)?;
     let options = BuildOptions {
         hold_out: HoldOut::Share(arguments.validation_share),
@@ -119,11 +120,9 @@ fn build(arguments: &Build) -> Result<()> {
         readable_count(m.held_out.documents),
         100.0 * m.held_out_share()
     );
-    if let Some(remark) = m.held_out_remark() {
-        say!("{remark}");
-    }
+    m.held_out_remark().into_iter().chain(m.unknown_remark()).for_each(|remark| say!("{remark}"));
     for (seen, what) in [
-        (built.read.invalid_utf8, "lines or records are not UTF-8"),
+        (built.read.invalid_utf8, "lines or records hold what is not Unicode"),
         (built.read.empty, "records hold no text"),
         (built.read.split, "documents were cut, being too long"),
     ] {

@@ -33,7 +33,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     // The only sequence is the text, whose length is checked against the model.
     config.data.sequence_length = 3;
     let (discriminator, generator) = (arguments.run.join("discriminator"), arguments.run.join("generator"));
-    let (tokenizer, pair) = hub::open_pair(&mut config, &discriminator, Some(&generator), &device)?;
+    let (tokenizer, pair) =
+        hub::open_pair(&mut config, &discriminator, Some(&generator), &device, &mut |note| eprintln!("{note}"))?;
     let (tokens, tally) = Game::new(tokenizer, pair, &config, &device).play(&arguments.text, arguments.seed)?;
     if arguments.json {
         let token = |t: &Corrupted| {

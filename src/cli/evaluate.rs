@@ -1,9 +1,10 @@
 //! `electra evaluate`
 
+use super::labelled::Labelled;
 use super::progress::Working;
 use electra_burn::tasks::read::{Loaded, Need, read_sessions};
-use electra_burn::tasks::{Input, Metrics, Predictor, Recommender, Table};
-use electra_burn::{Result, device};
+use electra_burn::tasks::{Cell, Input, Kind, Metrics, Predictor, Recommender, Table};
+use electra_burn::{Result, device, hub};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,9 +19,11 @@ pub struct Arguments {
     /// Labelled data, in a format of the task
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// Count bad rows and leave them out
+    /// The task that another program has fine-tuned the model for, where its files do not say
     #[arg(long)]
-    skip_bad_rows: bool,
+    task: Option<Kind>,
+    #[command(flatten)]
+    labelled: Labelled,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -35,14 +38,16 @@ const CHUNK: usize = 2048;
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
-    if Recommender::is_at(&arguments.model) {
-        let recommender = Recommender::open(&arguments.model, &device)?;
-        let data = read_sessions(&arguments.data, arguments.skip_bad_rows)?;
+    let reading = &arguments.labelled.reading();
+    let model = hub::place(&arguments.model, &["model"])?;
+    if Recommender::is_at(&model) {
+        let recommender = Recommender::open(&model, &device)?;
+        let data = read_sessions(&arguments.data, reading.skip_bad_rows)?;
         let (metrics, tables) = recommender.evaluate(&data)?;
         return Ok(show(arguments.json, "sessions", &data, metrics, &tables));
     }
-    let predictor = Predictor::open(&arguments.model, &device)?;
-    let data = predictor.task.read(&arguments.data, Need::Required, arguments.skip_bad_rows)?;
+    let predictor = Predictor::open_as(&arguments.model, arguments.task, &device)?;
+    let data = predictor.task.read(&arguments.data, Need::Required, reading)?;
     let working = Working::through(data.rows.len(), "examples");
     let mut predictions = Vec::with_capacity(data.rows.len());
     for chunk in data.rows.chunks(CHUNK) {
@@ -59,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// The figures for `data`, whose rows are `what`.
 fn show<T>(as_json: bool, what: &str, data: &Loaded<T>, metrics: Metrics, tables: &[Table]) -> ExitCode {
     if as_json {
-        let mut json = serde_json::json!({what: data.rows.len(), "skipped": data.skipped.count, "tables": tables});
+        let mut json = serde_json::json!({what: data.rows.len(), "skipped": data.skipped.count, "notes": data.notes, "tables": tables});
         for (name, value) in metrics {
             json[name] = value.into();
         }
@@ -67,6 +72,7 @@ fn show<T>(as_json: bool, what: &str, data: &Loaded<T>, metrics: Metrics, tables
         return ExitCode::SUCCESS;
     }
     say!("{} {what} in {}", data.rows.len(), data.path.display());
+    data.notes.iter().for_each(|note| say!("  {note}"));
     if data.skipped.count > 0 {
         say!("{} bad rows left out; the first ones:", data.skipped.count);
         data.skipped.first.iter().for_each(|message| say!("  {message}"));
@@ -83,7 +89,8 @@ fn print(table: &Table) {
         return;
     }
     say!("\n{}", table.title);
-    let lines: Vec<&Vec<String>> = std::iter::once(&table.columns).chain(&table.rows).collect();
+    let cells = |row: &Vec<Cell>| row.iter().map(Cell::to_string).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(table.columns.clone()).chain(table.rows.iter().map(cells)).collect();
     let width = |column: usize| lines.iter().map(|line| line.get(column).map_or(0, |cell| cell.chars().count())).max();
     let widths: Vec<usize> = (0..table.columns.len()).map(|column| width(column).unwrap_or(0)).collect();
     for line in lines {

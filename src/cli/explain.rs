@@ -1,9 +1,12 @@
 //! `electra explain`
 
-use super::inputs::{by_line, is_labelled_format, parse};
+use super::inputs::{by_line, parse};
+use super::labelled::{Labelled, note};
 use super::progress::Working;
 use electra_burn::explain::{Baseline, Curve, Explainer, Explanation, Faithfulness, Options, Token, page};
-use electra_burn::tasks::Input;
+use electra_burn::files::Replacement;
+use electra_burn::tasks::read::holds_rows;
+use electra_burn::tasks::{Input, Kind};
 use electra_burn::{Error, Result, device};
 use serde_json::json;
 use std::num::NonZeroUsize;
@@ -27,6 +30,11 @@ pub struct Arguments {
     /// Read texts from a file in a format of the task, or with one a line; - reads standard input
     #[arg(long, value_name = "FILE", conflicts_with = "texts")]
     file: Option<PathBuf>,
+    /// The task that another program has fine-tuned the model for, where its files do not say
+    #[arg(long)]
+    task: Option<Kind>,
+    #[command(flatten)]
+    labelled: Labelled,
     /// Of a discriminator the token, of tags the word that is explained, counted from 1 [default: the most suspicious
     /// token; each entity, or the most certain word]
     #[arg(long, value_name = "N")]
@@ -69,7 +77,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.limit.is_some() && arguments.evaluate.is_none() {
         return Err(Error::Usage("--limit is for --evaluate; expected that beside it".into()));
     }
-    let explainer = Explainer::open(&arguments.model, &device::select(&arguments.device)?.device)?;
+    let device = device::select(&arguments.device)?.device;
+    let explainer = Explainer::open_as(&arguments.model, arguments.task, &device)?;
     let options = Options {
         token: arguments.token,
         label: arguments.label.clone(),
@@ -85,8 +94,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> Result<ExitCode> {
     let inputs = match (&arguments.file, &arguments.texts[..]) {
-        (Some(path), _) => read(explainer, path, usize::MAX)?,
-        (None, []) => read(explainer, Path::new("-"), usize::MAX)?,
+        (Some(path), _) => read(explainer, path, arguments, usize::MAX)?,
+        (None, []) => read(explainer, Path::new("-"), arguments, usize::MAX)?,
         (None, texts) => {
             let inputs = texts.iter().map(|text| input(explainer, text));
             inputs.collect::<std::result::Result<_, _>>().map_err(Error::Usage)?
@@ -108,8 +117,7 @@ fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> R
     }
     let model = arguments.model.display().to_string();
     if let Some(path) = &arguments.html {
-        let written = std::fs::write(path, page(&model, &explanations));
-        written.map_err(|error| Error::output(path, error.to_string()))?;
+        Replacement::whole(path, page(&model, &explanations).as_bytes())?;
     }
     if arguments.json {
         let baseline = match options.baseline {
@@ -125,11 +133,14 @@ fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> R
 }
 
 /// The first `limit` inputs of a file; blank lines are none.
-fn read(explainer: &Explainer, path: &Path, limit: usize) -> Result<Vec<Input>> {
-    if explainer.kind().is_some_and(|kind| is_labelled_format(path, kind)) {
-        let mut inputs = explainer.read(path)?;
-        inputs.truncate(limit);
-        return Ok(inputs);
+fn read(explainer: &Explainer, path: &Path, arguments: &Arguments, limit: usize) -> Result<Vec<Input>> {
+    let reading = &arguments.labelled.reading();
+    if let Some(kind) = explainer.kind()
+        && holds_rows(path, kind, reading)?
+    {
+        let data = explainer.read(path, reading)?;
+        note(&data);
+        return Ok(data.rows.into_iter().take(limit).map(|example| example.input).collect());
     }
     let is_blank = |input: &Input| match input {
         Input::Text(text) => text.trim().is_empty(),
@@ -137,7 +148,7 @@ fn read(explainer: &Explainer, path: &Path, limit: usize) -> Result<Vec<Input>> 
         _ => false,
     };
     let mut inputs = Vec::new();
-    by_line(path, 1, &|line| input(explainer, line), &mut |chunk| {
+    by_line(path, 1, reading.skip_bad_rows, &|line| input(explainer, line), &mut |chunk| {
         inputs.extend(chunk.iter().filter(|input| !is_blank(input)).cloned());
         Ok(inputs.len() < limit)
     })?;
@@ -203,7 +214,7 @@ fn plain(text: &str) -> String {
 }
 
 fn evaluate(arguments: &Arguments, explainer: &Explainer, path: &Path, options: &Options) -> Result<ExitCode> {
-    let inputs = read(explainer, path, arguments.limit.map_or(usize::MAX, NonZeroUsize::get))?;
+    let inputs = read(explainer, path, arguments, arguments.limit.map_or(usize::MAX, NonZeroUsize::get))?;
     let working = Working::on("taking tokens away and putting them back");
     let found = explainer.faithfulness(&inputs, options)?;
     drop(working);

@@ -1,8 +1,9 @@
 //! `electra finetune`
 
+use super::labelled::Labelled;
 use super::reading::Bar;
 use super::training::{Training, path};
-use electra_burn::config::FinetuneConfig;
+use electra_burn::config::{self, FinetuneConfig};
 use electra_burn::corpus::Progress;
 use electra_burn::tasks::{self, FinetuneReport, Kind, Metrics, SeedsReport};
 use electra_burn::{Error, Result};
@@ -54,9 +55,8 @@ pub struct Arguments {
     /// A text may have several labels, between | in TSV and CSV
     #[arg(long)]
     multi_label: bool,
-    /// Count bad rows and leave them out
-    #[arg(long)]
-    skip_bad_rows: bool,
+    #[command(flatten)]
+    labelled: Labelled,
     #[command(flatten)]
     training: Training,
 }
@@ -66,7 +66,7 @@ impl Arguments {
     fn flags(&self) -> Vec<(String, Value)> {
         let text = |text: &str| Value::String(text.to_owned());
         let truth = |flag: bool| flag.then_some(Value::Boolean(true));
-        self.training.flags([
+        let mut flags = self.training.flags([
             ("task", self.task.map(|kind| text(kind.name()))),
             ("model", self.model.as_deref().map(path)),
             ("data.train", self.train.as_deref().map(path)),
@@ -76,8 +76,9 @@ impl Arguments {
             ("metric", self.metric.as_deref().map(text)),
             ("early_stopping", self.early_stopping.map(Value::Integer)),
             ("data.multi_label", truth(self.multi_label)),
-            ("data.skip_bad_rows", truth(self.skip_bad_rows)),
-        ])
+        ]);
+        flags.extend(self.labelled.flags());
+        flags
     }
 }
 
@@ -95,6 +96,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         let message = format!("there is no run here; expected {}", file.display());
         return Err(Error::input(&output, message));
     }
+    saved.as_ref().map_or(Ok(()), |file| config::check_kind(file, true))?;
     let config = FinetuneConfig::load(saved, &arguments.flags(), &arguments.training.set)?;
     if arguments.restart {
         super::restart::restart(&output)?;

@@ -1,4 +1,4 @@
-//! Inputs of fine-tuned models, from labelled files or one a line.
+//! Inputs of fine-tuned models, one a line.
 
 use electra_burn::tasks::{Input, Kind};
 use electra_burn::{Error, Result};
@@ -7,22 +7,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// Whether a file is one of those that the task is trained on, rather than plain lines.
-pub fn is_labelled_format(path: &Path, kind: Kind) -> bool {
-    let extensions: &[&str] = match kind {
-        Kind::QuestionAnswering => &["json"],
-        Kind::TokenClassification => &["conll", "iob", "bio", "jsonl"],
-        _ => &["csv", "tsv", "jsonl", "ndjson"],
-    };
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
-}
-
 /// Reads inputs line by line (`-`: standard input) and hands them on in chunks of `size`, until `answer` says that nobody
-/// listens.
+/// listens. With `skip` bad lines are left out, counted and said.
 pub fn by_line(
     path: &Path,
     size: usize,
+    skip: bool,
     parse: &dyn Fn(&str) -> std::result::Result<Input, String>,
     answer: &mut dyn FnMut(&[Input]) -> Result<bool>,
 ) -> Result<()> {
@@ -32,10 +22,26 @@ pub fn by_line(
         Box::new(BufReader::new(File::open(path).map_err(|error| Error::input(path, error.to_string()))?))
     };
     let mut chunk = Vec::with_capacity(size);
-    for (number, line) in (1..).zip(reader.lines()) {
-        let unusable = |message: String| Error::Input { path: path.to_owned(), line: Some(number), message };
-        let line = line.map_err(|error| unusable(error.to_string()))?;
-        chunk.push(parse(&line).map_err(unusable)?);
+    let mut bad = 0;
+    for (number, line) in (1..).zip(reader.split(b'\n')) {
+        let line = line.map_err(|error| Error::input(path, error.to_string()))?;
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        let text = std::str::from_utf8(line).map_err(|error| {
+            format!("byte {} of the line is not UTF-8; expected text in UTF-8", error.valid_up_to() + 1)
+        });
+        match text.and_then(parse) {
+            Ok(input) => chunk.push(input),
+            Err(message) => {
+                let error = Error::Input { path: path.to_owned(), line: Some(number), message };
+                if !skip {
+                    return Err(error);
+                }
+                bad += 1;
+                if bad == 1 {
+                    eprintln!("left out: {error}");
+                }
+            }
+        }
         if chunk.len() == size {
             if !answer(&chunk)? {
                 return Ok(());
@@ -43,13 +49,16 @@ pub fn by_line(
             chunk.clear();
         }
     }
+    if bad > 1 {
+        eprintln!("{}: {bad} bad lines left out in all", path.display());
+    }
     answer(&chunk).map(|_| ())
 }
 
 /// What a line holds for a task: a text, a pair between tabs, words, a question and its context.
 pub fn parse(line: &str, kind: Kind) -> std::result::Result<Input, String> {
     let pair = line.split_once('\t');
-    let is_json = line.starts_with('{');
+    let is_json = line.trim_start().starts_with("{\"");
     let object = || serde_json::from_str::<Value>(line).map_err(|error| format!("the object does not parse: {error}"));
     let field = |object: &Value, name: &str| {
         object[name].as_str().map(str::to_owned).ok_or_else(|| format!("the object has no text \"{name}\""))

@@ -25,7 +25,8 @@ pub fn plain(text: &str) -> std::borrow::Cow<'_, str> {
     }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        if moves(character) { shown.extend(character.escape_default()) } else { shown.push(character) }
+        // As JSON writes it, so that an object stays one.
+        if moves(character) { shown += &format!("\\u{:04x}", character as u32) } else { shown.push(character) }
     }
     shown.into()
 }
@@ -64,6 +65,7 @@ mod glue;
 mod import;
 mod inputs;
 mod inspect;
+mod labelled;
 mod plan;
 mod predict;
 mod pretrain;

@@ -1,12 +1,13 @@
 //! `electra predict`
 
-use super::inputs::{by_line, is_labelled_format, parse};
+use super::inputs::{by_line, parse};
+use super::labelled::{Labelled, note};
 use super::progress::Working;
-use electra_burn::tasks::read::Need;
-use electra_burn::tasks::{Input, Model};
+use electra_burn::files::Replacement;
+use electra_burn::tasks::read::{Need, holds_rows};
+use electra_burn::tasks::{Input, Kind, Model};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
-use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,11 @@ pub struct Arguments {
     /// Where answers go, one a line, in the order of the inputs [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// The task that another program has fine-tuned the model for, where its files do not say
+    #[arg(long)]
+    task: Option<Kind>,
+    #[command(flatten)]
+    labelled: Labelled,
     /// JSON lines instead of fields between tabs
     #[arg(long)]
     json: bool,
@@ -45,12 +51,12 @@ const CHUNK: usize = 2048;
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
-    let model = Model::open(&arguments.model, &device)?;
-    let mut out: Box<dyn Write> = match &arguments.output {
-        Some(path) => {
-            let file = File::create(path).map_err(|error| Error::output(path, error.to_string()))?;
-            Box::new(BufWriter::new(file))
-        }
+    let model = Model::open_as(&arguments.model, arguments.task, &device)?;
+    let reading = &arguments.labelled.reading();
+    // A file that exists stays as it is until all answers are there.
+    let mut file = arguments.output.as_deref().map(Replacement::new).transpose()?;
+    let mut out: Box<dyn Write + '_> = match &mut file {
+        Some(file) => Box::new(BufWriter::new(file)),
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     // Lines on a terminal are their own progress.
@@ -67,9 +73,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         out.flush().map_or_else(|error| closed(error, arguments), |()| Ok(true))
     };
     if let Model::Task(predictor) = &model
-        && is_labelled_format(&arguments.input, predictor.task.kind())
+        && holds_rows(&arguments.input, predictor.task.kind(), reading)?
     {
-        let data = predictor.task.read(&arguments.input, Need::Optional, false)?;
+        let data = predictor.task.read(&arguments.input, Need::Ignored, reading)?;
+        note(&data);
         let inputs: Vec<Input> = data.rows.into_iter().map(|example| example.input).collect();
         for chunk in inputs.chunks(CHUNK) {
             if !answer(chunk)? {
@@ -78,8 +85,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     } else {
         let kind = model.kind();
-        by_line(&arguments.input, CHUNK, &|line| parse(line, kind), &mut answer)?;
+        by_line(&arguments.input, CHUNK, reading.skip_bad_rows, &|line| parse(line, kind), &mut answer)?;
     }
+    drop(out);
+    file.map_or(Ok(()), Replacement::finish)?;
     Ok(ExitCode::SUCCESS)
 }
 

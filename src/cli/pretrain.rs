@@ -83,7 +83,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let adapters = arguments.devices.open()?;
     let initial = match &arguments.resume {
         Some(run) if !arguments.restart && learner::has_checkpoint(run) => None,
-        _ => hub::load_pair(&mut config, &adapters.main().device)?,
+        _ => hub::load_pair(&mut config, &adapters.main().device, &mut |note| say!("{note}"))?,
     };
     if arguments.dry_run {
         let bench = bench_command(&arguments, &config);

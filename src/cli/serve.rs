@@ -2,6 +2,7 @@
 
 use electra_burn::http::Server;
 use electra_burn::serve::{Limits, Served};
+use electra_burn::tasks::Kind;
 use electra_burn::token::Token;
 use electra_burn::{Error, Result, device};
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +20,9 @@ pub struct Arguments {
     /// Directory of the model, for example runs/intent/model
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
+    /// The task that another program has fine-tuned the model for, where its files do not say
+    #[arg(long)]
+    task: Option<Kind>,
     /// Port; 0 takes any free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
@@ -76,7 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let signal = super::signals::signals(false)?;
     let token = arguments.token_file.as_ref().map(|path| Ok((Token::read_or_create(path)?, path))).transpose()?;
     let adapter = device::select(&arguments.device)?;
-    let model = Served::open(&arguments.model, &adapter.device)?;
+    let model = Served::open_as(&arguments.model, arguments.task, &adapter.device)?;
     let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
     say!("{} on http://{} ({}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
     match &token {

@@ -4,7 +4,7 @@ use super::reading::{Bar, Reading};
 use electra_burn::config::TokenizerConfig;
 use electra_burn::corpus::Progress;
 use electra_burn::corpus::read::{Corpus, ReadOptions};
-use electra_burn::tokenizer::Tokenizer;
+use electra_burn::tokenizer::{Piece, Tokenizer};
 use electra_burn::{Error, Result, files};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -42,9 +42,9 @@ pub struct Train {
     /// Pairs seen less often are not merged
     #[arg(long, default_value_t = TokenizerConfig::default().min_frequency, value_name = "N")]
     min_frequency: u64,
-    /// At most this many different characters; rarer ones become [UNK]
-    #[arg(long, default_value_t = TokenizerConfig::default().limit_alphabet, value_name = "N")]
-    limit_alphabet: usize,
+    /// At most this many different characters; rarer ones become [UNK] [default: 1000, or more for a script with more signs]
+    #[arg(long, value_name = "N")]
+    limit_alphabet: Option<usize>,
 }
 
 /// How text is normalised, as in BERT.
@@ -59,12 +59,16 @@ struct Splitting {
     /// Leave Chinese characters together instead of making each a word
     #[arg(long)]
     no_chinese_characters: bool,
-    /// Longest sequence, which is written into tokenizer_config.json
-    #[arg(long, default_value_t = 512, value_name = "N")]
-    model_max_length: usize,
+    /// Longest sequence, which is written into tokenizer_config.json [default: as it is there, or 512]
+    #[arg(long, value_name = "N")]
+    model_max_length: Option<usize>,
 }
 
 impl Splitting {
+    fn is_given(&self) -> bool {
+        self.cased || self.strip_accents.is_some() || self.no_chinese_characters
+    }
+
     fn config(&self) -> TokenizerConfig {
         TokenizerConfig {
             lowercase: !self.cased,
@@ -99,6 +103,9 @@ pub struct Encode {
     tokenizer: PathBuf,
     /// The text [default: standard input]
     text: Option<String>,
+    /// A file with a text a line, or JSON lines with a field `text`; prints a JSON object a line
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    input: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -109,8 +116,9 @@ pub fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Train(arguments) => train(arguments)?,
         Command::Import(arguments) => {
-            let tokenizer = import(&arguments.source, &arguments.splitting.config())?;
-            write(&tokenizer, &arguments.output, arguments.splitting.model_max_length)?;
+            let tokenizer = import(&arguments.source, &arguments.splitting)?;
+            let length = arguments.splitting.model_max_length.or(tokenizer.max_length()).unwrap_or(USUAL_LENGTH);
+            write(&tokenizer, &arguments.output, length)?;
         }
         Command::Encode(arguments) => encode(arguments)?,
     }
@@ -119,6 +127,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
 
 fn train(arguments: &Train) -> Result<()> {
     let corpus = Corpus::open(&arguments.corpus, ReadOptions::from(&arguments.reading.config()))?;
+    corpus.notes().iter().for_each(|note| say!("{note}"));
     let config = TokenizerConfig {
         min_frequency: arguments.min_frequency,
         limit_alphabet: arguments.limit_alphabet,
@@ -131,16 +140,23 @@ fn train(arguments: &Train) -> Result<()> {
         bar.show(Progress::Share { done: documents.stats().bytes, total });
         next
     });
-    let tokenizer = Tokenizer::train(told, arguments.vocab_size, &config)?;
-    write(&tokenizer, &arguments.output, arguments.splitting.model_max_length)
+    let (tokenizer, notes) = Tokenizer::train_with_notes(told, arguments.vocab_size, &config)?;
+    notes.iter().for_each(|note| say!("{note}"));
+    write(&tokenizer, &arguments.output, arguments.splitting.model_max_length.unwrap_or(USUAL_LENGTH))
 }
 
-fn import(source: &Path, config: &TokenizerConfig) -> Result<Tokenizer> {
+/// Longest sequence of a tokenizer that says none.
+const USUAL_LENGTH: usize = 512;
+
+/// The tokenizer of a directory is as its files say; a vocab.txt alone says nothing of how text is split.
+fn import(source: &Path, splitting: &Splitting) -> Result<Tokenizer> {
     if source.is_file() {
-        return Tokenizer::from_vocabulary(source, config);
+        return Tokenizer::from_vocabulary(source, &splitting.config());
     }
-    if !source.join("tokenizer.json").is_file() && source.join("vocab.txt").is_file() {
-        return Tokenizer::from_vocabulary(&source.join("vocab.txt"), config);
+    if splitting.is_given() {
+        let message = "--cased, --strip-accents and --no-chinese-characters are for a vocab.txt; expected a directory whose \
+                       tokenizer_config.json says do_lower_case, strip_accents and tokenize_chinese_chars";
+        return Err(Error::Usage(message.into()));
     }
     Tokenizer::load(source)
 }
@@ -151,8 +167,31 @@ fn write(tokenizer: &Tokenizer, output: &Path, model_max_length: usize) -> Resul
     Ok(())
 }
 
+fn encoded(text: &str, pieces: &[Piece]) -> serde_json::Value {
+    let token = |p: &Piece| serde_json::json!({"token": p.token, "id": p.id, "start": p.start, "end": p.end});
+    serde_json::json!({"text": text, "tokens": pieces.iter().map(token).collect::<Vec<_>>()})
+}
+
+/// The text of a line: that itself, or the field of an object.
+fn text_of(line: &str) -> std::result::Result<String, String> {
+    if !line.starts_with("{\"") {
+        return Ok(line.to_owned());
+    }
+    let object: serde_json::Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    object["text"].as_str().map(str::to_owned).ok_or_else(|| "the object has no text \"text\"".into())
+}
+
 fn encode(arguments: &Encode) -> Result<()> {
     let tokenizer = Tokenizer::load(&arguments.tokenizer)?;
+    if let Some(path) = &arguments.input {
+        let all = files::read_text(path, files::LARGE).map_err(|error| Error::input(path, error.to_string()))?;
+        for (number, line) in (1..).zip(all.split_terminator('\n')) {
+            let text = text_of(line);
+            let text = text.map_err(|message| Error::Input { path: path.clone(), line: Some(number), message })?;
+            say!("{}", encoded(&text, &tokenizer.encode(&text)?));
+        }
+        return Ok(());
+    }
     let text = match &arguments.text {
         Some(text) => text.clone(),
         None => {
@@ -164,9 +203,7 @@ fn encode(arguments: &Encode) -> Result<()> {
     };
     let pieces = tokenizer.encode(&text)?;
     if arguments.json {
-        let token = |p: &electra_burn::tokenizer::Piece| serde_json::json!({"token": p.token, "id": p.id, "start": p.start, "end": p.end});
-        let tokens: Vec<_> = pieces.iter().map(token).collect();
-        say!("{}", serde_json::json!({"text": text, "tokens": tokens}));
+        say!("{}", encoded(&text, &pieces));
     } else {
         for piece in &pieces {
             say!("{:>7} {:<20} {}..{}", piece.id, piece.token, piece.start, piece.end);

@@ -2,7 +2,7 @@
 
 use super::layers::{read, set};
 use super::validate::Check;
-use super::{LoggingConfig, OptimizerConfig, Precision, ScheduleConfig, default};
+use super::{Form, LoggingConfig, OptimizerConfig, Precision, Reading, ScheduleConfig, default};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -136,6 +136,40 @@ pub struct TaskDataConfig {
     /// Bad rows are counted and left out.
     #[serde(default)]
     pub skip_bad_rows: bool,
+    /// What the files look like; absent: what their contents and names say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Form>,
+    /// The columns of one text or two; absent: by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub text_columns: Vec<String>,
+    /// The column of labels; absent: by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// The column of words, of files with a word a line; absent: the first that does not count the words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word_column: Option<String>,
+    /// The column of tags; absent: the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag_column: Option<String>,
+    /// A file with the names of labels or tags that are numbers, from 0 on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
+}
+
+impl TaskDataConfig {
+    /// How the files are read.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            skip_bad_rows: self.skip_bad_rows,
+            multi_label: self.multi_label,
+            format: self.format,
+            text_columns: self.text_columns.clone(),
+            label_column: self.label_column.clone(),
+            word_column: self.word_column.clone(),
+            tag_column: self.tag_column.clone(),
+            labels: self.labels.clone(),
+        }
+    }
 }
 
 /// AdamW with a rate that falls from the head to the embeddings.

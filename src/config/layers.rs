@@ -89,6 +89,19 @@ pub fn default_preset(has_corpus: bool) -> &'static str {
     if has_corpus { "tiny" } else { "demo" }
 }
 
+/// Checks that `file` is the configuration of a run of fine-tuning, or else of pretraining, as `fine_tuning` says.
+///
+/// # Errors
+/// [`Error::Input`] for a run of the other kind; those of reading it.
+pub fn check_kind(file: &Path, fine_tuning: bool) -> Result<()> {
+    let (kind, command) = match read(file)?.contains_key("task") {
+        found if found == fine_tuning => return Ok(()),
+        true => ("fine-tuning", "finetune"),
+        false => ("pretraining", "pretrain"),
+    };
+    Err(Error::input(file, format!("this is a run of {kind}; expected `electra {command} --resume`")))
+}
+
 pub(super) fn read(path: &Path) -> Result<Table> {
     let text = files::read_text(path, files::SMALL).map_err(|e| Error::input(path, e.to_string()))?;
     text.parse().map_err(|e: toml::de::Error| Error::Syntax {

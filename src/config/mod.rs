@@ -12,16 +12,18 @@ mod layers;
 mod logging;
 mod objective;
 mod preset;
+mod reading;
 mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
 pub use data::{DataConfig, MaskingUnit, Packing, VALIDATION_SHARE};
 pub use evaluation::EvaluationConfig;
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
-pub use layers::{Source, default_preset, layered, load};
+pub use layers::{Source, check_kind, default_preset, layered, load};
 pub use logging::LoggingConfig;
 pub use objective::{ObjectiveConfig, ObjectiveKind};
 pub use preset::{PRESETS, preset};
+pub use reading::{Form, Reading};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -100,6 +102,13 @@ pub struct ModelConfig {
     /// Standard deviation of the initial weights, cut at two deviations.
     #[serde(default = "default::initializer_range")]
     pub initializer_range: f64,
+    /// Whether the generator's output layer is the word table; otherwise it has a table of its own.
+    #[serde(default = "default::tie_word_embeddings", skip_serializing_if = "is_true")]
+    pub tie_word_embeddings: bool,
+}
+
+fn is_true(flag: &bool) -> bool {
+    *flag
 }
 
 impl ModelConfig {
@@ -185,13 +194,15 @@ pub struct TokenizerConfig {
     pub chinese_characters: bool,
     /// Pairs seen less often are not merged into a token.
     pub min_frequency: u64,
-    /// At most this many different characters; rarer ones become `[UNK]`.
-    pub limit_alphabet: usize,
+    /// At most this many different characters; rarer ones become `[UNK]`. Absent: 1,000, or as many as the text has of a script
+    /// with more signs, if the vocabulary has room for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_alphabet: Option<usize>,
 }
 
 impl Default for TokenizerConfig {
     fn default() -> Self {
-        Self { lowercase: true, strip_accents: None, chinese_characters: true, min_frequency: 2, limit_alphabet: 1000 }
+        Self { lowercase: true, strip_accents: None, chinese_characters: true, min_frequency: 2, limit_alphabet: None }
     }
 }
 
@@ -410,6 +421,9 @@ mod default {
     }
     pub fn initializer_range() -> f64 {
         0.02
+    }
+    pub fn tie_word_embeddings() -> bool {
+        true
     }
     pub fn mask_probability() -> f64 {
         0.15

@@ -1,6 +1,6 @@
 //! Checks that need more than one value, or more than a type; every problem is reported, by key.
 
-use super::{Config, ModelConfig, PositionInit, TrainingConfig, UNBOUNDED};
+use super::{Config, ModelConfig, Packing, PositionInit, TrainingConfig, UNBOUNDED};
 use crate::error::{Error, Problem, Result};
 
 impl Config {
@@ -44,6 +44,12 @@ impl Config {
         check.probability("data.validation_share", d.validation_share, 0.0001, 0.5);
         check.positive("data.validation_sequences", d.validation_sequences);
 
+        check.that(
+            "data.packing",
+            d.packing != Packing::Reference || m.type_vocab_size > 1,
+            "reference makes pairs, whose second text needs a token type of its own; expected model.type_vocab_size 2"
+                .into(),
+        );
         let head = m.hidden_size / m.num_attention_heads.max(1);
         check.that(
             "init.positions",
@@ -58,7 +64,7 @@ impl Config {
             ),
         );
 
-        check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet);
+        check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet.unwrap_or(1));
         check.above_zero("objective.temperature", self.objective.temperature);
         check.that(
             "objective.max_logits_mib",

@@ -45,6 +45,9 @@ pub struct Built {
     pub resumed: usize,
 }
 
+/// The share of `[UNK]` above which a store is none.
+const MOST_UNKNOWN: f64 = 0.9;
+
 /// Text that is tokenized at a time: enough for all cores, little beside a model.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -126,6 +129,15 @@ pub fn build(
             "its {} documents are one, or copies of one, which is held out: nothing is left to train on; expected two different \
              documents or more (a blank line ends a document, with `--documents line` every line does)",
             manifest.documents
+        );
+        return Err(Error::input(corpus.name(), message));
+    }
+    if manifest.unknown_share() > MOST_UNKNOWN {
+        let message = format!(
+            "{:.1} % of its {} tokens are [UNK], so there is nothing to learn; expected a tokenizer for this text, whose vocabulary has \
+             its characters, and words of up to 100 characters",
+            100.0 * manifest.unknown_share(),
+            manifest.tokens
         );
         return Err(Error::input(corpus.name(), message));
     }

@@ -77,7 +77,9 @@ pub fn cached(
                 progress(Progress::Share { done: documents.stats().bytes, total });
                 next
             });
-            trained = Tokenizer::train(told, vocab_size, config)?;
+            let (new, notes) = Tokenizer::train_with_notes(told, vocab_size, config)?;
+            notes.iter().for_each(|note| progress(Progress::Stage(note)));
+            trained = new;
             &trained
         }
     };
@@ -99,7 +101,7 @@ fn content(corpus: &Corpus, progress: &mut dyn FnMut(Progress)) -> Result<u128> 
     let (name, stats) = (corpus.name(), documents.stats());
     let mut message = format!("{name}: {count} documents, {:.1} MB", bytes as f64 / 1e6);
     for (seen, what) in [
-        (stats.invalid_utf8, "lines or records that are not UTF-8"),
+        (stats.invalid_utf8, "lines or records with what is not Unicode"),
         (stats.empty, "records without text"),
         (stats.split, "documents that were cut"),
     ] {

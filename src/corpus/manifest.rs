@@ -151,6 +151,18 @@ impl Manifest {
         })
     }
 
+    /// What to say where many tokens are `[UNK]`: words that nothing can be learned of.
+    pub fn unknown_remark(&self) -> Option<String> {
+        let share = self.unknown_share();
+        (share > 0.01).then(|| {
+            format!(
+                "warning: {:.2} % of the tokens are [UNK]: the vocabulary lacks characters of the text (another language, or \
+                 tokenizer.limit_alphabet), or words have more than 100 characters",
+                100.0 * share
+            )
+        })
+    }
+
     /// Share of the tokens that are `[UNK]`.
     pub fn unknown_share(&self) -> f64 {
         self.unknown_tokens as f64 / self.tokens.max(1) as f64

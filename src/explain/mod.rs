@@ -23,7 +23,8 @@ pub use tokens::{Place, Run, Token};
 
 use crate::data::HostRows;
 use crate::error::{Error, Result};
-use crate::tasks::{HostBatch, Input, Kind, Predictor};
+use crate::tasks::read::{Loaded, Need, Reading};
+use crate::tasks::{Example, HostBatch, Input, Kind, Predictor};
 use burn::tensor::Device;
 use gradients::passes;
 use output::Output;
@@ -154,7 +155,15 @@ impl Explainer {
     /// # Errors
     /// [`Error::Input`] for a file that is missing or damaged, and for another kind of model.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
-        Ok(Self { subject: Subject::open(directory, &device.clone().autodiff())? })
+        Self::open_as(directory, None, device)
+    }
+
+    /// [`open`](Self::open) of a model that another program has fine-tuned for the task `kind`.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) and [`Predictor::open_as`].
+    pub fn open_as(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+        Ok(Self { subject: Subject::open(directory, kind, &device.clone().autodiff())? })
     }
 
     /// Asks `predictor`, which must have been opened on a device that records gradients (`Device::autodiff`).
@@ -174,13 +183,10 @@ impl Explainer {
     ///
     /// # Errors
     /// A file or row that cannot be used; [`Error::Usage`] for a discriminator, which has no labels.
-    pub fn read(&self, path: &Path) -> Result<Vec<Input>> {
+    pub fn read(&self, path: &Path, reading: &Reading) -> Result<Loaded<Example>> {
         match &self.subject {
             Subject::Discriminator(_) => Err(Error::Usage("a discriminator has no labelled data".into())),
-            Subject::Task(predictor) => {
-                let data = predictor.task.read(path, crate::tasks::read::Need::Optional, false)?;
-                Ok(data.rows.into_iter().map(|example| example.input).collect())
-            }
+            Subject::Task(predictor) => predictor.task.read(path, Need::Ignored, reading),
         }
     }
 

@@ -27,13 +27,14 @@ pub(super) struct Discriminator {
 }
 
 impl Subject {
-    pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+    pub fn open(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+        let directory = &hub::place(directory, &["model", "discriminator"])?;
         if Recommender::is_at(directory) {
             let message = "a model that recommends items; expected a discriminator or a model for texts";
             return Err(Error::input(directory, message));
         }
-        if Predictor::is_at(directory)? {
-            return Ok(Self::Task(Arc::new(Predictor::open(directory, device)?)));
+        if kind.is_some() || Predictor::is_at(directory)? {
+            return Ok(Self::Task(Arc::new(Predictor::open_as(directory, kind, device)?)));
         }
         // Dropout works wherever a device records gradients.
         let config = hub::read_config(directory)?.without_dropout();

@@ -1,6 +1,7 @@
 //! `config.json`: every field of Hugging Face's `ElectraConfig`.
 
 use super::Network;
+use super::import::{check_pointer, weight_files};
 use crate::config::{Config, ModelConfig};
 use crate::error::{Error, Result};
 use crate::files;
@@ -54,7 +55,7 @@ pub fn architecture_json(model: &ModelConfig, class: &str, pad_token_id: u32) ->
         "bos_token_id": null,
         "eos_token_id": null,
         "pad_token_id": pad_token_id,
-        "tie_word_embeddings": true,
+        "tie_word_embeddings": model.tie_word_embeddings,
         "torch_dtype": "float32",
         "electra_burn_version": env!("CARGO_PKG_VERSION"),
     })
@@ -85,38 +86,60 @@ pub fn length(directory: &Path, json: &Value, key: &str) -> Result<usize> {
     })
 }
 
-/// The part of `config.json` that the architecture depends on; other fields are not looked at.
+/// The part of `config.json` that the function of a network depends on, where it is there; other fields are not looked at.
 #[derive(Deserialize)]
-struct ElectraConfig {
-    vocab_size: usize,
-    #[serde(default)]
+struct Given {
+    vocab_size: Option<usize>,
     embedding_size: Option<usize>,
+    hidden_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    num_attention_heads: Option<usize>,
+    intermediate_size: Option<usize>,
+    hidden_act: Option<String>,
+    position_embedding_type: Option<String>,
+    is_decoder: Option<bool>,
+    add_cross_attention: Option<bool>,
+    hidden_dropout_prob: Option<f64>,
+    attention_probs_dropout_prob: Option<f64>,
+    max_position_embeddings: Option<usize>,
+    type_vocab_size: Option<usize>,
+    initializer_range: Option<f64>,
+    layer_norm_eps: Option<f64>,
+    tie_word_embeddings: Option<bool>,
+    pruned_heads: Option<Value>,
+}
+
+/// Sizes where `config.json` says none: those of `ElectraConfig` and `BertConfig` in `transformers`.
+struct Usual {
     hidden_size: usize,
-    num_hidden_layers: usize,
     num_attention_heads: usize,
     intermediate_size: usize,
-    #[serde(default = "gelu")]
-    hidden_act: String,
-    #[serde(default = "absolute")]
-    position_embedding_type: String,
-    #[serde(default)]
-    is_decoder: bool,
-    #[serde(default)]
-    add_cross_attention: bool,
-    hidden_dropout_prob: f64,
-    attention_probs_dropout_prob: f64,
-    max_position_embeddings: usize,
-    type_vocab_size: usize,
-    initializer_range: f64,
-    layer_norm_eps: f64,
+    /// BERT's embeddings are as wide as its layers.
+    embedding_size: Option<usize>,
 }
 
-fn absolute() -> String {
-    "absolute".into()
-}
+const ELECTRA: Usual =
+    Usual { hidden_size: 256, num_attention_heads: 4, intermediate_size: 1024, embedding_size: Some(128) };
+const BERT: Usual = Usual { hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072, embedding_size: None };
 
-fn gelu() -> String {
-    "gelu".into()
+/// The defaults of the kind of model that `json` is of; an error for another kind.
+fn usual(path: &Path, json: &Value) -> Result<Usual> {
+    let class = json["architectures"][0].as_str().unwrap_or_default();
+    match (json["model_type"].as_str(), class) {
+        (_, "ElectraForCausalLM" | "BertLMHeadModel") => {
+            let message = format!(
+                "the architecture is {class}, a decoder; expected an encoder, which sees both sides of a token"
+            );
+            Err(Error::input(path, message))
+        }
+        (Some("electra"), _) => Ok(ELECTRA),
+        (Some("bert"), _) => Ok(BERT),
+        (Some(other), _) => {
+            Err(Error::input(path, format!("model_type is \"{other}\"; expected \"electra\" or \"bert\"")))
+        }
+        (None, class) if class.starts_with("Bert") => Ok(BERT),
+        (None, _) => Ok(ELECTRA),
+    }
 }
 
 /// The architecture in the `config.json` of `directory`.
@@ -126,37 +149,39 @@ fn gelu() -> String {
 pub fn read_config(directory: &Path) -> Result<ModelConfig> {
     let path = directory.join("config.json");
     let json = read_json(directory)?;
-    let config = ElectraConfig::deserialize(json).map_err(|error| Error::input(&path, error.to_string()))?;
-    if config.position_embedding_type != "absolute" {
-        let message =
-            format!("position_embedding_type is \"{}\"; expected \"absolute\"", config.position_embedding_type);
+    let usual = usual(&path, &json)?;
+    let given = Given::deserialize(json).map_err(|error| Error::input(&path, error.to_string()))?;
+    if let Some(kind) = given.position_embedding_type.filter(|kind| kind != "absolute") {
+        return Err(Error::input(&path, format!("position_embedding_type is \"{kind}\"; expected \"absolute\"")));
+    }
+    let decodes = [("is_decoder", given.is_decoder), ("add_cross_attention", given.add_cross_attention)];
+    if let Some((name, _)) = decodes.into_iter().find(|(_, given)| *given == Some(true)) {
+        let message = format!("{name} is true; expected an encoder, which sees both sides of a token");
         return Err(Error::input(&path, message));
     }
-    if let Some(name) =
-        config.is_decoder.then_some("is_decoder").or(config.add_cross_attention.then_some("add_cross_attention"))
-    {
-        return Err(Error::input(
-            &path,
-            format!("{name} is true; expected an encoder, which sees both sides of a token"),
-        ));
+    // The second is what `transformers` calls the same function.
+    if let Some(act) = given.hidden_act.filter(|act| act != "gelu" && act != "gelu_python") {
+        return Err(Error::input(&path, format!("hidden_act is \"{act}\"; expected \"gelu\"")));
     }
-    if config.hidden_act != "gelu" {
-        return Err(Error::input(&path, format!("hidden_act is \"{}\"; expected \"gelu\"", config.hidden_act)));
+    let has_some = |value: &Value| value.as_object().is_some_and(|heads| !heads.is_empty());
+    if given.pruned_heads.as_ref().is_some_and(has_some) {
+        return Err(Error::input(&path, "pruned_heads has some; expected a model with all its heads"));
     }
+    let hidden_size = given.hidden_size.unwrap_or(usual.hidden_size);
     let model = ModelConfig {
-        vocab_size: config.vocab_size,
-        // BERT has no such field: its embeddings are as wide as its layers.
-        embedding_size: config.embedding_size.unwrap_or(config.hidden_size),
-        hidden_size: config.hidden_size,
-        num_hidden_layers: config.num_hidden_layers,
-        num_attention_heads: config.num_attention_heads,
-        intermediate_size: config.intermediate_size,
-        max_position_embeddings: config.max_position_embeddings,
-        type_vocab_size: config.type_vocab_size,
-        hidden_dropout_prob: config.hidden_dropout_prob,
-        attention_probs_dropout_prob: config.attention_probs_dropout_prob,
-        layer_norm_eps: config.layer_norm_eps,
-        initializer_range: config.initializer_range,
+        vocab_size: given.vocab_size.unwrap_or(30522),
+        embedding_size: given.embedding_size.or(usual.embedding_size).unwrap_or(hidden_size),
+        hidden_size,
+        num_hidden_layers: given.num_hidden_layers.unwrap_or(12),
+        num_attention_heads: given.num_attention_heads.unwrap_or(usual.num_attention_heads),
+        intermediate_size: given.intermediate_size.unwrap_or(usual.intermediate_size),
+        max_position_embeddings: given.max_position_embeddings.unwrap_or(512),
+        type_vocab_size: given.type_vocab_size.unwrap_or(2),
+        hidden_dropout_prob: given.hidden_dropout_prob.unwrap_or(0.1),
+        attention_probs_dropout_prob: given.attention_probs_dropout_prob.unwrap_or(0.1),
+        layer_norm_eps: given.layer_norm_eps.unwrap_or(1e-12),
+        initializer_range: given.initializer_range.unwrap_or(0.02),
+        tie_word_embeddings: given.tie_word_embeddings.unwrap_or(true),
     };
     if let Some(problem) = model.problems().first() {
         return Err(Error::input(&path, format!("{}: {}", problem.key, problem.message)));
@@ -165,6 +190,7 @@ pub fn read_config(directory: &Path) -> Result<ModelConfig> {
     let needed = 2 * (model.embedding_parameters() + model.layer_parameters()) as u64;
     let found = weight_bytes(directory);
     if found.is_some_and(|found| needed > found) {
+        weight_files(directory)?.iter().try_for_each(|file| check_pointer(file))?;
         let message =
             format!("its sizes ask for {needed} bytes of weights or more, those beside it have {}", found.unwrap_or(0));
         return Err(Error::input(&path, message));
@@ -192,10 +218,9 @@ pub fn read_json(directory: &Path) -> Result<Value> {
 /// The class in `transformers` that the configuration at `path` asks for, and its number of labels. A BERT becomes the
 /// bare encoder.
 pub(super) fn architecture(path: &Path, json: &Value) -> Result<(String, usize)> {
-    const CLASSES: [&str; 8] = [
+    const CLASSES: [&str; 7] = [
         "ElectraForPreTraining",
         "ElectraForMaskedLM",
-        "ElectraForCausalLM",
         "ElectraForMultipleChoice",
         "ElectraForSequenceClassification",
         "ElectraForTokenClassification",

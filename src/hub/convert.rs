@@ -1,7 +1,7 @@
 //! Import: a checkpoint of any spelling and format, rewritten in Hugging Face's current layout.
 
 use super::config::{architecture, read_config, read_json};
-use super::import::{Loaded, load_weights};
+use super::import::{Loaded, load_masked_lm, load_weights};
 use super::save_weights;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
@@ -10,13 +10,15 @@ use crate::model::{
     Electra, ElectraForMaskedLm, ElectraForMultipleChoice, ElectraForPreTraining, ElectraForQuestionAnswering,
     ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Init,
 };
+use crate::tokenizer::Tokenizer;
 use burn::store::ModuleSnapshot;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use std::path::Path;
 
 /// Files of a tokenizer, which are taken over as they are.
-const TOKENIZER: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"];
+const TOKENIZER: [&str; 5] =
+    ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json", "added_tokens.json"];
 
 /// What an import has made.
 #[derive(Debug, Clone)]
@@ -43,10 +45,16 @@ pub fn import(source: &Path, output: &Path, seed: u64, device: &Device) -> Resul
     let mut init = Init::new(seed, config.initializer_range, config.layer_norm_eps, device);
     let init = &mut init;
     describe(&mut json, &class, &config);
-    let job = Job { source, directory, output, json: &json, class: &class };
+    let job = Job { source, directory, output, json: &json, class: &class, positions: config.max_position_embeddings };
     match class.as_str() {
         "ElectraForPreTraining" => job.run(ElectraForPreTraining::new(&config, init)),
-        "ElectraForMaskedLM" | "ElectraForCausalLM" => job.run(ElectraForMaskedLm::new(&config, init)),
+        "ElectraForMaskedLM" => {
+            let mut model = ElectraForMaskedLm::new(&config, init);
+            let tensors = load_masked_lm(&mut model, &config, source)?;
+            let is_tied = model.generator_predictions.weight.is_none();
+            let json = &with_tie(&json, is_tied);
+            Job { json, ..job }.write(model, tensors)
+        }
         "ElectraForSequenceClassification" => job.run(ElectraForSequenceClassification::new(&config, num_labels, init)),
         "ElectraForTokenClassification" => job.run(ElectraForTokenClassification::new(&config, num_labels, init)),
         "ElectraForMultipleChoice" => job.run(ElectraForMultipleChoice::new(&config, init)),
@@ -67,17 +75,30 @@ fn describe(json: &mut Value, class: &str, config: &ModelConfig) {
     }
 }
 
+/// The same, saying whether the output layer is the word table.
+fn with_tie(json: &Value, is_tied: bool) -> Value {
+    let mut json = json.clone();
+    json["tie_word_embeddings"] = is_tied.into();
+    json
+}
+
 struct Job<'a> {
     source: &'a Path,
     directory: &'a Path,
     output: &'a Path,
     json: &'a Value,
     class: &'a str,
+    /// Longest sequence that has positions.
+    positions: usize,
 }
 
 impl Job<'_> {
     fn run<M: ModuleSnapshot>(&self, mut model: M) -> Result<Imported> {
         let tensors = load_weights(&mut model, self.source)?;
+        self.write(model, tensors)
+    }
+
+    fn write<M: ModuleSnapshot>(&self, model: M, tensors: Loaded) -> Result<Imported> {
         if tensors.loaded.is_empty() {
             return Err(Error::input(self.source, format!("no tensor in it fits an {}", self.class)));
         }
@@ -90,6 +111,10 @@ impl Job<'_> {
                 if from.is_file() {
                     std::fs::copy(&from, &to).map_err(Error::io(&from))?;
                 }
+            }
+            // What other programs read in one file.
+            if self.directory.join("vocab.txt").is_file() && !self.directory.join("tokenizer.json").is_file() {
+                Tokenizer::load(self.directory)?.save(target, self.positions)?;
             }
             Ok(())
         })?;

@@ -4,14 +4,16 @@ use super::names;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::model::Init;
+use crate::model::{ElectraForMaskedLm, Init};
 use crate::tokenizer::Tokenizer;
 use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::store::{
-    ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore, SafetensorsStore,
+    ApplyError, ApplyResult, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, PyTorchToBurnAdapter, PytorchStore,
+    SafetensorsStore,
 };
 use burn::tensor::{DType, Device, Tensor};
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What became of the tensors of a source, by name.
@@ -35,7 +37,7 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
     for (number, file) in weight_files(source)?.iter().enumerate() {
         let result = load_file(module, file)?;
         if let Some(error) = result.errors.first() {
-            return Err(Error::input(file, error.to_string()));
+            return Err(Error::input(file, said(error)));
         }
         let missing: BTreeSet<String> = result.missing.into_iter().map(|(name, _)| name).collect();
         // Over several shards, what is missing in all of them is missing.
@@ -43,11 +45,60 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
         all.loaded.extend(result.applied);
         all.ignored.extend(result.unused);
     }
+    if let Some(name) = all.ignored.iter().find(|name| !is_known(name, &all)) {
+        let message = format!(
+            "nothing reads the tensor {}; expected weights and a config.json that belong together, of an ELECTRA or a BERT",
+            names::theirs(name)
+        );
+        return Err(Error::input(source, message));
+    }
     let mut finite = Finite::default();
     module.visit(&mut finite);
     match finite.offender {
-        Some(name) => Err(Error::input(source, format!("{name} holds what is not a finite number"))),
+        Some(name) => {
+            let name = names::theirs(&name);
+            Err(Error::input(source, format!("{name} holds what is not a finite number")))
+        }
         None => Ok(all),
+    }
+}
+
+/// Whether a tensor that a module has no place for belongs to a head that it does not have, or is a buffer of numbers that follow
+/// from the configuration.
+fn is_known(name: &str, all: &Loaded) -> bool {
+    const HEADS: [&str; 9] = [
+        "discriminator_predictions",
+        "generator_predictions",
+        "generator_lm_head",
+        "classifier",
+        "qa_outputs",
+        "sequence_summary",
+        "pooler",
+        "cls",
+        "dropout",
+    ];
+    let inside = name.strip_prefix("electra.pooler").map_or(name, |_| "pooler");
+    let head = inside.split('.').next().unwrap_or(inside);
+    let has = |head: &str| all.loaded.iter().chain(&all.missing).any(|own| own.split('.').next() == Some(head));
+    let is_buffer = ["position_ids", "token_type_ids"].iter().any(|end| name.ends_with(end));
+    // The word table again, under the name of the output layer that is tied to it.
+    let is_tied = name == "generator_predictions.weight" || name == "generator_lm_head.weight";
+    is_buffer || is_tied || (HEADS.contains(&head) && !has(head))
+}
+
+/// What is wrong with a tensor, by its name in the file.
+fn said(error: &ApplyError) -> String {
+    match error {
+        ApplyError::ShapeMismatch { path, expected, found } => format!(
+            "{} has the shape {found:?}; expected {expected:?} by its config.json (rows of dense layers are columns here)",
+            names::theirs(path)
+        ),
+        ApplyError::DTypeMismatch { path, expected, found } => {
+            format!("{} holds {found:?}; expected {expected:?}", names::theirs(path))
+        }
+        ApplyError::AdapterError { path, message } | ApplyError::LoadError { path, message } => {
+            format!("{}: {message}", names::theirs(path))
+        }
     }
 }
 
@@ -80,10 +131,56 @@ pub fn open<M: ModuleSnapshot>(
     let mut network = make(config, &mut Init::blank(config.layer_norm_eps, device));
     match load_weights(&mut network, directory)?.missing.first() {
         Some(missing) => {
+            let missing = names::theirs(missing);
             Err(Error::input(directory, format!("the weights lack {missing}; expected those of an {class}")))
         }
         None => Ok(network),
     }
+}
+
+/// [`open`] of a masked language model, whose output layer is the word table unless the weights or `config.json` say otherwise.
+///
+/// # Errors
+/// Those of [`open`]; [`Error::Input`] for an output layer that is not tied and not there.
+pub fn open_masked_lm(
+    directory: &Path,
+    config: &ModelConfig,
+    tokenizer: &Tokenizer,
+    device: &Device,
+) -> Result<ElectraForMaskedLm> {
+    check_vocabulary(directory, tokenizer, config)?;
+    let mut network = ElectraForMaskedLm::new(config, &mut Init::blank(config.layer_norm_eps, device));
+    match load_masked_lm(&mut network, config, directory)?.missing.first() {
+        Some(missing) => {
+            let missing = names::theirs(missing);
+            let message = format!("the weights lack {missing}; expected those of an ElectraForMaskedLM");
+            Err(Error::input(directory, message))
+        }
+        None => Ok(network),
+    }
+}
+
+/// [`load_weights`] of a masked language model. An output layer that is not tied to the word table has its own weight in the
+/// network then; one that is tied, or equal to it, has none.
+pub(super) fn load_masked_lm(network: &mut ElectraForMaskedLm, config: &ModelConfig, source: &Path) -> Result<Loaded> {
+    let table = network.electra.embeddings.word_table();
+    let head = &mut network.generator_predictions;
+    head.weight = Some(Param::from_tensor(Tensor::zeros(table.dims(), &table.device())));
+    let mut loaded = load_weights(network, source)?;
+    const WEIGHT: &str = "generator_predictions.weight";
+    let is_absent = loaded.missing.contains(WEIGHT);
+    let table = network.electra.embeddings.word_table();
+    let head = &mut network.generator_predictions;
+    let is_table = || {
+        let weight = head.weight.as_ref().map(|weight| weight.val());
+        weight.is_some_and(|weight| (weight - table).abs().max().into_data().iter::<f32>().all(|most| most == 0.0))
+    };
+    if config.tie_word_embeddings && (is_absent || is_table()) {
+        head.weight = None;
+        loaded.missing.remove(WEIGHT);
+        loaded.loaded.remove(WEIGHT);
+    }
+    Ok(loaded)
 }
 
 /// Finds a parameter that holds NaN or an infinity.
@@ -119,7 +216,25 @@ impl ModuleMapper for Single {
     }
 }
 
+/// Checks that a file with weights is not a pointer to them.
+///
+/// # Errors
+/// [`Error::Input`] for one that is, or cannot be read.
+pub(super) fn check_pointer(file: &Path) -> Result<()> {
+    let mut first = [0; 64];
+    let read = files::open(file).and_then(|mut opened| opened.read(&mut first));
+    read.map_err(|error| Error::input(file, error.to_string()))?;
+    match first.starts_with(b"version https://git-lfs") {
+        true => {
+            let message = "this is a pointer of Git LFS and not the weights themselves; `git lfs pull` fetches them";
+            Err(Error::input(file, message))
+        }
+        false => Ok(()),
+    }
+}
+
 fn load_file<M: ModuleSnapshot>(module: &mut M, file: &Path) -> Result<ApplyResult> {
+    check_pointer(file)?;
     if file.extension().is_some_and(|extension| extension == "bin") {
         let store = PytorchStore::from_file(file).allow_partial(true).map_indices_contiguous(false);
         let mut store = names::import_rules().fold(store, |store, (from, to)| store.with_key_remapping(from, to));

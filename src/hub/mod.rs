@@ -7,12 +7,14 @@ mod import;
 mod inspect;
 mod names;
 mod pair;
+mod place;
 
 pub use config::{architecture_json, length, read_config, read_json, trained_length};
 pub use convert::{Imported, import};
-pub use import::{Loaded, check_vocabulary, load_weights, open};
+pub use import::{Loaded, check_vocabulary, load_weights, open, open_masked_lm};
 pub use inspect::{Inspection, inspect};
 pub use pair::{load_pair, open_pair};
+pub use place::place;
 
 use crate::config::Config;
 use crate::error::{Error, Result};

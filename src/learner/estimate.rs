@@ -197,7 +197,8 @@ pub fn size(bytes: u64) -> String {
 pub fn parameters(config: &Config) -> usize {
     let (model, generator) = (&config.model, &config.generator_model());
     let (e, h, vocabulary) = (model.embedding_size, model.hidden_size, model.vocab_size);
-    let words = |hidden: usize| hidden * e + 3 * e + vocabulary;
+    let untied = if model.tie_word_embeddings { 0 } else { vocabulary * e };
+    let words = |hidden: usize| hidden * e + 3 * e + vocabulary + untied;
     let encoder_head = if config.objective.kind.predicts_words() { words(h) } else { 0 };
     let discriminator_head = h * h + 2 * h + 1;
     let encoders = model.embedding_parameters() + model.layer_parameters() + generator.layer_parameters();

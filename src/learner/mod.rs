@@ -32,6 +32,7 @@ mod strategy;
 mod tensorboard;
 mod trainee;
 
+pub use crate::count::readable_count;
 pub(crate) use checkpoint::{best_step, is_better_smaller};
 pub use dashboard::ends_with_dashboard;
 pub(crate) use directory::RunDirectory;
@@ -49,7 +50,7 @@ pub use optimizer::{WarmupLinear, layerwise, optimizer};
 pub use record::{Record, RunRecord, TrainingFigures};
 pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
-pub use run::{Report, RunOptions, pretrain, readable_count};
+pub use run::{Report, RunOptions, pretrain};
 #[cfg(feature = "web")]
 pub(crate) use runs::planned_steps;
 pub use runs::{RunState, RunSummary, runs};

@@ -1,9 +1,9 @@
 //! Minimal pairs at every validation, where the configuration names some.
 
-use super::run::readable_count;
 use super::step::Pretrainer;
 use crate::config::Config;
 use crate::corpus::Progress;
+use crate::count::readable_count;
 use crate::error::Result;
 use crate::scoring::pairs::{Pair, accuracy, check, judge};
 use crate::scoring::{Network, Scorer};

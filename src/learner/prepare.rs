@@ -1,9 +1,9 @@
 //! What a run trains on: the store of its corpus, and the loaders of both splits.
 
-use super::run::readable_count;
 use crate::config::Config;
 use crate::corpus::read::{Corpus, ReadOptions};
 use crate::corpus::{self, BuildOptions, HoldOut, Progress, Split, TokenStore, Vocabulary};
+use crate::count::readable_count;
 use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
 use crate::device::Adapters;
 use crate::error::{Error, Result};
@@ -36,6 +36,7 @@ pub(super) fn prepare(
             } else {
                 Corpus::open(paths, ReadOptions::from(&config.corpus))?
             };
+            corpus.notes().iter().for_each(|note| progress(Progress::Stage(note)));
             let vocabulary = match &tokenizer {
                 Some(tokenizer) => Vocabulary::Given(tokenizer),
                 None => Vocabulary::Train { vocab_size: config.model.vocab_size, config: &config.tokenizer },
@@ -70,7 +71,7 @@ pub(super) fn prepare(
         100.0 * store.manifest().unknown_share(),
         store.manifest().duplicates.found,
     )));
-    if let Some(remark) = store.manifest().held_out_remark() {
+    for remark in store.manifest().held_out_remark().into_iter().chain(store.manifest().unknown_remark()) {
         progress(Progress::Stage(&remark));
     }
     Ok((tokenizer.unwrap_or(stored), Arc::new(store)))

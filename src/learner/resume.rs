@@ -1,7 +1,7 @@
 //! Which run is gone on with, and what may be different then.
 
 use super::checkpoint;
-use crate::config::{Config, Source, load};
+use crate::config::{Config, Source, check_kind, load};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> 
     if !file.is_file() {
         return Err(Error::input(directory, "there is no run here; expected a directory with config.toml"));
     }
+    check_kind(&file, false)?;
     let saved = load(&written(file.clone()))?;
     let config = load(&Source { is_written: true, ..source(Some(file)) })?;
     saved.check_changes(&config)?;

@@ -224,26 +224,3 @@ fn record_with(pairs: Option<Pairs>) -> MakeRecord<Tally> {
         Record { pairs_discriminator: discriminator, pairs_generator: generator, ..Record::new(step, split, tally) }
     })
 }
-
-/// A number with thousands separated: `13,483,008`.
-pub fn readable_count(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_are_readable() {
-        assert_eq!([5, 999, 1000, 13_483_008].map(readable_count), ["5", "999", "1,000", "13,483,008"]);
-    }
-}

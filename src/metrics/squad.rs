@@ -59,10 +59,37 @@ fn best(prediction: &str, golds: impl Iterator<Item = String>, both_empty: f64) 
     })
 }
 
+/// Whether a character counts as a word: of a script that puts no spaces between words.
+pub fn stands_alone(character: char) -> bool {
+    matches!(character as u32,
+        0x0e00..=0x0eff // Thai, Lao
+        | 0x1000..=0x109f // Myanmar
+        | 0x1780..=0x17ff // Khmer
+        | 0x3040..=0x30ff // Hiragana, Katakana
+        | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x3ffff // Han
+        | 0xac00..=0xd7af // Hangul
+    )
+}
+
+/// The best F1 of a prediction among the gold answers where characters that [stand alone](stands_alone) count as words, as the
+/// scripts of CMRC, DRCD and KorQuAD have it.
+pub fn f1_by_characters<S: AsRef<str>>(prediction: &str, golds: &[S]) -> f64 {
+    let spaced = |text: &str| -> String {
+        normalize(text).chars().flat_map(|c| if stands_alone(c) { vec![' ', c, ' '] } else { vec![c] }).collect()
+    };
+    let prediction = spaced(prediction);
+    let f1 = |gold: &S| {
+        let gold = spaced(gold.as_ref());
+        if gold.trim().is_empty() && prediction.trim().is_empty() { 1.0 } else { shared_words(&gold, &prediction).f1() }
+    };
+    let best = golds.iter().map(f1).fold(0.0, f64::max);
+    if golds.is_empty() && prediction.trim().is_empty() { 1.0 } else { best }
+}
+
 fn shared_words(gold: &str, predicted: &str) -> Counts {
     let words = |text: &str| text.split(' ').filter(|word| !word.is_empty()).count();
     let mut left = HashMap::<&str, usize>::new();
-    for word in gold.split(' ') {
+    for word in gold.split(' ').filter(|word| !word.is_empty()) {
         *left.entry(word).or_default() += 1;
     }
     let mut counts = Counts { gold: words(gold), predicted: words(predicted), hits: 0 };
@@ -223,6 +250,14 @@ mod tests {
         assert_eq!(score_v1("Cat.", &["dog", "the cat"]), Score { exact: 1.0, f1: 1.0 });
         let none: [&str; 0] = [];
         assert_eq!((score_v1("x", &none).f1, score_v2("", &none).f1, score_v2("x", &[""]).f1), (0.0, 1.0, 0.0));
+    }
+
+    #[test]
+    fn characters_count_where_there_are_no_spaces() {
+        assert!((f1_by_characters("北", &["北京"]) - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(f1_by_characters("서울", &["서울"]), 1.0);
+        assert!((f1_by_characters("in 北京 1999", &["北京 in 2000"]) - 0.75).abs() < 1e-12);
+        assert_eq!((f1_by_characters("", &[""]), f1_by_characters("x", &[""])), (1.0, 0.0));
     }
 
     #[test]

@@ -15,8 +15,10 @@ pub struct GeneratorHead {
     pub dense: Linear,
     /// Over `embedding_size`.
     pub layer_norm: LayerNorm,
-    /// One number a word, `[vocab_size]`; the weight is the word table.
+    /// One number a word, `[vocab_size]`.
     pub bias: Param<Tensor<1>>,
+    /// `[vocab_size, embedding_size]`; absent where the weight of the output layer is the word table.
+    pub weight: Option<Param<Tensor<2>>>,
     #[module(skip)]
     layer_norm_eps: f64,
 }
@@ -28,13 +30,14 @@ impl GeneratorHead {
             dense: init.linear(config.hidden_size, config.embedding_size),
             layer_norm: init.layer_norm(config.embedding_size),
             bias: init.bias(config.vocab_size),
+            weight: (!config.tie_word_embeddings).then(|| init.weight(config.vocab_size, config.embedding_size)),
             layer_norm_eps: config.layer_norm_eps,
         }
     }
 
     /// `hidden` `[positions, hidden]`, `word_table` `[vocab_size, embedding_size]` -> logits `[positions, vocab_size]`.
     pub fn forward(&self, hidden: Tensor<2>, word_table: Tensor<2>) -> Tensor<2> {
-        self.transform(hidden).matmul(word_table.transpose()) + self.bias.val().unsqueeze::<2>()
+        self.transform(hidden).matmul(self.output(word_table).transpose()) + self.bias.val().unsqueeze::<2>()
     }
 
     /// The same logits, but only what pretraining needs of them: their loss against `targets` `[positions]`, and samples.
@@ -47,7 +50,13 @@ impl GeneratorHead {
         config: &ObjectiveConfig,
     ) -> MaskedLm {
         let (temperature, most) = (config.temperature, config.max_logits_mib << 20);
-        masked_lm(self.transform(hidden), word_table, self.bias.val(), targets, samples, temperature, most)
+        let output = self.output(word_table);
+        masked_lm(self.transform(hidden), output, self.bias.val(), targets, samples, temperature, most)
+    }
+
+    /// The weight of the output layer, `[vocab_size, embedding_size]`.
+    fn output(&self, word_table: Tensor<2>) -> Tensor<2> {
+        self.weight.as_ref().map_or(word_table, Param::val)
     }
 
     fn transform(&self, hidden: Tensor<2>) -> Tensor<2> {

@@ -7,7 +7,7 @@ pub use corrupt::{Corrupted, Game};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
-use crate::hub::{open, read_config};
+use crate::hub::{open, open_masked_lm, place, read_config};
 use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraModel, Init, Inputs};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::store::ModuleSnapshot;
@@ -50,6 +50,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::Input`] for a file that is missing or damaged.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let directory = &place(directory, &["discriminator"])?;
         let make = |config: &ModelConfig, init: &mut Init| ElectraModel { electra: Electra::new(config, init) };
         Checkpoint::open(directory, device, "ElectraModel", make).map(Self)
     }
@@ -72,6 +73,7 @@ impl Detector {
     /// # Errors
     /// [`Error::Input`] for a file that is missing or damaged, and for a model without that head.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let directory = &place(directory, &["discriminator"])?;
         Checkpoint::open(directory, device, "ElectraForPreTraining", ElectraForPreTraining::new).map(Self)
     }
 
@@ -97,7 +99,7 @@ impl Filler {
     /// # Errors
     /// [`Error::Input`] for a file that is missing or damaged, and for a model without that head.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
-        Checkpoint::open(directory, device, "ElectraForMaskedLM", ElectraForMaskedLm::new).map(Self)
+        Checkpoint::masked_lm(&place(directory, &["generator"])?, device).map(Self)
     }
 
     /// For every `[MASK]` in `text` the `top_k` likeliest fillings, likeliest first.
@@ -121,7 +123,9 @@ impl Filler {
     }
 
     fn likeliest(&self, probabilities: &[f32], top_k: usize) -> Vec<Filling> {
-        let mut ids: Vec<usize> = (0..probabilities.len()).collect();
+        // Rows of the word table that no token has are no fillings.
+        let tokenizer = &self.0.tokenizer;
+        let mut ids: Vec<usize> = (0..probabilities.len()).filter(|&id| tokenizer.token(id as u32).is_some()).collect();
         ids.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
         let filling = |id: usize| Filling {
             id: id as u32,
@@ -138,6 +142,15 @@ struct Checkpoint<M> {
     config: ModelConfig,
     tokenizer: Tokenizer,
     device: Device,
+}
+
+impl Checkpoint<ElectraForMaskedLm> {
+    fn masked_lm(directory: &Path, device: &Device) -> Result<Self> {
+        let config = read_config(directory)?;
+        let tokenizer = Tokenizer::load(directory)?;
+        let model = open_masked_lm(directory, &config, &tokenizer, device)?;
+        Ok(Self { model, config, tokenizer, device: device.clone() })
+    }
 }
 
 impl<M: ModuleSnapshot> Checkpoint<M> {

@@ -2,8 +2,8 @@
 
 use super::Checkpoint;
 use crate::error::{Error, Result};
-use crate::hub::read_json;
-use crate::model::{ElectraForMaskedLm, ElectraForPreTraining};
+use crate::hub::{place, read_json};
+use crate::model::ElectraForPreTraining;
 use crate::scoring::{Network, Scorer};
 use burn::store::ModuleSnapshot;
 use burn::tensor::Device;
@@ -15,13 +15,11 @@ impl Scorer {
     /// # Errors
     /// [`Error::Input`] for a file that is missing or damaged, and for a network of another kind.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        let directory = &place(directory, &["discriminator"])?;
         let json = read_json(directory)?;
         let class = json["architectures"][0].as_str().unwrap_or_default();
         match class {
-            "ElectraForMaskedLM" => {
-                let checkpoint = Checkpoint::open(directory, device, class, ElectraForMaskedLm::new)?;
-                Ok(checkpoint.scorer(Network::Generator))
-            }
+            "ElectraForMaskedLM" => Ok(Checkpoint::masked_lm(directory, device)?.scorer(Network::Generator)),
             "ElectraForPreTraining" => {
                 let checkpoint = Checkpoint::open(directory, device, class, ElectraForPreTraining::new)?;
                 Ok(checkpoint.scorer(Network::Discriminator))

@@ -12,6 +12,7 @@ mod routes;
 use crate::error::Result;
 use crate::explain::Explainer;
 use crate::http::{Bounds, Server};
+use crate::hub;
 use crate::tasks::{Kind, Model, Recommender};
 use crate::token::Token;
 use axum::Router;
@@ -61,9 +62,18 @@ impl Served {
     /// # Errors
     /// Those of [`Model::open`].
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Self::open_as(directory, None, device)
+    }
+
+    /// [`open`](Self::open) of a model that another program may have fine-tuned for the task `kind`.
+    ///
+    /// # Errors
+    /// Those of [`Model::open_as`].
+    pub fn open_as(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+        let directory = &hub::place(directory, &["model"])?;
         // Reasons need gradients. Nothing else asks for them, and a recommender has no reasons.
         let device = if Recommender::is_at(directory) { device.clone() } else { device.clone().autodiff() };
-        let model = Model::open(directory, &device)?;
+        let model = Model::open_as(directory, kind, &device)?;
         let explainer = match &model {
             Model::Task(predictor) => Some(Explainer::of(predictor.clone())),
             Model::Recommender(_) => None,

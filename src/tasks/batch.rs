@@ -1,6 +1,6 @@
 //! Features in a batch, padded to their own longest, on the host and on a device.
 
-use super::feature::{Feature, Target};
+use super::feature::{Feature, NO_CLASS, Target};
 use crate::data::{Counted, Counts, HostRows, SumOrder, wants_order};
 use crate::model::Inputs;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -27,6 +27,7 @@ pub struct HostBatch {
 #[derive(Debug, Clone, PartialEq)]
 enum HostTargets {
     Absent,
+    /// Below 0: none that is known.
     Classes(Vec<i32>),
     Values(Vec<f32>),
     Spans(Vec<i32>, Vec<i32>),
@@ -55,7 +56,12 @@ pub enum Targets {
     /// They are not known.
     Absent,
     /// `[rows]` or `[positions]`
-    Classes(Tensor<1, Int>),
+    Classes {
+        /// The classes, 0 where none is known.
+        classes: Tensor<1, Int>,
+        /// 1 where one is known, else 0; absent where all are.
+        known: Option<Tensor<1>>,
+    },
     /// `[rows, labels]`
     Values(Tensor<2>),
     /// First and last position, `[rows]` each.
@@ -104,7 +110,7 @@ impl HostBatch {
 impl Counted for HostBatch {
     fn counts(&self) -> Counts {
         let picked = match &self.targets {
-            HostTargets::Classes(classes) => classes.len(),
+            HostTargets::Classes(classes) => classes.iter().filter(|class| **class >= 0).count(),
             HostTargets::Values(values) => values.len(),
             HostTargets::Absent | HostTargets::Spans(..) => self.shape[0],
         };
@@ -171,7 +177,14 @@ impl HostRows for HostBatch {
         inputs.order = order(&self.input_ids);
         let targets = match &self.targets {
             HostTargets::Absent => Targets::Absent,
-            HostTargets::Classes(classes) => Targets::Classes(flat(classes)),
+            HostTargets::Classes(classes) => {
+                let known = || classes.iter().map(|&class| if class < 0 { 0.0 } else { 1.0 }).collect::<Vec<f32>>();
+                let has_unknown = classes.iter().any(|&class| class < 0);
+                Targets::Classes {
+                    classes: flat(&classes.iter().map(|&class| class.max(0)).collect()),
+                    known: has_unknown.then(|| Tensor::from_data(TensorData::new(known(), [classes.len()]), device)),
+                }
+            }
             HostTargets::Values(values) => {
                 let shape = [shape[0], values.len() / shape[0].max(1)];
                 let values = Tensor::from_data(TensorData::new(values.clone(), shape), device);
@@ -203,8 +216,8 @@ fn targets<'a>(all: impl Iterator<Item = &'a Target>) -> HostTargets {
             };
         }
         match (&mut targets, target) {
-            (HostTargets::Classes(all), Target::Class(class)) => all.push(*class as i32),
-            (HostTargets::Classes(all), Target::Classes(classes)) => all.extend(classes.iter().map(|&c| c as i32)),
+            (HostTargets::Classes(all), Target::Class(class)) => all.push(signed(*class)),
+            (HostTargets::Classes(all), Target::Classes(classes)) => all.extend(classes.iter().map(|&c| signed(c))),
             (HostTargets::Values(all), Target::Values(values)) => all.extend(values),
             (HostTargets::Spans(all_first, all_last), Target::Span(first, last)) => {
                 all_first.push(*first as i32);
@@ -214,4 +227,9 @@ fn targets<'a>(all: impl Iterator<Item = &'a Target>) -> HostTargets {
         }
     }
     targets
+}
+
+/// The number of a class, below 0 for none.
+fn signed(class: usize) -> i32 {
+    if class == NO_CLASS { -1 } else { class as i32 }
 }

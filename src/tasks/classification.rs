@@ -1,16 +1,17 @@
 //! One label of several for a text or a pair, or several labels at once.
 
 use super::example::{Example, Gold, Input, Prediction};
-use super::feature::{Feature, Target};
+use super::feature::{Feature, NO_CLASS, Target};
 use super::network::{Head, Loss};
-use super::read::{Loaded, Need, Value};
-use super::task::{Encoding, Metrics, ReadOptions, Table, Work};
+use super::read::{Hidden, Loaded, Need, Reading, Value, named, names as names_of};
+use super::task::{Cell, Encoding, Metrics, Table, Work};
 use super::texts::{TextRow, read_texts};
+use crate::count::counted as count_of;
 use crate::error::{Error, Result};
 use crate::metrics::{Confusion, Counts, MultiLabel};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The task with the labels of its training data.
@@ -22,6 +23,9 @@ pub struct Classification {
     pub multi_label: bool,
 }
 
+/// Of a file that must have labels.
+const NO_LABELS: &str = "no row has a label; expected a column \"label\", or --label-column";
+
 /// A probability above which a label of several holds.
 const HOLDS: f64 = 0.5;
 
@@ -30,14 +34,19 @@ impl Classification {
     ///
     /// # Errors
     /// A file or row that cannot be used; one class only.
-    pub fn prepare(path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
-        let rows = read_texts(path, Need::Required, options.skip_bad_rows)?;
+    pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
+        let rows = read_texts(path, Need::Optional, reading)?;
+        if rows.rows.iter().all(|row| row.labels.is_none()) {
+            return Err(Error::input(path, NO_LABELS));
+        }
         let lists = rows.rows.iter().any(|row| matches!(row.labels, Some(Value::List(_))));
-        let multi_label = options.multi_label || lists;
-        let names: BTreeSet<String> =
-            rows.rows.iter().flat_map(|row| names(row.labels.as_ref(), multi_label)).collect();
-        let mut labels: Vec<String> = names.into_iter().collect();
-        if labels.iter().all(|label| label.parse::<i64>().is_ok()) {
+        let multi_label = reading.multi_label || lists;
+        let given = names_of(reading)?;
+        let counts = counted(&rows.rows, multi_label);
+        let hidden = Hidden::in_training(&counts);
+        let found: BTreeSet<String> = counts.keys().filter(|label| !hidden.has(label)).cloned().collect();
+        let mut labels: Vec<String> = if given.is_empty() { found.into_iter().collect() } else { given.clone() };
+        if given.is_empty() && labels.iter().all(|label| label.parse::<i64>().is_ok()) {
             labels.sort_by_key(|label| label.parse::<i64>().unwrap_or(0));
         }
         let fewest = if multi_label { 1 } else { 2 };
@@ -46,58 +55,203 @@ impl Classification {
             return Err(Error::input(path, format!("column \"label\": {found}; expected {fewest} classes or more")));
         }
         let task = Self { labels, multi_label };
-        let examples = task.examples(rows, options.skip_bad_rows)?;
+        let mut examples = task.examples(rows, &hidden, &counts, Need::Required, reading)?;
+        examples.notes.push(task.classes_note());
+        examples.notes.extend(task.doubts(examples.rows.len()));
         Ok((task, examples))
     }
 
-    fn examples(&self, rows: Loaded<TextRow>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        rows.convert(skip_bad_rows, "rows", |row| {
-            let gold = row.labels.as_ref().map(|value| self.gold(value)).transpose();
+    /// Whoever trains or judges needs examples with labels; for a test set that has none, they are all without.
+    fn examples(
+        &self,
+        rows: Loaded<TextRow>,
+        hidden: &Hidden,
+        counts: &BTreeMap<String, usize>,
+        need: Need,
+        reading: &Reading,
+    ) -> Result<Loaded<Example>> {
+        let mut given = names_of(reading)?;
+        let is_number = |label: &String| label.parse::<usize>().is_ok();
+        // Numbers that the model does not have are those of its labels.
+        let numbers = counts.keys().filter(|label| !hidden.has(label)).all(is_number) && !counts.is_empty();
+        if given.is_empty() && numbers && !self.labels.iter().any(is_number) {
+            given.clone_from(&self.labels);
+        }
+        let by_number = (!given.is_empty() && numbers).then(|| numbered(&given, "label"));
+        // A text of a file with labels may have none of several.
+        let is_absent = rows.rows.iter().all(|row| row.labels.is_none());
+        let mut examples = rows.convert(reading.skip_bad_rows, "rows", |row| {
+            let gold = if is_absent { Ok(None) } else { self.gold(row.labels.as_ref(), hidden, &given) };
             let example = gold.map(|gold| Example { input: row.input, gold, group: String::new(), line: row.line });
             (Some(row.line), example)
-        })
+        })?;
+        if need == Need::Ignored {
+            return Ok(examples);
+        }
+        examples.notes.extend(by_number);
+        examples.notes.extend(hidden.note(counts, "row"));
+        if need == Need::Required {
+            examples.rows.retain(|example| example.gold.is_some());
+        }
+        if need == Need::Required && examples.rows.is_empty() {
+            return Err(Error::input(&examples.path, "no row has a label"));
+        }
+        let unseen: BTreeSet<&str> = examples.rows.iter().flat_map(unseen).collect();
+        if !unseen.is_empty() {
+            let count = examples.rows.iter().filter(|example| unseen_in(example)).count();
+            let names: Vec<String> = unseen.iter().take(5).map(|name| format!("\"{name}\"")).collect();
+            let more = if unseen.len() > 5 { ", ..." } else { "" };
+            let note = format!(
+                "{} with labels that the model does not know, and so misses: {}{more}",
+                count_of(count, "row"),
+                names.join(", ")
+            );
+            examples.notes.push(note);
+        }
+        Ok(examples)
     }
 
-    fn gold(&self, value: &Value) -> std::result::Result<Gold, String> {
-        let number = |name: &String| {
-            self.labels.iter().position(|label| label == name).ok_or_else(|| {
-                let some: Vec<String> = self.labels.iter().take(5).map(|label| format!("\"{label}\"")).collect();
-                let more = if self.labels.len() > 5 { ", ..." } else { "" };
-                format!("column \"label\": \"{name}\" is no label of the training data ({}{more})", some.join(", "))
-            })
+    /// What is right for a row; nothing where it has no label, or a mark in its place.
+    fn gold(
+        &self,
+        value: Option<&Value>,
+        hidden: &Hidden,
+        given: &[String],
+    ) -> std::result::Result<Option<Gold>, String> {
+        let names = names(value, self.multi_label);
+        if names.iter().any(|name| hidden.has(name)) || (value.is_none() && !self.multi_label) {
+            return Ok(None);
+        }
+        let number = |name: &str| self.labels.iter().position(|label| label == name || is_same_number(label, name));
+        let named = |name: &String| -> std::result::Result<String, String> {
+            let of_list = named(name, given).map_err(|message| format!("column \"label\": {message}"))?;
+            Ok(of_list.to_owned())
         };
-        let numbers: Vec<usize> =
-            names(Some(value), self.multi_label).iter().map(number).collect::<std::result::Result<_, _>>()?;
+        let names: Vec<String> = names.iter().map(named).collect::<std::result::Result<_, _>>()?;
         if self.multi_label {
             let mut holds = vec![false; self.labels.len()];
-            numbers.into_iter().for_each(|number| holds[number] = true);
-            return Ok(Gold::Labels(holds));
+            let mut unseen = Vec::new();
+            for name in names {
+                match number(&name) {
+                    Some(number) => holds[number] = true,
+                    None => unseen.push(name),
+                }
+            }
+            return Ok(Some(Gold::Labels { holds, unseen }));
         }
-        match numbers[..] {
-            [number] => Ok(Gold::Class(number)),
-            _ => Err(format!("column \"label\": {} labels; expected one", numbers.len())),
+        match &names[..] {
+            [name] => Ok(Some(number(name).map_or_else(|| Gold::Unseen(name.clone()), Gold::Class))),
+            _ => Err(format!("column \"label\": {} labels; expected one", names.len())),
         }
     }
 
-    fn classes(examples: &[Example], predictions: &[Prediction]) -> (Vec<usize>, Vec<usize>) {
-        let pairs = examples.iter().zip(predictions).filter_map(|(example, prediction)| match example.gold {
-            Some(Gold::Class(class)) => Some((class, prediction.class()?)),
+    /// How many classes there are, and the first of them.
+    fn classes_note(&self) -> String {
+        const SHOWN: usize = 8;
+        let more = if self.labels.len() > SHOWN { ", ..." } else { "" };
+        let (count, shown) =
+            (self.labels.len(), self.labels.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "));
+        let kind = if self.multi_label { "labels, any number of them a text" } else { "classes" };
+        format!("{count} {kind}: {shown}{more}")
+    }
+
+    /// What speaks against the labels being meant so.
+    fn doubts(&self, rows: usize) -> Vec<String> {
+        let count = self.labels.len();
+        let mut doubts = Vec::new();
+        if !self.multi_label && count > 10 && count * 2 > rows {
+            doubts.push(format!(
+                "warning: {count} classes in {rows} rows; is this the column of labels? --label-column chooses one"
+            ));
+        }
+        let is_real = |label: &String| label.parse::<f64>().is_ok() && label.parse::<i64>().is_err();
+        if self.labels.iter().all(|label| label.parse::<f64>().is_ok()) && self.labels.iter().any(is_real) {
+            doubts.push("warning: the classes are real numbers; --task regression predicts numbers".into());
+        }
+        let mut by_case: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for label in &self.labels {
+            by_case.entry(label.to_lowercase()).or_default().push(label);
+        }
+        if let Some(same) = by_case.values().find(|same| same.len() > 1) {
+            doubts.push(format!("warning: the classes {} differ in case only", same.join(", ")));
+        }
+        doubts
+    }
+
+    /// Gold and predicted classes, and their names: those that the model knows before those that it does not.
+    fn classes(&self, examples: &[Example], predictions: &[Prediction]) -> (Vec<usize>, Vec<usize>, Vec<String>) {
+        let mut names = self.labels.clone();
+        let unseen: BTreeSet<&str> = examples.iter().flat_map(unseen).collect();
+        names.extend(unseen.into_iter().map(str::to_owned));
+        let pairs = examples.iter().zip(predictions).filter_map(|(example, prediction)| match &example.gold {
+            Some(Gold::Class(class)) => Some((*class, prediction.class()?)),
+            Some(Gold::Unseen(name)) => Some((names.iter().rposition(|known| known == name)?, prediction.class()?)),
             _ => None,
         });
-        pairs.unzip()
+        let (gold, predicted) = pairs.unzip();
+        (gold, predicted, names)
     }
 
-    fn several(examples: &[Example], predictions: &[Prediction]) -> Option<MultiLabel> {
+    /// What was got right of several labels, and the labels' names as [`classes`](Self::classes) has them.
+    fn several(&self, examples: &[Example], predictions: &[Prediction]) -> (Option<MultiLabel>, Vec<String>) {
+        let mut names = self.labels.clone();
+        let all: BTreeSet<&str> = examples.iter().flat_map(unseen).collect();
+        names.extend(all.iter().map(|&name| name.to_owned()));
         let pairs =
             examples.iter().zip(predictions).filter_map(|(example, prediction)| match (&example.gold, prediction) {
-                (Some(Gold::Labels(gold)), Prediction::Labels { probabilities }) => {
-                    Some((gold.clone(), probabilities.iter().map(|&p| p > HOLDS).collect::<Vec<bool>>()))
+                (Some(Gold::Labels { holds, unseen }), Prediction::Labels { probabilities }) => {
+                    let beyond = all.iter().map(|&name| unseen.iter().any(|other| other == name));
+                    let gold: Vec<bool> = holds.iter().copied().chain(beyond).collect();
+                    let mut said: Vec<bool> = probabilities.iter().map(|&p| p > HOLDS).collect();
+                    said.resize(gold.len(), false);
+                    Some((gold, said))
                 }
                 _ => None,
             });
         let (gold, predicted): (Vec<_>, Vec<_>) = pairs.unzip();
-        MultiLabel::new(&gold, &predicted)
+        (MultiLabel::new(&gold, &predicted), names)
     }
+}
+
+/// The labels of an example that the model cannot say.
+fn unseen(example: &Example) -> impl Iterator<Item = &str> {
+    let (one, several) = match &example.gold {
+        Some(Gold::Unseen(name)) => (Some(name.as_str()), &[][..]),
+        Some(Gold::Labels { unseen, .. }) => (None, &unseen[..]),
+        _ => (None, &[][..]),
+    };
+    one.into_iter().chain(several.iter().map(String::as_str))
+}
+
+fn unseen_in(example: &Example) -> bool {
+    unseen(example).next().is_some()
+}
+
+/// What numbers are taken for.
+pub(super) fn numbered(names: &[String], what: &str) -> String {
+    let first: Vec<String> =
+        names.iter().enumerate().take(3).map(|(number, name)| format!("{number} = {name}")).collect();
+    let more = if names.len() > 3 { ", ..." } else { "" };
+    format!("{what}s are numbers: {}{more}", first.join(", "))
+}
+
+/// How many rows have each label; one without any has the empty one, unless it may have none.
+fn counted(rows: &[TextRow], multi_label: bool) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        let names = names(row.labels.as_ref(), multi_label);
+        if names.is_empty() && !multi_label {
+            *counts.entry(String::new()).or_default() += 1;
+        }
+        names.into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
+    }
+    counts
+}
+
+/// Whether two labels are the same whole number: `1` and `1.0`.
+fn is_same_number(one: &str, other: &str) -> bool {
+    let whole = |text: &str| text.parse::<f64>().ok().filter(|value| value.fract() == 0.0);
+    whole(one).is_some_and(|value| whole(other) == Some(value))
 }
 
 /// The names of labels in a cell; several between `|`.
@@ -108,8 +262,14 @@ fn names(value: Option<&Value>, multi_label: bool) -> Vec<String> {
         Some(Value::Text(text)) if multi_label => {
             text.split('|').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         }
-        Some(Value::Text(text)) => vec![text.trim().to_owned()],
+        Some(Value::Text(text)) => vec![whole(text.trim())],
     }
+}
+
+/// A whole number without the decimals that some exports give it: `1` for `1.0`.
+fn whole(label: &str) -> String {
+    let without = label.strip_suffix(".0").filter(|number| number.parse::<i64>().is_ok());
+    without.unwrap_or(label).to_owned()
 }
 
 /// `exp` of logits, in proportion.
@@ -141,8 +301,8 @@ pub(super) fn text_feature(input: &Input, target: Target, example: usize, how: E
 pub(super) fn by_class<'a>(classes: impl Iterator<Item = (&'a str, Counts)>) -> Table {
     let columns = ["class", "precision", "recall", "f1", "support"].map(str::to_owned).into();
     let row = |(name, counts): (&str, Counts)| {
-        let figures = [counts.precision(), counts.recall(), counts.f1()].map(|figure| format!("{figure:.4}"));
-        [vec![name.to_owned()], figures.into(), vec![counts.gold.to_string()]].concat()
+        let figures = [counts.precision(), counts.recall(), counts.f1()].map(Cell::Figure);
+        [vec![Cell::Name(name.to_owned())], figures.into(), vec![Cell::Count(counts.gold)]].concat()
     };
     Table { title: "by class".into(), columns, rows: classes.map(row).collect() }
 }
@@ -163,7 +323,8 @@ impl Work for Classification {
     fn features(&self, input: &Input, gold: Option<&Gold>, example: usize, how: Encoding) -> Result<Vec<Feature>> {
         let target = match gold {
             Some(Gold::Class(class)) => Target::Class(*class),
-            Some(Gold::Labels(holds)) => Target::Values(holds.iter().map(|&holds| f32::from(holds)).collect()),
+            Some(Gold::Unseen(_)) => Target::Class(NO_CLASS),
+            Some(Gold::Labels { holds, .. }) => Target::Values(holds.iter().map(|&holds| f32::from(holds)).collect()),
             _ => Target::Absent,
         };
         text_feature(input, target, example, how)
@@ -180,30 +341,35 @@ impl Work for Classification {
     fn metrics(&self, examples: &[Example], predictions: &[Prediction]) -> Metrics {
         let named = |pairs: &[(&str, f64)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
         if self.multi_label {
-            let scores = Self::several(examples, predictions);
+            let scores = self.several(examples, predictions).0.filter(|scores| scores.examples > 0);
             return scores.map_or_else(Metrics::new, |scores| {
-                let (micro, subset) = (scores.micro_f1(), scores.subset_accuracy());
-                named(&[("accuracy", subset), ("f1", micro), ("micro_f1", micro), ("macro_f1", scores.macro_f1())])
+                named(&[
+                    ("subset_accuracy", scores.subset_accuracy()),
+                    ("micro_f1", scores.micro_f1()),
+                    ("macro_f1", scores.macro_f1()),
+                ])
             });
         }
-        let (gold, predicted) = Self::classes(examples, predictions);
-        let confusion = Confusion::new(&gold, &predicted, self.labels.len());
+        let (gold, predicted, names) = self.classes(examples, predictions);
+        let confusion = Confusion::new(&gold, &predicted, names.len()).filter(|confusion| confusion.total() > 0);
         confusion.map_or_else(Metrics::new, |confusion| {
-            let macro_f1 = confusion.macro_f1();
-            // Of two classes the second is the one that is looked for.
-            let f1 = if self.labels.len() == 2 { confusion.f1_of(1) } else { macro_f1 };
-            named(&[
+            let mut metrics: Metrics = named(&[
                 ("accuracy", confusion.accuracy()),
-                ("f1", f1),
-                ("macro_f1", macro_f1),
+                ("macro_f1", confusion.macro_f1()),
                 ("micro_f1", confusion.micro_f1()),
                 ("matthews", confusion.matthews()),
-            ])
+            ]);
+            // Of two classes either may be the one that is looked for.
+            if let [first, second] = &self.labels[..] {
+                metrics.insert(format!("f1[{first}]"), confusion.f1_of(0));
+                metrics.insert(format!("f1[{second}]"), confusion.f1_of(1));
+            }
+            metrics
         })
     }
 
     fn main_metric(&self) -> &'static str {
-        if self.multi_label { "f1" } else { "accuracy" }
+        if self.multi_label { "micro_f1" } else { "accuracy" }
     }
 
     fn baseline(&self, train: &[Example], examples: &[Example]) -> (&'static str, Vec<Prediction>) {
@@ -212,7 +378,7 @@ impl Work for Classification {
         for example in train {
             match &example.gold {
                 Some(Gold::Class(class)) => counts[*class] += 1,
-                Some(Gold::Labels(holds)) => {
+                Some(Gold::Labels { holds, .. }) => {
                     counts.iter_mut().zip(holds).for_each(|(n, &holds)| *n += usize::from(holds))
                 }
                 _ => (),
@@ -229,24 +395,31 @@ impl Work for Classification {
 
     fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table> {
         if self.multi_label {
-            let scores = Self::several(examples, predictions);
-            let table = |scores: MultiLabel| by_class(self.labels.iter().map(String::as_str).zip(scores.labels));
+            let (scores, names) = self.several(examples, predictions);
+            let table = |scores: MultiLabel| by_class(names.iter().map(String::as_str).zip(scores.labels));
             return scores.map(table).into_iter().collect();
         }
-        let (gold, predicted) = Self::classes(examples, predictions);
-        let Some(confusion) = Confusion::new(&gold, &predicted, self.labels.len()) else { return Vec::new() };
-        let classes = self.labels.iter().enumerate().map(|(number, name)| (name.as_str(), confusion.class(number)));
+        let (gold, predicted, names) = self.classes(examples, predictions);
+        let Some(confusion) = Confusion::new(&gold, &predicted, names.len()) else { return Vec::new() };
+        let classes = names.iter().enumerate().map(|(number, name)| (name.as_str(), confusion.class(number)));
         let mut columns = vec!["gold \\ predicted".to_owned()];
-        columns.extend(self.labels.clone());
+        columns.extend(names.clone());
         let row = |(name, counts): (&String, &Vec<usize>)| {
-            std::iter::once(name.clone()).chain(counts.iter().map(usize::to_string)).collect()
+            std::iter::once(Cell::Name(name.clone())).chain(counts.iter().copied().map(Cell::Count)).collect()
         };
-        let rows = self.labels.iter().zip(&confusion.table).map(row).collect();
+        let rows = names.iter().zip(&confusion.table).map(row).collect();
         vec![by_class(classes), Table { title: "confusion".into(), columns, rows }]
     }
 
-    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        self.examples(read_texts(path, gold, skip_bad_rows)?, skip_bad_rows)
+    fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
+        // A text with several labels may have none, and a row without a label is left out and counted, not bad.
+        let rows = read_texts(path, if gold == Need::Ignored { gold } else { Need::Optional }, reading)?;
+        if gold == Need::Required && rows.rows.iter().all(|row| row.labels.is_none()) {
+            return Err(Error::input(path, NO_LABELS));
+        }
+        let counts = if gold == Need::Ignored { BTreeMap::new() } else { counted(&rows.rows, self.multi_label) };
+        let hidden = Hidden::in_judging(&counts, &self.labels);
+        self.examples(rows, &hidden, &counts, gold, reading)
     }
 
     fn to_json(&self, _input: &Input, prediction: &Prediction, top_k: usize) -> Json {

@@ -80,8 +80,15 @@ impl Input {
 pub enum Gold {
     /// The number of a label.
     Class(usize),
+    /// A label that the model cannot say: whatever it says is wrong.
+    Unseen(String),
     /// Which labels hold.
-    Labels(Vec<bool>),
+    Labels {
+        /// In the order of the labels.
+        holds: Vec<bool>,
+        /// Those that the model cannot say.
+        unseen: Vec<String>,
+    },
     /// A number, for example a similarity.
     Value(f64),
     /// How relevant a document is.

@@ -21,16 +21,19 @@ pub struct Feature {
     pub spans: Vec<Range<usize>>,
 }
 
+/// The class of a label that the network cannot say; no loss counts it.
+pub const NO_CLASS: usize = usize::MAX;
+
 /// What the network should say.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
     /// It is not known.
     Absent,
-    /// A class.
+    /// A class, or [`NO_CLASS`].
     Class(usize),
     /// One number a label.
     Values(Vec<f32>),
-    /// A class for each of the feature's positions.
+    /// A class, or [`NO_CLASS`], for each of the feature's positions.
     Classes(Vec<usize>),
     /// First and last position of an answer; 0, the place of `[CLS]`, for both where there is none.
     Span(usize, usize),

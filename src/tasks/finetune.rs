@@ -4,14 +4,14 @@ use super::example::Example;
 use super::feature::Feature;
 use super::loader::{TaskSteps, TaskValidLoader};
 use super::network::{Finetuner, Network};
-use super::predictor::{Predictor, decode_all};
+use super::predictor::{Predictor, check_pairs, decode_all};
 use super::ranking;
 use super::read::{Loaded, Need};
 use super::recipe::{self, resolve};
 use super::recommendation;
 use super::report::{FinetuneReport, card};
 use super::tally::{TaskRecord, TaskTally};
-use super::task::{Encoding, Kind, Metrics, ReadOptions, Task};
+use super::task::{Encoding, Kind, Metrics, Task};
 use crate::config::{FinetuneConfig, ModelConfig};
 use crate::corpus::Progress;
 use crate::data::Cursor;
@@ -80,6 +80,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
     recipe::check_keys(kind, config)?;
     adapters.require_precision(config.training.precision)?;
+    let config = &FinetuneConfig { model: hub::place(&config.model, &["discriminator"])?, ..config.clone() };
     let mut model = hub::read_config(&config.model)?;
     if let Some(dropout) = config.dropout {
         (model.hidden_dropout_prob, model.attention_probs_dropout_prob) = (dropout, dropout);
@@ -96,6 +97,9 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let how = Encoding { tokenizer: &tokenizer, max_length };
     let train = features(&data.task, &data.train.rows, how, Some(config.seed))?;
     let dev = features(&data.task, &data.dev.rows, how, None)?;
+    for (path, features) in [(&config.data.train, &train), (&config.data.dev, &dev)] {
+        check_pairs(features, &model).map_err(|message| Error::input(path, message))?;
+    }
     if train.is_empty() {
         return Err(Error::input(&config.data.train, "no row has a token to train on"));
     }
@@ -217,7 +221,8 @@ pub(super) fn describe<T>(name: &str, what: &str, loaded: &Loaded<T>) -> String 
         }
         _ => String::new(),
     };
-    format!("{name}: {} {what} in {}{skipped}", loaded.rows.len(), loaded.path.display())
+    let notes: String = loaded.notes.iter().map(|note| format!("\n  {note}")).collect();
+    format!("{name}: {} {what} in {}{skipped}{notes}", loaded.rows.len(), loaded.path.display())
 }
 
 /// How many rows there are, by file.
@@ -228,20 +233,20 @@ pub(super) fn counts<T>(train: &Loaded<T>, dev: &Loaded<T>, test: Option<&Loaded
 
 fn read(kind: Kind, config: &FinetuneConfig) -> Result<Data> {
     let files = &config.data;
-    let skip = files.skip_bad_rows;
-    let options = ReadOptions { skip_bad_rows: skip, multi_label: files.multi_label };
-    let (mut task, train) = Task::prepare(kind, &files.train, options)?;
+    let reading = &files.reading();
+    let (mut task, train) = Task::prepare(kind, &files.train, reading)?;
     if let (Task::QuestionAnswering(task), Some(length)) = (&mut task, files.max_answer_length) {
         task.max_answer_length = length;
     }
-    let dev = task.read(&files.dev, Need::Required, skip)?;
-    let test = files.test.as_ref().map(|path| task.read(path, Need::Optional, skip)).transpose()?;
+    let dev = task.read(&files.dev, Need::Required, reading)?;
+    let test = files.test.as_ref().map(|path| task.read(path, Need::Optional, reading)).transpose()?;
     let sources = |path: &PathBuf| match kind {
         Kind::Ranking => ranking::sources(path),
         _ => Ok(vec![path.clone()]),
     };
     let (of_train, of_dev) = (sources(&files.train)?, sources(&files.dev)?);
-    let tokenizer = [config.model.join("tokenizer.json")];
+    let vocabulary = ["tokenizer.json", "vocab.txt"].map(|name| config.model.join(name));
+    let tokenizer: Vec<PathBuf> = vocabulary.into_iter().find(|path| path.is_file()).into_iter().collect();
     let all: Vec<&Path> = of_train.iter().chain(&of_dev).chain(&tokenizer).map(PathBuf::as_path).collect();
     let fingerprint = fingerprint(&all)?;
     Ok(Data { task, train, dev, test, fingerprint })

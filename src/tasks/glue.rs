@@ -4,7 +4,7 @@
 use super::example::{Input, Prediction};
 use super::finetune::FinetuneOptions;
 use super::predictor::Predictor;
-use super::read::{Columns, Need, Record, Shape, TEXT, columns, read_table};
+use super::read::{Columns, Need, Reading, Record, Shape, TEXT, Table};
 use super::seeds::{Spread, finetune_seeds, spread};
 use super::task::{Kind, Metrics};
 use crate::config::FinetuneConfig;
@@ -40,13 +40,19 @@ const fn task(name: &'static str, metrics: &'static [&'static str], sets: Sets) 
 /// Left out of the average, as in the paper: nothing can be learned from its training set.
 const WNLI: &str = "WNLI";
 
+/// F1 of the pairs that mean the same, whose label is 1.
+const F1: &str = "f1[1]";
+
+/// The diagnostic set, which the model of this task answers.
+const DIAGNOSTIC: (&str, &str) = ("AX", "MNLI");
+
 /// In the order of the paper's table.
 static TASKS: [GlueTask; 9] = [
     task("CoLA", &["matthews"], &[("", "CoLA")]),
     task("SST-2", &["accuracy"], &[("", "SST-2")]),
-    task("MRPC", &["accuracy", "f1"], &[("", "MRPC")]),
+    task("MRPC", &["accuracy", F1], &[("", "MRPC")]),
     GlueTask { kind: Kind::Regression, epochs: 10.0, ..task("STS-B", &["pearson", "spearman"], &[("", "STS-B")]) },
-    task("QQP", &["accuracy", "f1"], &[("", "QQP")]),
+    task("QQP", &["accuracy", F1], &[("", "QQP")]),
     task("MNLI", &["accuracy"], &[("_matched", "MNLI-m"), ("_mismatched", "MNLI-mm")]),
     task("QNLI", &["accuracy"], &[("", "QNLI")]),
     GlueTask { epochs: 10.0, ..task("RTE", &["accuracy"], &[("", "RTE")]) },
@@ -141,6 +147,13 @@ impl GlueReport {
         (!scores.is_empty()).then(|| mean(scores.into_iter()))
     }
 
+    /// The sets that a submission must answer and this one does not.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let all = TASKS.iter().flat_map(|task| task.sets.iter().map(|(_, set)| *set)).chain([DIAGNOSTIC.0]);
+        let is_there = |set: &str| self.submission.iter().any(|path| path.file_stem().is_some_and(|stem| stem == set));
+        all.filter(|set| !is_there(set)).collect()
+    }
+
     /// What `results.json` holds.
     pub fn to_json(&self) -> Json {
         let of = |s: &Spread| json!({"median": s.median, "least": s.least, "most": s.most});
@@ -177,11 +190,13 @@ pub fn glue(
     if !resume && std::fs::read_dir(&output).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::output(&output, "the directory is not empty; expected a new one, or --resume"));
     }
+    if output.join("config.toml").exists() {
+        let message = "this is a single run; expected a new directory, or that of a run of the benchmark";
+        return Err(Error::output(&output, message));
+    }
     // Before anything is trained, so that a table without its columns is found at once.
-    let configs: Vec<FinetuneConfig> = folders
-        .iter()
-        .map(|folder| configure(folder, &output.join(folder.task.name), flags, set))
-        .collect::<Result<_>>()?;
+    let configs: Vec<FinetuneConfig> =
+        folders.iter().map(|folder| configure(folder, flags, set)).collect::<Result<_>>()?;
     let mut report = GlueReport::default();
     for (folder, config) in folders.iter().zip(&configs) {
         let GlueTask { name, metrics, sets, .. } = folder.task;
@@ -214,8 +229,22 @@ pub fn glue(
                 report.submission.push(submit(&predictor, &test, &output.join("submission"), set)?);
             }
         }
+        if let Some(test) = diagnostic(folder).filter(|_| *name == DIAGNOSTIC.1) {
+            report.submission.push(submit(&predictor, &test, &output.join("submission"), DIAGNOSTIC.0)?);
+        }
+    }
+    let missing = report.missing();
+    if !report.submission.is_empty() && !missing.is_empty() {
+        progress(Progress::Stage(&format!("a submission also needs the predictions for {}", missing.join(", "))));
     }
     Ok(report)
+}
+
+/// The diagnostic set beside the folder of a task, as it is handed out or under the name of its predictions.
+fn diagnostic(folder: &GlueFolder) -> Option<PathBuf> {
+    let data = folder.path.parent()?;
+    let names = ["diagnostic/diagnostic.tsv", "AX/AX.tsv", "AX/test.tsv", "ax/test.tsv", "diagnostic.tsv", "AX.tsv"];
+    names.into_iter().map(|name| data.join(name)).find(|path| path.is_file())
 }
 
 fn row(name: &'static str, metrics: &[&'static str], reached: &[&Metrics]) -> Option<GlueRow> {
@@ -232,53 +261,33 @@ fn row(name: &'static str, metrics: &[&'static str], reached: &[&Metrics]) -> Op
 }
 
 /// The configuration of a task's runs. A second dev set stands in the place of a test set: neither chooses anything.
-fn configure(
-    folder: &GlueFolder,
-    directory: &Path,
-    flags: &[(String, Value)],
-    set: &[String],
-) -> Result<FinetuneConfig> {
+fn configure(folder: &GlueFolder, flags: &[(String, Value)], set: &[String]) -> Result<FinetuneConfig> {
     let GlueTask { kind, epochs, metrics, sets, .. } = folder.task;
-    let file = |name: &str| {
-        let path = readable(&folder.path.join(name), directory)?;
-        Ok(Value::String(path.to_string_lossy().into_owned()))
-    };
-    let dev = |at: usize| sets.get(at).map(|(suffix, _)| file(&format!("dev{suffix}.tsv"))).transpose();
+    let file = |name: &str| Value::String(folder.path.join(name).to_string_lossy().into_owned());
+    let dev = |at: usize| sets.get(at).map(|(suffix, _)| file(&format!("dev{suffix}.tsv")));
+    // CoLA's files have no header, but four columns: source, label, star and sentence.
+    let names = Table::open(&folder.path.join("train.tsv"), &Reading::default())?.names;
+    let is_headless = Shape::of(&names).is_none();
+    if is_headless && names.len() != 4 {
+        let message =
+            "expected a header with the texts' columns, or four columns without one: source, label, star and sentence";
+        return Err(Error::Input { path: folder.path.join("train.tsv"), line: Some(1), message: message.into() });
+    }
+    let column = |number: &str| Value::String(number.into());
     let all = [
         ("task", Some(Value::String(kind.name().into()))),
         ("epochs", Some(Value::Float(*epochs))),
         ("metric", metrics.first().map(|name| Value::String((*name).into()))),
-        ("data.train", Some(file("train.tsv")?)),
-        ("data.dev", dev(0)?),
-        ("data.test", dev(1)?),
+        ("data.train", Some(file("train.tsv"))),
+        ("data.dev", dev(0)),
+        ("data.test", dev(1)),
+        ("data.text_columns", is_headless.then(|| Value::Array(vec![column("4")]))),
+        ("data.label_column", is_headless.then(|| column("2"))),
         // A few rows of QQP are broken; they are told of.
         ("data.skip_bad_rows", Some(Value::Boolean(true))),
     ];
     let own = all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
     FinetuneConfig::load(None, &own.chain(flags.iter().cloned()).collect::<Vec<_>>(), set)
-}
-
-/// A file that the readers understand: `path` itself, or, for CoLA's, which have no header, a copy with one.
-fn readable(path: &Path, directory: &Path) -> Result<PathBuf> {
-    if Shape::of(&columns(path)?).is_some() {
-        return Ok(path.to_owned());
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| Error::input(path, error.to_string()))?;
-    let mut table = String::from("label\tsentence\n");
-    for (number, line) in (1..).zip(text.lines()) {
-        let [_, label, _, sentence] = line.split('\t').collect::<Vec<_>>()[..] else {
-            let message = "expected a header with the texts' columns, or four columns without one: source, label, star \
-                           and sentence";
-            return Err(Error::Input { path: path.to_owned(), line: Some(number), message: message.into() });
-        };
-        // Writing to a string cannot fail.
-        _ = writeln!(table, "{label}\t{sentence}");
-    }
-    let data = directory.join("data");
-    std::fs::create_dir_all(&data).map_err(Error::io(&data))?;
-    let copy = data.join(path.file_name().unwrap_or_default());
-    files::write_file(&copy, table.as_bytes())?;
-    Ok(copy)
 }
 
 /// Writes what the model says about a test set to `SET.tsv`.
@@ -306,15 +315,15 @@ fn submit(predictor: &Predictor, test: &Path, directory: &Path, set: &str) -> Re
 /// The rows of a test set with their numbers; all of them, since each must be answered.
 fn read_test(path: &Path) -> Result<Vec<(String, Input)>> {
     const NUMBER: &[&str] = &["index", "id"];
-    let names = columns(path)?;
+    let table = Table::open(path, &Reading::default())?;
     let wanted = Columns::new().text(NUMBER, Need::Required);
-    let (wanted, pair) = match Shape::of(&names) {
+    let (wanted, pair) = match Shape::of(&table.names) {
         Some(Shape::Text) => (wanted.text(TEXT, Need::Optional), false),
         Some(Shape::Pair(first, second)) => {
             (wanted.text(&[first], Need::Optional).text(&[second], Need::Optional), true)
         }
         _ => {
-            let message = format!("there is no column of texts; the columns are: {}", names.join(", "));
+            let message = format!("there is no column of texts; the columns are: {}", table.names.join(", "));
             return Err(Error::Input { path: path.to_owned(), line: Some(1), message });
         }
     };
@@ -322,7 +331,7 @@ fn read_test(path: &Path) -> Result<Vec<(String, Input)>> {
         let text = |column| record.text(column).unwrap_or_default().to_owned();
         (text(0), if pair { Input::Pair(text(1), text(2)) } else { Input::Text(text(1)) })
     };
-    Ok(read_table(path, &wanted, false)?.rows.into_iter().map(row).collect())
+    Ok(table.read(&wanted, false)?.rows.into_iter().map(row).collect())
 }
 
 #[cfg(test)]
@@ -331,9 +340,9 @@ mod tests {
 
     #[test]
     fn two_metrics_and_two_sets_make_one_score() {
-        let seed = |accuracy: f64, f1: f64| Metrics::from([("accuracy".into(), accuracy), ("f1".into(), f1)]);
+        let seed = |accuracy: f64, f1: f64| Metrics::from([("accuracy".into(), accuracy), (F1.into(), f1)]);
         let seeds = [seed(0.5, 0.7), seed(0.9, 0.7), seed(0.7, 0.5)];
-        let of_mrpc = row("MRPC", &["accuracy", "f1"], &seeds.iter().collect::<Vec<_>>()).unwrap();
+        let of_mrpc = row("MRPC", &["accuracy", F1], &seeds.iter().collect::<Vec<_>>()).unwrap();
         assert_eq!(of_mrpc.metrics[0], ("accuracy", Spread { median: 0.7, least: 0.5, most: 0.9 }));
         assert!((of_mrpc.score.median - 0.6).abs() < 1e-12 && (of_mrpc.score.most - 0.8).abs() < 1e-12, "{of_mrpc:?}");
 

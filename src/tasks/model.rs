@@ -5,6 +5,7 @@ use super::predictor::Predictor;
 use super::recommendation::Recommender;
 use super::task::Kind;
 use crate::error::Result;
+use crate::hub;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -24,9 +25,18 @@ impl Model {
     /// # Errors
     /// Those of [`Predictor::open`] and [`Recommender::open`].
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Self::open_as(directory, None, device)
+    }
+
+    /// [`open`](Self::open) of a model that another program may have fine-tuned for the task `kind`.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::open_as`] and [`Recommender::open`].
+    pub fn open_as(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+        let directory = &hub::place(directory, &["model"])?;
         Ok(match Recommender::is_at(directory) {
             true => Self::Recommender(Box::new(Recommender::open(directory, device)?)),
-            false => Self::Task(Arc::new(Predictor::open(directory, device)?)),
+            false => Self::Task(Arc::new(Predictor::open_as(directory, kind, device)?)),
         })
     }
 

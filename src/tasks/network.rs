@@ -204,7 +204,10 @@ impl Finetuner {
     /// The sum of the loss over what `batch` counts, `[1]`.
     fn loss(&self, logits: &Tensor<2>, batch: &TaskBatch) -> Tensor<1> {
         match (&batch.targets, self.loss) {
-            (Targets::Classes(classes), _) => cross_entropy(logits.clone(), classes.clone()),
+            (Targets::Classes { classes, known }, _) => {
+                let losses = cross_entropies(logits.clone(), classes.clone());
+                known.as_ref().map_or_else(|| losses.clone(), |known| losses.clone() * known.clone()).sum()
+            }
             (Targets::Values(values), Loss::Squares) => (logits.clone() - values.clone()).square().sum(),
             (Targets::Values(values), _) => {
                 let logits = logits.clone();
@@ -215,7 +218,8 @@ impl Finetuner {
                 let [rows, both] = logits.dims();
                 let logits = logits.clone().reshape([rows, 2, both / 2]);
                 let side = |side: usize| logits.clone().narrow(1, side, 1).squeeze_dim::<2>(1);
-                (cross_entropy(side(0), *first.clone()) + cross_entropy(side(1), *last.clone())) * 0.5
+                let sum = |at: usize, places: &Tensor<1, Int>| cross_entropies(side(at), places.clone()).sum();
+                (sum(0, first) + sum(1, last)) * 0.5
             }
             (Targets::Absent, _) => Tensor::zeros([1], &logits.device()),
         }
@@ -226,9 +230,9 @@ impl Finetuner {
     }
 }
 
-/// Sum of the cross-entropies of `logits` `[rows, classes]` and `classes` `[rows]`, `[1]`.
-fn cross_entropy(logits: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
-    log_softmax(logits, 1).gather(1, classes.unsqueeze_dim::<2>(1)).sum().neg()
+/// The cross-entropies of `logits` `[rows, classes]` and `classes` `[rows]`, `[rows]`.
+fn cross_entropies(logits: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
+    log_softmax(logits, 1).gather(1, classes.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1).neg()
 }
 
 impl Trainee for Finetuner {

@@ -3,9 +3,10 @@
 use super::batch::{HostBatch, TaskBatch};
 use super::example::{Example, Input, Prediction};
 use super::feature::Feature;
+use super::foreign;
 use super::network::Network;
 use super::order::batches_by_length;
-use super::task::{Encoding, Metrics, Task};
+use super::task::{Encoding, Kind, Metrics, Task};
 use crate::config::ModelConfig;
 use crate::data::HostRows;
 use crate::error::{Error, Result};
@@ -76,7 +77,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Input`] for a `config.json` that is missing or damaged.
     pub fn is_at(directory: &Path) -> Result<bool> {
-        Ok(hub::read_json(directory)?.get(TASK).is_some())
+        Ok(hub::read_json(&hub::place(directory, &["model"])?)?.get(TASK).is_some())
     }
 
     /// Opens a directory in Hugging Face's layout that holds a fine-tuned model. It is not trained any further: it has no
@@ -86,17 +87,41 @@ impl Predictor {
     /// [`Error::Input`] for a file that is missing or damaged, and for a model that was fine-tuned by another program, or
     /// not at all.
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
+        Self::open_as(directory, None, device)
+    }
+
+    /// [`open`](Self::open) of a model that another program has fine-tuned for the task `kind`, which its `config.json` does not
+    /// name: its labels are those of `id2label`.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`Error::Input`] for a model of another task.
+    pub fn open_as(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+        let directory = &hub::place(directory, &["model"])?;
         let json = hub::read_json(directory)?;
         let path = directory.join("config.json");
         let config = hub::read_config(directory)?;
-        if json.get(TASK).is_none() {
-            let message = format!("it names no task (`{TASK}`); expected a model that `electra finetune` has written");
-            return Err(Error::input(&path, message));
-        }
-        let task: Task = serde_json::from_value(json[TASK].clone())
-            .map_err(|error| Error::input(&path, format!("`{TASK}`: {error}")))?;
-        let max_length = hub::length(directory, &json, MAX_LENGTH)?.min(config.max_position_embeddings);
+        let task = match (json.get(TASK), kind) {
+            (Some(task), _) => {
+                let task: Task = serde_json::from_value(task.clone())
+                    .map_err(|error| Error::input(&path, format!("`{TASK}`: {error}")))?;
+                if let Some(kind) = kind.filter(|kind| *kind != task.kind()) {
+                    let (found, asked) = (task.kind().name(), kind.name());
+                    return Err(Error::input(&path, format!("the model was fine-tuned for {found}, not for {asked}")));
+                }
+                task
+            }
+            (None, Some(kind)) => foreign::task(&path, &json, kind)?,
+            (None, None) => {
+                let message = format!(
+                    "it names no task (`{TASK}`); expected a model that `electra finetune` has written, or --task with what another \
+                     program has fine-tuned it for"
+                );
+                return Err(Error::input(&path, message));
+            }
+        };
         let tokenizer = Tokenizer::load(directory)?;
+        let longest = tokenizer.max_length().unwrap_or(usize::MAX).min(config.max_position_embeddings);
+        let max_length = hub::length(directory, &json, MAX_LENGTH)?.min(longest);
         hub::check_vocabulary(directory, &tokenizer, &config)?;
         let mut network = Network::blank(task.head(), &config.without_dropout(), device);
         if let Some(missing) = network.load(directory)?.first() {
@@ -198,7 +223,19 @@ impl Predictor {
         let task = &self.task;
         let of = |(number, input)| task.features(input, None, number, how);
         let features: Vec<Vec<Feature>> = inputs.par_iter().enumerate().map(of).collect::<Result<_>>()?;
-        Ok(features.into_iter().flatten().collect())
+        let features: Vec<Feature> = features.into_iter().flatten().collect();
+        check_pairs(&features, &self.config).map_err(Error::Usage)?;
+        Ok(features)
+    }
+}
+
+/// Checks that a model with one token type is not asked about pairs, which the second type marks.
+pub(super) fn check_pairs(features: &[Feature], config: &ModelConfig) -> std::result::Result<(), String> {
+    match config.type_vocab_size < 2 && features.iter().any(|feature| feature.second < feature.ids.len()) {
+        true => {
+            Err("the model has one token type (type_vocab_size is 1) and takes no pairs; expected single texts".into())
+        }
+        false => Ok(()),
     }
 }
 

@@ -3,14 +3,15 @@
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
-use super::read::{Loaded, Need, Question, read_squad};
-use super::task::{Encoding, Metrics, ReadOptions, Table, Work};
+use super::read::{Answers, Loaded, Need, Question, Reading, read_squad};
+use super::task::{Encoding, Metrics, Table, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::Result;
 use crate::metrics::squad;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::path::Path;
+use unicode_categories::UnicodeCategories;
 
 /// The task with what was chosen on held-out questions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,11 +41,31 @@ impl QuestionAnswering {
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub fn prepare(path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
-        let questions = read_squad(path, Need::Required, options.skip_bad_rows)?;
+    pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
+        let questions = read_squad(path, Answers { need: Need::Required, placed: true }, reading)?;
         let unanswerable = questions.rows.iter().any(|question| question.is_impossible);
         let task = Self { unanswerable, no_answer_threshold: 0.0, max_answer_length: max_answer_length() };
-        Ok((task, examples(questions, options.skip_bad_rows)?))
+        Ok((task, examples(questions, reading.skip_bad_rows)?))
+    }
+
+    /// Mean F1 of answers in scripts without spaces, whose characters count as words do; nothing where no answer has such.
+    fn f1_by_characters(&self, examples: &[Example], predictions: &[Prediction]) -> Option<f64> {
+        let has_such = |example: &Example| match &example.gold {
+            Some(Gold::Answers(golds)) => golds.iter().any(|(text, _)| text.chars().any(squad::stands_alone)),
+            _ => false,
+        };
+        if !examples.iter().any(has_such) {
+            return None;
+        }
+        let f1 = |(example, prediction): (&Example, &Prediction)| match (&example.gold, prediction) {
+            (Some(Gold::Answers(golds)), Prediction::Answer { text, .. }) => {
+                let golds: Vec<&str> = golds.iter().map(|(text, _)| text.as_str()).collect();
+                Some(squad::f1_by_characters(text, &golds))
+            }
+            _ => None,
+        };
+        let all: Vec<f64> = examples.iter().zip(predictions).filter_map(f1).collect();
+        (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
     }
 
     fn judged(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<squad::Question> {
@@ -57,6 +78,17 @@ impl QuestionAnswering {
         };
         examples.iter().zip(predictions).filter_map(question).collect()
     }
+}
+
+/// The characters from `start` to `end`, and where they end with the marks that belong to the last one: tokenizers leave
+/// accents, vowel signs and selectors of variants out of a token's span.
+fn span(context: &str, start: usize, end: usize) -> (String, usize) {
+    let mut characters = context.chars().skip(start);
+    let mut text: String = characters.by_ref().take(end.saturating_sub(start)).collect();
+    let marks: String = characters.take_while(|&c| !text.is_empty() && (c.is_mark() || c == '\u{200d}')).collect();
+    let end = end + marks.chars().count();
+    text.push_str(&marks);
+    (text, end)
 }
 
 fn examples(questions: Loaded<Question>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
@@ -147,9 +179,9 @@ impl Work for QuestionAnswering {
             }
         }
         let (score, start, end) = best.unwrap_or((f32::NEG_INFINITY, 0, 0));
-        let found = match input {
-            Input::Question { context, .. } => context.chars().skip(start).take(end.saturating_sub(start)).collect(),
-            _ => String::new(),
+        let (found, end) = match input {
+            Input::Question { context, .. } => span(context, start, end),
+            _ => (String::new(), end),
         };
         // Finite, since JSON knows no infinity: a context without a token has no answer.
         let no_answer = if best.is_some() { f64::from(nothing) - f64::from(score) } else { f64::MAX };
@@ -162,6 +194,12 @@ impl Work for QuestionAnswering {
     fn metrics(&self, examples: &[Example], predictions: &[Prediction]) -> Metrics {
         let mut metrics = Metrics::new();
         let mut add = |name: &str, value: f64| _ = metrics.insert(name.to_owned(), value);
+        if !examples.iter().any(|example| matches!(example.gold, Some(Gold::Answers(_)))) {
+            return metrics;
+        }
+        if let Some(by_characters) = self.f1_by_characters(examples, predictions) {
+            add("f1_by_characters", by_characters);
+        }
         if self.unanswerable {
             let report = squad::report(&self.judged(examples, predictions), self.no_answer_threshold);
             add("exact_match", report.all.exact);
@@ -210,8 +248,8 @@ impl Work for QuestionAnswering {
         Vec::new()
     }
 
-    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        examples(read_squad(path, gold, skip_bad_rows)?, skip_bad_rows)
+    fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
+        examples(read_squad(path, Answers { need: gold, placed: false }, reading)?, reading.skip_bad_rows)
     }
 
     fn tune(&mut self, examples: &[Example], predictions: &[Prediction]) {

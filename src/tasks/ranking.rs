@@ -5,14 +5,18 @@ use super::classification::{sigmoid, text_feature};
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
-use super::read::{Columns, DOCUMENT, LABEL, Loaded, Need, QUERY, QUERY_ID, TrecFiles, read_table, read_trec};
-use super::task::{Encoding, Metrics, ReadOptions, Table, Work};
+use super::read::{
+    Columns, DOCUMENT, Hidden, LABEL, Loaded, Need, QUERY, QUERY_ID, Reading, Table as Rows, TrecFiles, is_judgements,
+    read_trec,
+};
+use super::task::{Cell, Encoding, Metrics, Table, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};
 use crate::metrics::Ranking;
 use crate::metrics::ranking::{Retrieved, mean, without_relevant};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The task with the highest grade of its training data.
@@ -27,8 +31,8 @@ impl RankingTask {
     ///
     /// # Errors
     /// A file or row that cannot be used; one grade only.
-    pub fn prepare(path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
-        let examples = read(path, Need::Required, options.skip_bad_rows)?;
+    pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
+        let examples = read(path, Need::Required, reading)?;
         let grades = examples.rows.iter().map(grade);
         let (least, most) = grades.fold((u32::MAX, 0), |(least, most), grade| (least.min(grade), most.max(grade)));
         if least >= most {
@@ -78,19 +82,41 @@ fn score_of(predictions: &[Prediction]) -> impl Fn(usize) -> f64 {
 }
 
 /// Reads a table of queries and documents, or the judgements of a TREC set whose queries and documents lie beside them.
-fn read(path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+fn read(path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
     if is_judgements(path) {
-        return read_judgements(path, skip_bad_rows);
+        return read_judgements(path, reading.skip_bad_rows);
     }
+    let table = Rows::open(path, reading)?;
+    let (query, document) = match &reading.text_columns[..] {
+        [] => (QUERY.to_vec(), DOCUMENT.to_vec()),
+        [query, document] => (vec![query.as_str()], vec![document.as_str()]),
+        other => {
+            let message = format!("{} columns; expected two, of queries and of documents", other.len());
+            return Err(Error::config("data.text_columns", message));
+        }
+    };
+    let label = reading.label_column.as_ref().map_or_else(|| LABEL.to_vec(), |label| vec![label.as_str()]);
     let columns = Columns::new()
-        .text(QUERY, Need::Required)
-        .text(DOCUMENT, Need::Required)
+        .text(&query, Need::Required)
+        .text(&document, Need::Required)
         .text(QUERY_ID, Need::Optional)
-        .text(LABEL, gold);
-    read_table(path, &columns, skip_bad_rows)?.convert(skip_bad_rows, "rows", |record| {
+        .text(&label, gold);
+    let rows = table.read(&columns, reading.skip_bad_rows)?;
+    let taken = |names: &[&str]| table.column(names).unwrap_or("none").to_owned();
+    let note = match gold {
+        Need::Ignored => format!("columns: query = {}, document = {}", taken(&query), taken(&document)),
+        _ => format!("columns: query = {}, document = {}, grade = {}", taken(&query), taken(&document), taken(&label)),
+    };
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for grade in rows.rows.iter().filter_map(|record| record.text(3)) {
+        *counts.entry(grade.trim().to_owned()).or_default() += 1;
+    }
+    let hidden = if gold == Need::Required { Hidden::default() } else { Hidden::in_numbers(&counts) };
+    let mut examples = rows.convert(reading.skip_bad_rows, "rows", |record| {
         let text = |column| record.text(column).unwrap_or_default().to_owned();
         let document = record.text(1).unwrap_or_default();
-        let gold = record.text(3).map(|text| match text.trim().parse::<f64>() {
+        let grade = record.text(3).filter(|grade| gold != Need::Ignored && !hidden.has(grade.trim()));
+        let gold = grade.map(|text| match text.trim().parse::<f64>() {
             Ok(grade) if grade >= 0.0 && grade.fract() == 0.0 && grade < 1e6 => {
                 Ok(Gold::Relevance { grade: grade as u32, document: document.to_owned(), retrieved: true })
             }
@@ -100,13 +126,10 @@ fn read(path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>>
         let input = Input::Pair(text(0), text(1));
         let example = gold.transpose().map(|gold| Example { input, gold, group, line: record.line });
         (Some(record.line), example)
-    })
-}
-
-/// Whether the file at `path` holds judgements of a TREC set.
-fn is_judgements(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    name.contains("qrels") || path.parent().is_some_and(|parent| parent.ends_with("qrels"))
+    })?;
+    examples.notes.push(note);
+    examples.notes.extend(hidden.note(&counts, "row"));
+    Ok(examples)
 }
 
 /// The files that the judgements at `path` are about.
@@ -142,6 +165,7 @@ pub(super) fn sources(path: &Path) -> Result<Vec<PathBuf>> {
 fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> {
     let files = trec_files(path)?;
     let topics = read_trec(&files, skip_bad_rows)?;
+    let without = topics.rows.iter().filter(|topic| topic.documents.is_empty()).count();
     let mut examples = Vec::new();
     for topic in topics.rows {
         let mut add = |text: &str, grade: i32, document: String, retrieved: bool| {
@@ -155,7 +179,14 @@ fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> 
     if !examples.iter().any(|example| matches!(example.gold, Some(Gold::Relevance { retrieved: true, .. }))) {
         return Err(Error::input(path, "no query has a document to rank"));
     }
-    Ok(Loaded { path: topics.path, rows: examples, skipped: topics.skipped })
+    let mut notes = vec![format!("queries in {}, documents in {}", files.queries.display(), files.documents.display())];
+    if let Some(run) = &files.run {
+        notes.push(format!("documents to rank are those of {}", run.display()));
+    }
+    if without > 0 {
+        notes.push(format!("judged queries without a document to rank, which count 0: {without}"));
+    }
+    Ok(Loaded { path: topics.path, rows: examples, skipped: topics.skipped, notes })
 }
 
 impl Work for RankingTask {
@@ -225,12 +256,12 @@ impl Work for RankingTask {
         vec![Table {
             title: "queries".into(),
             columns: columns.map(|(name, _)| name.to_owned()).into(),
-            rows: vec![columns.map(|(_, count)| count.to_string()).into()],
+            rows: vec![columns.map(|(_, count)| Cell::Count(count)).into()],
         }]
     }
 
-    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        read(path, gold, skip_bad_rows)
+    fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
+        read(path, gold, reading)
     }
 
     fn initial_bias(&self, examples: &[Example]) -> Option<Vec<f32>> {

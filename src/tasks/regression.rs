@@ -4,13 +4,14 @@ use super::classification::text_feature;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
-use super::read::{Loaded, Need, Value};
+use super::read::{Hidden, Loaded, Need, Reading, Value};
 use super::task::{Encoding, Metrics, Table, Work};
 use super::texts::read_texts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::{mean_absolute_error, mean_squared_error, pearson, spearman};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The task.
@@ -59,11 +60,10 @@ impl Work for Regression {
             _ => None,
         });
         let (gold, predicted): (Vec<f64>, Vec<f64>) = pairs.unzip();
-        // Of constant numbers a correlation is not defined; they say nothing, which is what 0 says.
-        let correlation = |value: Option<f64>| value.unwrap_or(0.0);
+        // Of constant numbers a correlation is not defined.
         [
-            ("pearson", Some(correlation(pearson(&gold, &predicted)))),
-            ("spearman", Some(correlation(spearman(&gold, &predicted)))),
+            ("pearson", pearson(&gold, &predicted)),
+            ("spearman", spearman(&gold, &predicted)),
             ("mean_squared_error", mean_squared_error(&gold, &predicted)),
             ("mean_absolute_error", mean_absolute_error(&gold, &predicted)),
         ]
@@ -76,6 +76,10 @@ impl Work for Regression {
         "pearson"
     }
 
+    fn metric_names(&self, _examples: &[Example]) -> Vec<String> {
+        ["pearson", "spearman", "mean_squared_error", "mean_absolute_error"].map(str::to_owned).into()
+    }
+
     fn baseline(&self, train: &[Example], examples: &[Example]) -> (&'static str, Vec<Prediction>) {
         ("the mean", vec![Prediction::Value { score: mean(train) }; examples.len()])
     }
@@ -84,9 +88,21 @@ impl Work for Regression {
         Vec::new()
     }
 
-    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        read_texts(path, gold, skip_bad_rows)?.convert(skip_bad_rows, "rows", |row| {
-            let gold = row.labels.map(|value| match value {
+    fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
+        let rows = read_texts(path, if gold == Need::Ignored { gold } else { Need::Optional }, reading)?;
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for row in &rows.rows {
+            let label = match &row.labels {
+                Some(Value::Text(label)) => label.trim(),
+                Some(Value::List(_)) => continue,
+                None => "",
+            };
+            *counts.entry(label.to_owned()).or_default() += 1;
+        }
+        let hidden = Hidden::in_numbers(&counts);
+        let is_hidden = |value: &Value| matches!(value, Value::Text(text) if hidden.has(text.trim()));
+        let mut examples = rows.convert(reading.skip_bad_rows, "rows", |row| {
+            let gold = row.labels.filter(|value| !is_hidden(value)).map(|value| match value {
                 Value::Text(text) => match text.trim().parse::<f64>() {
                     Ok(value) if (value as f32).is_finite() => Ok(Gold::Value(value)),
                     Ok(_) => Err(format!("column \"score\": {text} is larger than single precision holds")),
@@ -97,7 +113,21 @@ impl Work for Regression {
             let example =
                 gold.transpose().map(|gold| Example { input: row.input, gold, group: String::new(), line: row.line });
             (Some(row.line), example)
-        })
+        })?;
+        if gold == Need::Ignored {
+            return Ok(examples);
+        }
+        examples.notes.extend(hidden.note(&counts, "row"));
+        if gold == Need::Required {
+            examples.rows.retain(|example| example.gold.is_some());
+        }
+        if gold == Need::Required && examples.rows.is_empty() {
+            return Err(Error::input(
+                path,
+                "no row has a number to predict; expected a column \"score\", or --label-column",
+            ));
+        }
+        Ok(examples)
     }
 
     fn initial_bias(&self, examples: &[Example]) -> Option<Vec<f32>> {

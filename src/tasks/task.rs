@@ -6,7 +6,7 @@ use super::feature::Feature;
 use super::network::{Head, Loss};
 use super::question_answering::QuestionAnswering;
 use super::ranking::RankingTask;
-use super::read::{Loaded, Need};
+use super::read::{Loaded, Need, Reading};
 use super::regression::Regression;
 use super::token_classification::TokenClassification;
 use crate::error::{Error, Result};
@@ -65,15 +65,6 @@ impl std::str::FromStr for Kind {
     }
 }
 
-/// How rows are read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Bad rows are counted and left out.
-    pub skip_bad_rows: bool,
-    /// A text may have several labels, between `|` where the format has no lists.
-    pub multi_label: bool,
-}
-
 /// How an input becomes features.
 #[derive(Debug, Clone, Copy)]
 pub struct Encoding<'a> {
@@ -91,7 +82,29 @@ pub struct Table {
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Cells.
-    pub rows: Vec<Vec<String>>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// A cell of a table; for programs a number is one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Cell {
+    /// Of a class, say.
+    Name(String),
+    /// How many.
+    Count(usize),
+    /// A share.
+    Figure(f64),
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Name(name) => f.pad(name),
+            Self::Count(count) => f.pad(&count.to_string()),
+            Self::Figure(figure) => f.pad(&format!("{figure:.4}")),
+        }
+    }
 }
 
 /// What every task can do.
@@ -130,7 +143,13 @@ pub trait Work: Sync {
     ///
     /// # Errors
     /// A file or row that cannot be used, with file, line and column.
-    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>>;
+    fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>>;
+
+    /// The names of all metrics that it may have on `examples`.
+    fn metric_names(&self, examples: &[Example]) -> Vec<String> {
+        let (_, predictions) = self.baseline(examples, examples);
+        self.metrics(examples, &predictions).into_keys().collect()
+    }
 
     /// Sets what is chosen by looking at held-out predictions.
     fn tune(&mut self, _examples: &[Example], _predictions: &[Prediction]) {}
@@ -170,27 +189,27 @@ impl Task {
     ///
     /// # Errors
     /// A file or row that cannot be used, with file, line and column; one class only; a task that is none of an encoder.
-    pub fn prepare(kind: Kind, path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
+    pub fn prepare(kind: Kind, path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
         Ok(match kind {
             Kind::Classification => {
-                let (task, examples) = Classification::prepare(path, options)?;
+                let (task, examples) = Classification::prepare(path, reading)?;
                 (Self::Classification(task), examples)
             }
             Kind::Regression => {
                 let task = Regression {};
-                let examples = task.read(path, Need::Required, options.skip_bad_rows)?;
+                let examples = task.read(path, Need::Required, reading)?;
                 (Self::Regression(task), examples)
             }
             Kind::TokenClassification => {
-                let (task, examples) = TokenClassification::prepare(path, options)?;
+                let (task, examples) = TokenClassification::prepare(path, reading)?;
                 (Self::TokenClassification(task), examples)
             }
             Kind::QuestionAnswering => {
-                let (task, examples) = QuestionAnswering::prepare(path, options)?;
+                let (task, examples) = QuestionAnswering::prepare(path, reading)?;
                 (Self::QuestionAnswering(task), examples)
             }
             Kind::Ranking => {
-                let (task, examples) = RankingTask::prepare(path, options)?;
+                let (task, examples) = RankingTask::prepare(path, reading)?;
                 (Self::Ranking(task), examples)
             }
             Kind::Recommendation => {

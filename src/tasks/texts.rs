@@ -1,7 +1,9 @@
 //! Rows of one text or a pair, with what stands in their column of labels.
 
 use super::example::Input;
-use super::read::{Columns, LABEL, Loaded, Need, Record, Shape, TEXT, Value, columns, read_table};
+use super::read::{
+    Columns, DOCUMENT, LABEL, Loaded, Need, QUERY, Reading, Record, Shape, TEXT, Table, Value, trec_questions,
+};
 use crate::error::{Error, Result};
 use std::path::Path;
 
@@ -11,39 +13,98 @@ pub struct TextRow {
     pub line: usize,
     /// One text or a pair.
     pub input: Input,
-    /// Absent where the file has none.
+    /// Absent where the row has none.
     pub labels: Option<Value>,
 }
 
-/// Reads the texts of a table; which columns they stand in is told by their names.
-pub fn read_texts(path: &Path, labels: Need, skip_bad_rows: bool) -> Result<Loaded<TextRow>> {
-    let names = columns(path)?;
-    let Some(shape) = Shape::of(&names) else {
-        let message = format!(
-            "there is no column of texts; expected \"text\", or \"sentence1\" and \"sentence2\"; the columns are: {}",
-            names.join(", ")
-        );
-        return Err(Error::Input { path: path.to_owned(), line: Some(1), message });
+/// Reads the texts of a table; which columns they stand in is told by their names, or by `reading`.
+///
+/// # Errors
+/// [`Error::Input`] for a file without such columns, and for a bad row that is not to be left out.
+pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded<TextRow>> {
+    if let Some(questions) = trec_questions(path, reading)? {
+        let row = |(line, label, text): (usize, String, String)| {
+            let labels = (labels != Need::Ignored).then_some(Value::Text(label));
+            (Some(line), Ok(TextRow { line, input: Input::Text(text), labels }))
+        };
+        return questions.convert(false, "rows", row);
+    }
+    let table = Table::open(path, reading)?;
+    let texts = text_columns(path, &table, reading)?;
+    let label = match &reading.label_column {
+        Some(name) => vec![name.as_str()],
+        None => LABEL.iter().copied().filter(|name| !texts.iter().any(|text| text == name)).collect(),
     };
-    let wanted = match shape {
-        Shape::Text => Columns::new().text(TEXT, Need::Required),
-        Shape::Pair(first, second) => Columns::new().text(&[first], Need::Required).text(&[second], Need::Required),
-        Shape::Ranking => Columns::new().text(&["query"], Need::Required).text(super::read::DOCUMENT, Need::Required),
-    };
-    let texts = if shape == Shape::Text { 1 } else { 2 };
-    let table = read_table(path, &wanted.list(LABEL, labels), skip_bad_rows)?;
-    table.convert(skip_bad_rows, "rows", |mut record: Record| {
+    let mut wanted = Columns::new();
+    for text in &texts {
+        wanted = wanted.text(&[text], Need::Required);
+    }
+    if labels != Need::Ignored {
+        wanted = wanted.list(&label, labels);
+    }
+    let rows = table.read(&wanted, reading.skip_bad_rows)?;
+    let found = table.column(&label).filter(|_| labels != Need::Ignored).map(str::to_owned);
+    let mut rows = rows.convert(reading.skip_bad_rows, "rows", |record: Record| {
         let line = record.line;
-        let labels = record.values.pop().flatten();
-        let mut texts = record.values.into_iter().take(texts).map(|value| match value {
+        let mut values = record.values.into_iter();
+        let mut text = || match values.next().flatten() {
             Some(Value::Text(text)) => text,
             _ => String::new(),
-        });
-        let first = texts.next().unwrap_or_default();
-        let input = match texts.next() {
-            Some(second) => Input::Pair(first, second),
-            None => Input::Text(first),
         };
-        (Some(line), Ok(TextRow { line, input, labels }))
-    })
+        let first = text();
+        let input = if texts.len() > 1 { Input::Pair(first, text()) } else { Input::Text(first) };
+        (Some(line), Ok(TextRow { line, input, labels: values.next().flatten() }))
+    })?;
+    rows.notes.push(note(&texts, found.as_deref(), rows.rows.first()));
+    Ok(rows)
+}
+
+/// The columns of one text or two.
+fn text_columns(path: &Path, table: &Table, reading: &Reading) -> Result<Vec<String>> {
+    let wrong = |message: String| Error::Input { path: path.to_owned(), line: Some(1), message };
+    if reading.text_columns.len() > 2 {
+        let message = format!("{} columns of texts; expected one, or two for pairs", reading.text_columns.len());
+        return Err(Error::config("data.text_columns", message));
+    }
+    if let Some(missing) = reading.text_columns.iter().find(|name| table.column(&[name]).is_none()) {
+        let columns = table.names.join(", ");
+        return Err(wrong(format!(
+            "there is no column \"{missing}\", as --text-column has it; the columns are: {columns}"
+        )));
+    }
+    if !reading.text_columns.is_empty() {
+        return Ok(reading.text_columns.clone());
+    }
+    let of = |names: &[&str]| table.column(names).unwrap_or_default().to_owned();
+    match Shape::of(&table.names) {
+        Some(Shape::Text) => Ok(vec![of(TEXT)]),
+        Some(Shape::Pair(first, second)) => Ok(vec![of(&[first]), of(&[second])]),
+        Some(Shape::Ranking) => Ok(vec![of(QUERY), of(DOCUMENT)]),
+        None => Err(wrong(format!(
+            "there is no column of texts; expected \"text\", or \"sentence1\" and \"sentence2\", or --text-column; the columns \
+             are: {}",
+            table.names.join(", ")
+        ))),
+    }
+}
+
+/// What was taken for what.
+fn note(texts: &[String], label: Option<&str>, first: Option<&TextRow>) -> String {
+    let label = label.map_or_else(String::new, |label| format!(", label = {label}"));
+    let mut note = format!("columns: text = {}{label}", texts.join(" and "));
+    if let Some(row) = first {
+        let texts: Vec<String> = row.input.texts().into_iter().map(shorten).collect();
+        let label = match &row.labels {
+            Some(Value::Text(label)) => format!(", label {}", shorten(label)),
+            Some(Value::List(labels)) => format!(", labels {}", shorten(&labels.join("|"))),
+            None => String::new(),
+        };
+        note.push_str(&format!("; first row: {}{label}", texts.join(" and ")));
+    }
+    note
+}
+
+/// A text on one line and not longer than a glance.
+fn shorten(text: &str) -> String {
+    super::read::shorten(text)
 }

@@ -1,11 +1,13 @@
 //! A tag for every word: named entities, parts of speech. As is usual, the first piece of a word speaks for it.
 
-use super::classification::{by_class, softmax};
+use super::classification::{by_class, numbered, softmax};
 use super::example::{Example, Gold, Input, Prediction};
-use super::feature::{Feature, Target};
+use super::feature::{Feature, NO_CLASS, Target};
 use super::network::{Head, Loss};
-use super::read::{Loaded, Need, Sentence, read_conll};
-use super::task::{Encoding, Metrics, ReadOptions, Table, Work};
+use super::read::{Loaded, Need, Reading, Sentence, named, names as names_of, read_conll};
+use super::scheme::{OUTSIDE, Scheme};
+use super::task::{Encoding, Metrics, Table, Work};
+use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::metrics::{Confusion, EntityScores};
 use crate::tokenizer::Piece;
@@ -21,59 +23,55 @@ pub struct TokenClassification {
     pub labels: Vec<String>,
 }
 
-/// The tag of a word that is no entity.
-const OUTSIDE: &str = "O";
+/// The tag of a word whose tag is nobody's business, as `datasets` writes it.
+const HIDDEN: &str = "-100";
 
 impl TokenClassification {
     /// The task that the tags of the training data at `path` ask for, and its examples.
     ///
     /// # Errors
     /// A file or row that cannot be used; one tag only.
-    pub fn prepare(path: &Path, options: ReadOptions) -> Result<(Self, Loaded<Example>)> {
-        let sentences = read_conll(path, Need::Required, options.skip_bad_rows)?;
-        let tags: BTreeSet<&String> =
-            sentences.rows.iter().flat_map(|sentence| sentence.tags.iter().flatten()).collect();
-        let mut labels: Vec<String> = tags.into_iter().cloned().collect();
-        labels.sort_by_key(|label| label != OUTSIDE);
-        if let [label] = &labels[..] {
-            return Err(Error::input(path, format!("the only tag is \"{label}\"; expected two or more")));
+    pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
+        let sentences = examples(read_conll(path, Need::Required, reading)?, &names_of(reading)?, reading)?;
+        let mut labels = names_of(reading)?;
+        if labels.is_empty() {
+            let tags: BTreeSet<&String> = sentences.rows.iter().flat_map(tags).filter(|tag| *tag != HIDDEN).collect();
+            labels = tags.into_iter().cloned().collect();
+            labels.sort_by_key(|label| label != OUTSIDE);
+        }
+        if labels.len() < 2 {
+            let found = labels.first().map_or("none".into(), |label| format!("only \"{label}\""));
+            return Err(Error::input(path, format!("tags: {found}; expected two or more")));
         }
         let task = Self { labels };
-        let examples = task.examples(sentences, options.skip_bad_rows)?;
-        Ok((task, examples))
+        let mut sentences = sentences;
+        sentences.notes.push(format!("{} tags, {}", task.labels.len(), task.scheme().name()));
+        if task.labels.iter().all(|label| label.parse::<i64>().is_ok()) {
+            let warning = "warning: the tags are numbers, so there is no F1 of entities; --labels FILE names them";
+            sentences.notes.push(warning.into());
+        }
+        Ok((task, sentences))
     }
 
-    fn examples(&self, sentences: Loaded<Sentence>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        sentences.convert(skip_bad_rows, "sentences", |Sentence { line, words, tags }| {
-            let unknown = tags.iter().flatten().zip(&words).find(|(tag, _)| !self.labels.contains(tag));
-            let example = match unknown {
-                Some((tag, word)) => {
-                    let known = self.labels.join(", ");
-                    Err(format!("word \"{word}\": \"{tag}\" is no tag of the training data ({known})"))
-                }
-                None => {
-                    Ok(Example { input: Input::Words(words), gold: tags.map(Gold::Tags), group: String::new(), line })
-                }
-            };
-            (Some(line), example)
-        })
+    fn number(&self, tag: &str) -> Option<usize> {
+        self.labels.iter().position(|label| label == tag)
     }
 
-    fn number(&self, tag: &str) -> usize {
-        self.labels.iter().position(|label| label == tag).unwrap_or(0)
+    /// How tags mark entities, if they do.
+    fn scheme(&self) -> Scheme {
+        Scheme::of(&self.labels)
     }
 
-    /// Whether tags mark entities, by a prefix, rather than a property of every word.
     fn has_entities(&self) -> bool {
-        self.labels.iter().any(|label| label.starts_with("B-") || label.starts_with("I-"))
+        self.scheme() != Scheme::Absent
     }
 
-    /// Gold and predicted tags of the sentences that have both.
+    /// Gold and predicted tags of the sentences that have both, but for those that are hidden.
     fn tags<'a>(&'a self, examples: &'a [Example], predictions: &[Prediction]) -> [Vec<Vec<&'a str>>; 2] {
         let pairs = examples.iter().zip(predictions).filter_map(|pair| match (&pair.0.gold, pair.1) {
             (Some(Gold::Tags(tags)), Prediction::Tags { classes, .. }) if tags.len() == classes.len() => {
-                let predicted = classes.iter().map(|&class| self.labels[class].as_str()).collect();
-                Some((tags.iter().map(String::as_str).collect::<Vec<_>>(), predicted))
+                let known = tags.iter().zip(classes).filter(|(tag, _)| *tag != HIDDEN);
+                Some(known.map(|(tag, &class)| (tag.as_str(), self.labels[class].as_str())).unzip())
             }
             _ => None,
         });
@@ -81,10 +79,55 @@ impl TokenClassification {
         [gold, predicted]
     }
 
-    fn confusion(&self, [gold, predicted]: &[Vec<Vec<&str>>; 2]) -> Option<Confusion> {
-        let numbers = |tags: &Vec<Vec<&str>>| tags.iter().flatten().map(|tag| self.number(tag)).collect::<Vec<usize>>();
-        Confusion::new(&numbers(gold), &numbers(predicted), self.labels.len())
+    /// Words by gold and predicted tag, and the tags' names: those that the model knows before those that it does not.
+    fn confusion(&self, [gold, predicted]: &[Vec<Vec<&str>>; 2]) -> (Option<Confusion>, Vec<String>) {
+        let mut names = self.labels.clone();
+        let unseen: BTreeSet<&str> = gold.iter().flatten().copied().filter(|tag| self.number(tag).is_none()).collect();
+        names.extend(unseen.into_iter().map(str::to_owned));
+        let number = |tag: &&str| names.iter().position(|name| name == tag).unwrap_or(0);
+        let numbers = |tags: &Vec<Vec<&str>>| tags.iter().flatten().map(number).collect::<Vec<usize>>();
+        let confusion = Confusion::new(&numbers(gold), &numbers(predicted), names.len());
+        (confusion.filter(|confusion| confusion.total() > 0), names)
     }
+
+    /// Entities, whatever marks them.
+    fn entities(&self, [gold, predicted]: &[Vec<Vec<&str>>; 2]) -> Option<EntityScores> {
+        let scheme = self.scheme();
+        if scheme == Scheme::Absent || gold.is_empty() {
+            return None;
+        }
+        let canonical = |tags: &[Vec<&str>]| -> Vec<Vec<String>> {
+            let of = |tags: &Vec<&str>| tags.iter().map(|tag| scheme.canonical(tag).into_owned()).collect();
+            tags.iter().map(of).collect()
+        };
+        EntityScores::new(&canonical(gold), &canonical(predicted))
+    }
+}
+
+/// The tags of an example.
+fn tags(example: &Example) -> impl Iterator<Item = &String> {
+    match &example.gold {
+        Some(Gold::Tags(tags)) => tags.iter(),
+        _ => [].iter(),
+    }
+}
+
+/// Examples of sentences; tags that are numbers get their names.
+fn examples(sentences: Loaded<Sentence>, given: &[String], reading: &Reading) -> Result<Loaded<Example>> {
+    let name = |tag: String| match tag.as_str() {
+        HIDDEN => Ok(tag),
+        of_file => named(of_file, given).map(str::to_owned),
+    };
+    sentences.convert(reading.skip_bad_rows, "sentences", |Sentence { line, words, tags }| {
+        let tags = tags.map(|tags| tags.into_iter().map(name).collect::<std::result::Result<_, _>>()).transpose();
+        let example = tags.map(|tags: Option<Vec<String>>| Example {
+            input: Input::Words(words),
+            gold: tags.map(Gold::Tags),
+            group: String::new(),
+            line,
+        });
+        (Some(line), example)
+    })
 }
 
 impl Work for TokenClassification {
@@ -124,7 +167,8 @@ impl Work for TokenClassification {
             }
             let mut feature = Feature::new(how.tokenizer, pieces, None, example);
             if let Some(tags) = tags {
-                feature.target = Target::Classes(of.iter().map(|&word| self.number(&tags[word])).collect());
+                let class = |&word: &usize| self.number(&tags[word]).unwrap_or(NO_CLASS);
+                feature.target = Target::Classes(of.iter().map(class).collect());
             }
             feature.positions = Some(std::mem::take(positions));
             feature.spans = of.drain(..).map(|word| word..word + 1).collect();
@@ -155,7 +199,7 @@ impl Work for TokenClassification {
             Input::Text(text) => text.split_whitespace().count(),
             _ => 0,
         };
-        let (mut classes, mut probabilities) = (vec![self.number(OUTSIDE); words], vec![1.0; words]);
+        let (mut classes, mut probabilities) = (vec![self.number(OUTSIDE).unwrap_or(0); words], vec![1.0; words]);
         for (feature, logits) in features {
             for (span, logits) in feature.spans.iter().zip(logits.chunks(self.labels.len())) {
                 let of_labels = softmax(logits);
@@ -170,13 +214,11 @@ impl Work for TokenClassification {
     fn metrics(&self, examples: &[Example], predictions: &[Prediction]) -> Metrics {
         let tags = self.tags(examples, predictions);
         let mut metrics = Metrics::new();
-        if let Some(confusion) = self.confusion(&tags) {
+        if let (Some(confusion), _) = self.confusion(&tags) {
             metrics.insert("accuracy".into(), confusion.accuracy());
             metrics.insert("macro_f1".into(), confusion.macro_f1());
         }
-        if self.has_entities()
-            && let Some(scores) = EntityScores::new(&tags[0], &tags[1])
-        {
+        if let Some(scores) = self.entities(&tags) {
             let all = scores.all();
             metrics.insert("precision".into(), all.precision());
             metrics.insert("recall".into(), all.recall());
@@ -194,7 +236,7 @@ impl Work for TokenClassification {
         let mut counts = vec![0usize; self.labels.len()];
         for example in train {
             if let Some(Gold::Tags(tags)) = &example.gold {
-                tags.iter().for_each(|tag| counts[self.number(tag)] += 1);
+                tags.iter().filter_map(|tag| self.number(tag)).for_each(|class| counts[class] += 1);
             }
         }
         let most = (0..counts.len()).max_by_key(|&label| counts[label]).unwrap_or(0);
@@ -209,21 +251,47 @@ impl Work for TokenClassification {
 
     fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table> {
         let tags = self.tags(examples, predictions);
-        if self.has_entities() {
-            let scores = EntityScores::new(&tags[0], &tags[1]);
-            let table =
-                |scores: EntityScores| by_class(scores.types.iter().map(|(name, counts)| (name.as_str(), *counts)));
-            return scores.map(table).into_iter().collect();
+        if let Some(scores) = self.entities(&tags) {
+            return vec![by_class(scores.types.iter().map(|(name, counts)| (name.as_str(), *counts)))];
         }
-        let confusion = self.confusion(&tags);
+        let (confusion, names) = self.confusion(&tags);
         let classes = |confusion: Confusion| {
-            by_class(self.labels.iter().enumerate().map(|(number, name)| (name.as_str(), confusion.class(number))))
+            by_class(names.iter().enumerate().map(|(number, name)| (name.as_str(), confusion.class(number))))
         };
         confusion.map(classes).into_iter().collect()
     }
 
-    fn read(&self, path: &Path, gold: Need, skip_bad_rows: bool) -> Result<Loaded<Example>> {
-        self.examples(read_conll(path, gold, skip_bad_rows)?, skip_bad_rows)
+    fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
+        let sentences = read_conll(path, gold, reading)?;
+        let mut given = names_of(reading)?;
+        let is_number = |tag: &String| tag.parse::<usize>().is_ok();
+        let mut all =
+            sentences.rows.iter().flat_map(|sentence| sentence.tags.iter().flatten()).filter(|tag| *tag != HIDDEN);
+        // Numbers that the model does not have are those of its labels.
+        if given.is_empty()
+            && !self.labels.iter().any(is_number)
+            && all.next().is_some_and(is_number)
+            && all.all(is_number)
+        {
+            given.clone_from(&self.labels);
+        }
+        let by_number = (!given.is_empty()).then(|| numbered(&given, "tag"));
+        let mut sentences = examples(sentences, &given, reading)?;
+        sentences.notes.extend(by_number);
+        let is_unseen = |tag: &&String| *tag != HIDDEN && self.number(tag).is_none();
+        let unseen: BTreeSet<&String> = sentences.rows.iter().flat_map(tags).filter(is_unseen).collect();
+        if !unseen.is_empty() {
+            let count = sentences.rows.iter().flat_map(tags).filter(is_unseen).count();
+            let names: Vec<&str> = unseen.iter().take(5).map(|name| name.as_str()).collect();
+            let more = if unseen.len() > 5 { ", ..." } else { "" };
+            let note = format!(
+                "{} with tags that the model does not know, and so misses: {}{more}",
+                counted(count, "word"),
+                names.join(", ")
+            );
+            sentences.notes.push(note);
+        }
+        Ok(sentences)
     }
 
     fn to_json(&self, input: &Input, prediction: &Prediction, _top_k: usize) -> Json {

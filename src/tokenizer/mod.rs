@@ -1,14 +1,12 @@
 //! WordPiece, or whole words, through the `tokenizers` crate: train, save, encode; special tokens by role.
 
+mod files;
 mod train;
 mod words;
 
 pub use words::special_name_in;
 
-use crate::config::TokenizerConfig;
 use crate::error::{Error, Result};
-use crate::files;
-use ahash::AHashMap;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,6 +69,8 @@ pub struct Tokenizer {
     special: SpecialTokens,
     /// One more than the largest id.
     vocab_size: usize,
+    /// Longest sequence that its files allow.
+    max_length: Option<usize>,
 }
 
 impl Tokenizer {
@@ -95,46 +95,7 @@ impl Tokenizer {
             ("[CLS]".into(), special.cls),
         )));
         let vocab_size = vocab_size(&inner);
-        Ok(Self { inner, special, vocab_size })
-    }
-
-    /// The tokenizer in `directory`: its `tokenizer.json`.
-    ///
-    /// # Errors
-    /// [`Error::Input`] for a file that is missing or damaged, or that lacks a special token.
-    pub fn load(directory: &Path) -> Result<Self> {
-        let path = directory.join("tokenizer.json");
-        let damaged = |error: tokenizers::Error| Error::input(&path, error.to_string());
-        let bytes = files::read(&path, files::SMALL).map_err(|error| Error::input(&path, error.to_string()))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)?;
-        // Settings of somebody's last use, which `transformers` does not take over either.
-        inner.with_padding(None).with_truncation(None).map_err(damaged)?;
-        let special = special_tokens(&inner)
-            .map_err(|token| Error::input(&path, format!("it has no token {token}; expected BERT's special tokens")))?;
-        let vocab_size = vocab_size(&inner);
-        Ok(Self { inner, special, vocab_size })
-    }
-
-    /// A tokenizer with the vocabulary of a `vocab.txt`, one token a line, and BERT's way of splitting text.
-    ///
-    /// # Errors
-    /// [`Error::Input`] for a file that cannot be read, repeats a token or lacks a special token.
-    pub fn from_vocabulary(path: &Path, config: &TokenizerConfig) -> Result<Self> {
-        let text = files::read_text(path, 16 * files::SMALL).map_err(|error| Error::input(path, error.to_string()))?;
-        let mut vocabulary = AHashMap::new();
-        for (id, token) in text.lines().enumerate() {
-            if vocabulary.insert(token.to_owned(), id as u32).is_some() {
-                let message = format!("the token \"{token}\" stands on an earlier line too; expected each token once");
-                return Err(Error::Input { path: path.to_owned(), line: Some(id + 1), message });
-            }
-        }
-        for token in SPECIAL {
-            if !vocabulary.contains_key(token) {
-                return Err(Error::input(path, format!("it has no token {token}; expected BERT's special tokens")));
-            }
-        }
-        let model = WordPiece::builder().vocab(vocabulary).unk_token("[UNK]".into()).build().map_err(internal)?;
-        Self::new(model, train::normalizer(config))
+        Ok(Self { inner, special, vocab_size, max_length: None })
     }
 
     /// The tokens of `text` with ids and the places that they have in it, in characters; without special tokens.
@@ -147,6 +108,20 @@ impl Tokenizer {
     /// The token with `id`, if there is one.
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// Whether `other` normalises and splits text as this one does.
+    pub fn splits_as(&self, other: &Self) -> bool {
+        let of = |tokenizer: &Self| {
+            let (normalizer, splitter) = (tokenizer.inner.get_normalizer(), tokenizer.inner.get_pre_tokenizer());
+            (serde_json::to_value(normalizer).ok(), serde_json::to_value(splitter).ok())
+        };
+        of(self) == of(other)
+    }
+
+    /// Longest sequence in tokens, special ones counted, where its files say one (`model_max_length`).
+    pub fn max_length(&self) -> Option<usize> {
+        self.max_length
     }
 
     /// What batches need to know of the vocabulary.
@@ -225,7 +200,9 @@ impl Tokenizer {
         write("tokenizer.json", self.to_json()?)?;
         let by_id: BTreeMap<u32, String> =
             self.inner.get_vocab(true).into_iter().map(|(token, id)| (id, token)).collect();
-        write("vocab.txt", by_id.values().map(|token| format!("{token}\n")).collect())?;
+        // The number of a line is an id; one without a token has a line of its own.
+        let line = |id: u32| by_id.get(&id).cloned().unwrap_or_else(|| format!("[unused{id}]"));
+        write("vocab.txt", (0..self.vocab_size() as u32).map(|id| line(id) + "\n").collect())?;
         let normalizer = match self.inner.get_normalizer() {
             Some(NormalizerWrapper::BertNormalizer(normalizer)) => Some(normalizer),
             _ => None,
@@ -265,6 +242,7 @@ fn internal(error: tokenizers::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TokenizerConfig;
 
     fn train(vocab_size: usize) -> Tokenizer {
         let texts =

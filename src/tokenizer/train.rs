@@ -14,6 +14,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{
     AddedToken, Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
 };
+use unicode_categories::UnicodeCategories;
 
 /// Text whose words are counted at a time.
 const BATCH_BYTES: usize = 1 << 20;
@@ -34,14 +35,34 @@ impl Tokenizer {
         vocab_size: usize,
         config: &TokenizerConfig,
     ) -> Result<Self> {
+        Ok(Self::train_with_notes(documents, vocab_size, config)?.0)
+    }
+
+    /// [`train`](Self::train), with what the vocabulary loses of the text, in sentences for people.
+    ///
+    /// # Errors
+    /// Those of [`train`](Self::train).
+    pub fn train_with_notes(
+        documents: impl Iterator<Item = Result<String>>,
+        vocab_size: usize,
+        config: &TokenizerConfig,
+    ) -> Result<(Self, Vec<String>)> {
         let normalizer = normalizer(config);
-        let words = count_words(documents, &normalizer)?;
+        let mut marks = Marks::default();
+        let strips = config.strip_accents.unwrap_or(config.lowercase);
+        let seen = documents.inspect(|document| match document {
+            Ok(text) if strips => marks.count(text),
+            _ => {}
+        });
+        let words = count_words(seen, &normalizer)?;
         let mut trainer = BpeTrainer::builder()
             .vocab_size(vocab_size)
             .min_frequency(config.min_frequency)
             .continuing_subword_prefix("##".into())
             .show_progress(false);
-        let (first, inner) = alphabet(&words, config.limit_alphabet);
+        let alphabet = Alphabet::of(&words, vocab_size, config);
+        let notes: Vec<String> = alphabet.note().into_iter().chain(marks.note()).collect();
+        let Alphabet { first, inner, .. } = alphabet;
         let characters = first.iter().map(|c| c.to_string()).chain(inner.iter().map(|c| format!("##{c}")));
         let tokens = SPECIAL.iter().map(|s| (*s).to_string()).chain(characters);
         trainer = trainer
@@ -55,9 +76,10 @@ impl Tokenizer {
         model.unk_token = "[UNK]".into();
         let found = model.get_vocab_size();
         if found < vocab_size {
+            let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
             return Err(Error::config(
                 "model.vocab_size",
-                format!("the corpus supports {found} tokens, fewer than {vocab_size}; lower it or add text"),
+                format!("the corpus supports {found} tokens, fewer than {vocab_size}; lower it or add text{notes}"),
             ));
         }
         if found > vocab_size {
@@ -69,7 +91,7 @@ impl Tokenizer {
                 ),
             ));
         }
-        Self::new(model, normalizer)
+        Ok((Self::new(model, normalizer)?, notes))
     }
 }
 
@@ -124,16 +146,108 @@ fn add_words(words: &mut Words, documents: &[String], normalizer: &BertNormalize
     Ok(())
 }
 
-/// The characters that the vocabulary starts from, the `limit` most frequent ones, and those of them that occur inside
-/// words; both sorted, since the order decides the ids.
-fn alphabet(words: &AHashMap<CompactString, u64>, limit: usize) -> (BTreeSet<char>, BTreeSet<char>) {
-    let mut counts: BTreeMap<char, u64> = BTreeMap::new();
-    for (word, count) in words {
-        word.chars().for_each(|c| *counts.entry(c).or_default() += count);
+/// The characters that the vocabulary starts from; sorted, since the order decides the ids.
+struct Alphabet {
+    /// The most frequent ones.
+    first: BTreeSet<char>,
+    /// Those of them that occur inside words.
+    inner: BTreeSet<char>,
+    /// How many different characters the text has.
+    found: usize,
+    /// The share of the text that the others are.
+    lost: f64,
+}
+
+/// Characters that are kept where the configuration does not say how many; enough for scripts of letters.
+const USUAL: usize = 1000;
+
+/// A share of the text that may be lost without a word.
+const UNNOTICED: f64 = 0.01;
+
+impl Alphabet {
+    fn of(words: &Words, vocab_size: usize, config: &TokenizerConfig) -> Self {
+        let mut counts: BTreeMap<char, u64> = BTreeMap::new();
+        for (word, count) in words {
+            word.chars().for_each(|c| *counts.entry(c).or_default() += count);
+        }
+        let total: u64 = counts.values().sum();
+        let mut by_count: Vec<(char, u64)> = counts.into_iter().collect();
+        by_count.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
+        let of = |limit: usize| {
+            let first: BTreeSet<char> = by_count.iter().take(limit).map(|&(c, _)| c).collect();
+            let inner = words.keys().flat_map(|word| word.chars().skip(1)).filter(|c| first.contains(c)).collect();
+            (first, inner)
+        };
+        let (first, inner): (BTreeSet<char>, BTreeSet<char>) = match config.limit_alphabet {
+            Some(limit) => of(limit),
+            None => {
+                let is_frequent = |(_, count): &&(char, u64)| *count >= config.min_frequency;
+                let has_many = by_count.iter().take(USUAL).any(|&(c, _)| is_one_of_many(c));
+                let mut limit =
+                    if has_many { by_count.iter().take_while(is_frequent).count().max(USUAL) } else { USUAL };
+                loop {
+                    let (first, inner) = of(limit);
+                    // Where words have several signs, half of the vocabulary is left for what they make together.
+                    let room = if inner.is_empty() { vocab_size.saturating_sub(SPECIAL.len()) } else { vocab_size / 2 };
+                    if limit <= USUAL || first.len() + inner.len() <= room {
+                        break (first, inner);
+                    }
+                    limit = (limit * 9 / 10).max(USUAL);
+                }
+            }
+        };
+        let kept: u64 = by_count.iter().take(first.len()).map(|(_, count)| count).sum();
+        Self { first, inner, found: by_count.len(), lost: (total - kept) as f64 / total.max(1) as f64 }
     }
-    let mut by_count: Vec<(char, u64)> = counts.into_iter().collect();
-    by_count.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
-    let kept: BTreeSet<char> = by_count.into_iter().take(limit).map(|(c, _)| c).collect();
-    let inner = words.keys().flat_map(|word| word.chars().skip(1)).filter(|c| kept.contains(c)).collect();
-    (kept, inner)
+
+    fn note(&self) -> Option<String> {
+        let (kept, found, lost) = (self.first.len(), self.found, 100.0 * self.lost);
+        (self.lost > UNNOTICED).then(|| {
+            format!(
+                "warning: {} of the {found} characters of the text, {lost:.2} % of it, are left out of the vocabulary and become [UNK]; \
+                 --limit-alphabet, now {kept}, keeps more (tokenizer.limit_alphabet of a configuration)",
+                found - kept
+            )
+        })
+    }
+}
+
+/// Whether a character belongs to a script of thousands of signs: Chinese ones and Korean syllables.
+fn is_one_of_many(c: char) -> bool {
+    matches!(c as u32, 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff | 0x20000..=0x3ffff)
+}
+
+/// How many characters lose a mark when accents are stripped, in the first part of a text.
+#[derive(Default)]
+struct Marks {
+    characters: usize,
+    lost: usize,
+}
+
+/// Bytes that are looked at.
+const LOOKED_AT: usize = 4 << 20;
+
+impl Marks {
+    fn count(&mut self, text: &str) {
+        if self.characters > LOOKED_AT {
+            return;
+        }
+        for line in text.lines() {
+            let mut line = NormalizedString::from(line);
+            self.characters += line.get().chars().count();
+            line.nfd();
+            self.lost += line.get().chars().filter(|c| c.is_mark_nonspacing()).count();
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        let share = self.lost as f64 / self.characters.max(1) as f64;
+        (share > UNNOTICED).then(|| {
+            format!(
+                "warning: {:.2} % of the characters lose an accent, a vowel sign or another mark, since accents are stripped; \
+                 --strip-accents false keeps them (tokenizer.strip_accents of a configuration)",
+                100.0 * share
+            )
+        })
+    }
 }

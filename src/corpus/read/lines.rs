@@ -1,6 +1,6 @@
 //! Formats by lines: plain text and JSON lines.
 
-use super::source::Stream;
+use super::source::{Stream, unpacked};
 use super::{Assembler, MAX_DOCUMENT_BYTES, ReadOptions, ReadStats, Reader, cut, decode};
 use crate::config::{Boundary, InvalidUtf8};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ impl Lines {
     fn fill(&mut self, limit: usize) -> Result<Option<bool>> {
         while !self.ended {
             let available = self.stream.fill_buf().map_err(|error| {
-                let message = format!("{error}; the file cannot be read to its end, perhaps it is damaged");
+                let message = format!("{}; the file cannot be read to its end", unpacked(&error));
                 Error::Input { path: self.path.clone(), line: Some(self.number), message }
             })?;
             if available.is_empty() {
@@ -107,7 +107,7 @@ impl JsonLines {
     /// The text of a line; `null` is no text.
     fn text(&self, line: &str) -> std::result::Result<String, String> {
         let field = &self.field;
-        let value: Value = serde_json::from_str(line).map_err(|error| format!("{error}; expected a JSON object"))?;
+        let value: Value = crate::json::parse(line).map_err(|error| format!("{error}; expected a JSON object"))?;
         let nested = || field.split('.').try_fold(&value, |value, key| value.get(key));
         let found = value.get(field).or_else(nested);
         match found {
@@ -135,8 +135,11 @@ impl Reader for JsonLines {
         if let Some(text) = decode(bytes, self.policy, &path, line, stats)?
             && !text.trim().is_empty()
         {
-            let text = self.text(&text).map_err(|message| Error::Input { path, line, message })?;
-            to.record(&text, stats);
+            let text = self.text(&text).map_err(|message| Error::Input { path: path.clone(), line, message })?;
+            // What escapes stand for is text as well.
+            if let Some(text) = decode(text.into_bytes(), self.policy, &path, line, stats)? {
+                to.record(&text, stats);
+            }
         }
         self.lines.number += 1;
         Ok(true)

@@ -3,6 +3,7 @@
 //! Whatever the format, a document is its lines without blank ones, joined by `\n`; so the same text gives the same
 //! documents, and the same store, from any of them.
 
+mod kind;
 mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -11,7 +12,8 @@ mod table;
 
 use crate::config::{Boundary, CorpusConfig, Format, InvalidUtf8};
 use crate::error::{Error, Result};
-use source::{Origin, Source};
+use crate::json::HALF;
+use source::{Found, Origin, Source};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub struct Corpus {
     sources: Arc<[Source]>,
     texts: Arc<[String]>,
     options: ReadOptions,
+    notes: Arc<[String]>,
 }
 
 impl Corpus {
@@ -74,17 +77,23 @@ impl Corpus {
     /// [`Error::Input`] for a path that does not exist, and for a folder or glob without a file that can be read.
     pub fn open(paths: &[PathBuf], options: ReadOptions) -> Result<Self> {
         let name = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        let mut sources = Vec::new();
+        let mut found = Found::default();
         for path in paths {
-            source::expand(path, options.format, &mut sources)?;
+            found.add(path, options.format)?;
         }
-        Ok(Self { name, sources: sources.into(), texts: [].into(), options })
+        let notes = found.notes().into();
+        Ok(Self { name, sources: found.sources.into(), texts: [].into(), options, notes })
     }
 
     /// Documents that are in memory already.
     pub fn from_texts(name: &str, texts: Vec<String>) -> Self {
         let options = ReadOptions::from(&CorpusConfig::default());
-        Self { name: name.into(), sources: [].into(), texts: texts.into(), options }
+        Self { name: name.into(), sources: [].into(), texts: texts.into(), options, notes: [].into() }
+    }
+
+    /// What people should know of the files: how many there are, and what was left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Size on disk in bytes; standard input counts nothing.
@@ -267,21 +276,29 @@ fn decode(
     line: Option<usize>,
     stats: &mut ReadStats,
 ) -> Result<Option<String>> {
-    let error = match String::from_utf8(bytes) {
-        Ok(text) => return Ok(Some(text)),
-        Err(error) => error,
+    let (bytes, message) = match String::from_utf8(bytes) {
+        Ok(text) if !text.contains(NO_TEXT) => return Ok(Some(text)),
+        Ok(text) if text.contains(HALF) => {
+            (text.into_bytes(), "the text has half a surrogate pair, which is no character")
+        }
+        Ok(text) => (text.into_bytes(), "the text has a NUL, which is no character of a text"),
+        Err(error) => (error.into_bytes(), "the text is not UTF-8; convert it, for example with `iconv -t UTF-8`"),
     };
     stats.invalid_utf8 += 1;
     match policy {
         InvalidUtf8::Skip => Ok(None),
-        InvalidUtf8::Replace => Ok(Some(String::from_utf8_lossy(error.as_bytes()).into_owned())),
+        InvalidUtf8::Replace => {
+            Ok(Some(String::from_utf8_lossy(&bytes).replace(NO_TEXT, &char::REPLACEMENT_CHARACTER.to_string())))
+        }
         InvalidUtf8::Error => {
-            let message = "the text is not UTF-8; convert it, for example with `iconv -t UTF-8`, or choose \
-                           `skip` or `replace` for invalid UTF-8";
-            Err(Error::Input { path: path.to_owned(), line, message: message.into() })
+            let message = format!("{message}, or choose --invalid-utf8 skip or replace");
+            Err(Error::Input { path: path.to_owned(), line, message })
         }
     }
 }
+
+/// What no text holds.
+const NO_TEXT: [char; 2] = ['\0', HALF];
 
 #[cfg(test)]
 mod tests;

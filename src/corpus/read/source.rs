@@ -1,10 +1,12 @@
 //! Which files a corpus consists of, and how they are opened.
 
+use super::kind::refusal;
 use super::lines::{JsonLines, TextLines};
 use super::table::Table;
 use super::{ReadOptions, Reader};
 use crate::config::Format;
 use crate::error::{Error, Result};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -27,61 +29,128 @@ pub struct Source {
     pub explicit: bool,
 }
 
-/// Appends the files that `path` stands for.
-pub fn expand(path: &Path, format: Option<Format>, into: &mut Vec<Source>) -> Result<()> {
-    if path == Path::new("-") {
-        let format = format.unwrap_or(Format::Text);
-        into.push(Source { origin: Origin::Stdin, format, size: 0, explicit: true });
-        return Ok(());
-    }
-    let mut add = |file: PathBuf, format: Format, explicit: bool| -> Result<()> {
-        let size = std::fs::metadata(&file).map_err(|error| Error::input(&file, error.to_string()))?.len();
-        into.push(Source { origin: Origin::File(file), format, size, explicit });
-        Ok(())
-    };
-    if path.is_dir() {
-        return folder(path, format, &mut add);
-    }
-    if path.exists() {
-        return add(path.to_owned(), format.or_else(|| by_name(path)).unwrap_or(Format::Text), true);
-    }
-    let pattern = path.to_string_lossy();
-    if !pattern.contains(['*', '?', '[']) {
-        return Err(Error::input(path, "there is no such file; expected a text corpus"));
-    }
-    let matches = glob::glob(&pattern).map_err(|error| Error::input(path, error.to_string()))?;
-    let mut found = false;
-    for file in matches {
-        let file = file.map_err(|error| Error::input(error.path(), error.error().to_string()))?;
-        found = true;
-        if file.is_dir() {
-            folder(&file, format, &mut add)?;
-        } else {
-            let format = format.or_else(|| by_name(&file)).unwrap_or(Format::Text);
-            add(file, format, false)?;
-        }
-    }
-    if found { Ok(()) } else { Err(Error::input(path, "no file fits this pattern")) }
+/// The files of a corpus, and what was left out of its folders.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub sources: Vec<Source>,
+    /// Files that were met, by their real paths.
+    met: HashSet<PathBuf>,
+    /// Files that were met again.
+    again: Vec<PathBuf>,
+    /// Files of unknown kinds in folders, by the ends of their names.
+    unknown: BTreeMap<String, usize>,
+    /// Links that lead nowhere or in a circle, and what cannot be read.
+    lost: Vec<String>,
 }
 
-fn folder(
-    path: &Path,
-    format: Option<Format>,
-    add: &mut impl FnMut(PathBuf, Format, bool) -> Result<()>,
-) -> Result<()> {
-    let mut found = false;
-    for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
-        let entry = entry.map_err(|error| Error::input(path, error.to_string()))?;
-        let hidden = entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
-        if let Some(by_name) = by_name(entry.path()).filter(|_| entry.file_type().is_file() && !hidden) {
-            found = true;
-            add(entry.into_path(), format.unwrap_or(by_name), false)?;
+impl Found {
+    /// Adds the files that `path` stands for.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a path that does not exist, and for a folder or pattern without a file.
+    pub fn add(&mut self, path: &Path, format: Option<Format>) -> Result<()> {
+        if path == Path::new("-") {
+            let format = format.unwrap_or(Format::Text);
+            self.sources.push(Source { origin: Origin::Stdin, format, size: 0, explicit: true });
+            return Ok(());
         }
+        if path.is_dir() {
+            return self.folder(path, format);
+        }
+        if path.exists() {
+            return self.file(path.to_owned(), format.or_else(|| by_name(path)).unwrap_or(Format::Text), true);
+        }
+        let pattern = path.to_string_lossy();
+        if !pattern.contains(['*', '?', '[']) {
+            return Err(Error::input(path, "there is no such file; expected a text corpus"));
+        }
+        let matches = glob::glob(&pattern).map_err(|error| Error::input(path, error.to_string()))?;
+        let mut found = false;
+        for file in matches {
+            let file = file.map_err(|error| Error::input(error.path(), error.error().to_string()))?;
+            found = true;
+            if file.is_dir() {
+                self.folder(&file, format)?;
+            } else if file.exists() {
+                let format = format.or_else(|| by_name(&file)).unwrap_or(Format::Text);
+                self.file(file, format, false)?;
+            } else {
+                self.lost.push(file.display().to_string());
+            }
+        }
+        if found { Ok(()) } else { Err(Error::input(path, "no file fits this pattern")) }
     }
-    if found {
-        return Ok(());
+
+    /// What people should know of the files: how many there are, and what was left out.
+    pub fn notes(&self) -> Vec<String> {
+        let some = |all: Vec<String>| {
+            let more = if all.len() > 5 { ", ..." } else { "" };
+            format!("{}{more}", all.iter().take(5).cloned().collect::<Vec<_>>().join(", "))
+        };
+        let mut notes = Vec::new();
+        if self.sources.len() > 1 {
+            notes.push(format!("{} files", self.sources.len()));
+        }
+        if !self.unknown.is_empty() {
+            let kinds = self.unknown.iter().map(|(end, count)| format!("{count} {end}")).collect();
+            notes.push(format!("files of other kinds left out: {}; --format reads every file", some(kinds)));
+        }
+        if !self.lost.is_empty() {
+            notes.push(format!("left out, since they cannot be read: {}", some(self.lost.clone())));
+        }
+        if !self.again.is_empty() {
+            let again = self.again.iter().map(|path| path.display().to_string()).collect();
+            notes.push(format!("named twice and read once: {}", some(again)));
+        }
+        notes
     }
-    Err(Error::input(path, "no file in this folder is called .txt, .jsonl, .csv, .tsv or .parquet (or .gz, .zst, .xz)"))
+
+    fn file(&mut self, file: PathBuf, format: Format, explicit: bool) -> Result<()> {
+        let size = std::fs::metadata(&file).map_err(|error| Error::input(&file, error.to_string()))?.len();
+        let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if self.met.insert(real) {
+            self.sources.push(Source { origin: Origin::File(file), format, size, explicit });
+        } else {
+            self.again.push(file);
+        }
+        Ok(())
+    }
+
+    /// The files of a folder; hidden ones, and those of hidden folders, are left out.
+    fn folder(&mut self, path: &Path, format: Option<Format>) -> Result<()> {
+        let before = self.sources.len() + self.again.len();
+        let is_visible =
+            |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+        for entry in
+            walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_visible)
+        {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.lost.push(error.path().unwrap_or(path).display().to_string());
+                    continue;
+                }
+            };
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            match format.or_else(|| by_name(entry.path())) {
+                Some(format) => self.file(entry.into_path(), format, false)?,
+                None => {
+                    let end = entry.path().extension().map(|end| format!(".{}", end.to_string_lossy().to_lowercase()));
+                    *self.unknown.entry(end.unwrap_or_else(|| "without an ending".into())).or_default() += 1;
+                }
+            }
+        }
+        if self.sources.len() + self.again.len() > before {
+            return Ok(());
+        }
+        let notes: String = self.notes().iter().map(|note| format!("; {note}")).collect();
+        let message = format!(
+            "no file in this folder is called .txt, .jsonl, .csv, .tsv or .parquet (or .gz, .zst, .xz after it){notes}"
+        );
+        Err(Error::input(path, message))
+    }
 }
 
 /// The format that a file's name stands for.
@@ -120,8 +189,11 @@ impl Source {
             Origin::Stdin => Box::new(std::io::stdin()),
             Origin::File(path) => Box::new(File::open(path).map_err(|error| Error::input(path, error.to_string()))?),
         };
-        let stream = decompress(Counted { inner: raw, read: read.clone() })
-            .map_err(|error| Error::input(&path, error.to_string()))?;
+        let (stream, first) = decompress(Counted { inner: raw, read: read.clone() })
+            .map_err(|error| Error::input(&path, unpacked(&error)))?;
+        if let Some(message) = refusal(&first) {
+            return Err(Error::input(&path, message));
+        }
         Ok(match self.format {
             Format::Jsonl => Box::new(JsonLines::new(stream, path, options)),
             Format::Csv => Box::new(Table::new(stream, path, b',', options)?),
@@ -144,6 +216,20 @@ impl Source {
     }
 }
 
+/// The longest window of zstd that is read, as a power of two: 2 GiB, the most that its own program takes with `--long=31`.
+const LONGEST_WINDOW: u32 = 31;
+
+/// What an error of unpacking means.
+pub fn unpacked(error: &std::io::Error) -> String {
+    let message = error.to_string();
+    if message.contains("too much memory") {
+        return format!(
+            "its zstd window is longer than 2^{LONGEST_WINDOW} bytes, the longest that is read; expected it packed with less"
+        );
+    }
+    message
+}
+
 struct Counted<R> {
     inner: R,
     read: Arc<AtomicU64>,
@@ -164,25 +250,26 @@ fn peek(mut stream: impl Read, count: u64) -> std::io::Result<(Vec<u8>, impl Rea
     Ok((first.clone(), Cursor::new(first).chain(stream)))
 }
 
-/// Unpacks gzip, zstd and xz, told by their first bytes, and leaves out a byte order mark.
-fn decompress(raw: impl Read + 'static) -> std::io::Result<Stream> {
+/// Unpacks gzip, zstd and xz, told by their first bytes, and leaves out a byte order mark; also the first bytes of what was
+/// unpacked, as many as it takes to tell a tar archive.
+fn decompress(raw: impl Read + 'static) -> std::io::Result<(Stream, Vec<u8>)> {
     let (first, raw) = peek(raw, 6)?;
     let raw = BufReader::with_capacity(1 << 16, raw);
     let plain: Box<dyn Read> = if first.starts_with(&[0x1f, 0x8b]) {
         Box::new(flate2::bufread::MultiGzDecoder::new(raw))
     } else if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
-        decoder.window_log_max(27)?;
+        decoder.window_log_max(LONGEST_WINDOW)?;
         Box::new(decoder)
     } else if first.starts_with(&[0xfd, b'7', b'z', b'X', b'Z', 0]) {
         Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(raw))
     } else {
         Box::new(raw)
     };
-    let (first, plain) = peek(plain, 3)?;
+    let (first, plain) = peek(plain, 512)?;
     let mut plain: Box<dyn Read> = Box::new(plain);
-    if first == [0xef, 0xbb, 0xbf] {
+    if first.starts_with(&[0xef, 0xbb, 0xbf]) {
         plain.read_exact(&mut [0; 3])?;
     }
-    Ok(BufReader::with_capacity(1 << 16, plain))
+    Ok((BufReader::with_capacity(1 << 16, plain), first))
 }

@@ -17,6 +17,8 @@ pub struct Loaded<T> {
     pub rows: Vec<T>,
     /// The bad rows, where they were to be left out.
     pub skipped: Skipped,
+    /// What was taken for what, what was left out, and what looks wrong, in sentences for people.
+    pub notes: Vec<String>,
 }
 
 impl<T> Loaded<T> {
@@ -28,7 +30,7 @@ impl<T> Loaded<T> {
         mut make: impl FnMut(T) -> (Option<usize>, std::result::Result<U, String>),
     ) -> Result<Loaded<U>> {
         let mut rows = Collector::new(&self.path, skip_bad_rows);
-        rows.loaded.skipped = self.skipped;
+        (rows.loaded.skipped, rows.loaded.notes) = (self.skipped, self.notes);
         for row in self.rows {
             let (line, row) = make(row);
             rows.add(line, row)?;
@@ -75,7 +77,8 @@ pub(super) struct Collector<T> {
 
 impl<T> Collector<T> {
     pub fn new(path: &Path, skip: bool) -> Self {
-        Self { skip, loaded: Loaded { path: path.to_owned(), rows: Vec::new(), skipped: Skipped::default() } }
+        let (rows, skipped, notes) = Default::default();
+        Self { skip, loaded: Loaded { path: path.to_owned(), rows, skipped, notes } }
     }
 
     /// Takes a row, or what is wrong with it.

@@ -3,11 +3,45 @@
 use super::{Need, quoted};
 
 /// Names of a column of labels or scores.
-pub const LABEL: &[&str] =
-    &["label", "labels", "score", "gold_label", "label_name", "label_text", "target", "is_duplicate", "Quality"];
+pub const LABEL: &[&str] = &[
+    "label",
+    "labels",
+    "score",
+    "gold_label",
+    "label_name",
+    "label_text",
+    "target",
+    "is_duplicate",
+    "Quality",
+    "category",
+    "class",
+    "intent",
+    "sentiment",
+    "emotion",
+    "topic",
+    "rating",
+    "relevance",
+    "grade",
+    "similarity",
+    "relatedness_score",
+    "entailment_judgment",
+];
 
 /// Names of a column that holds the only text.
-pub const TEXT: &[&str] = &["text", "sentence"];
+pub const TEXT: &[&str] = &[
+    "text",
+    "sentence",
+    "review",
+    "content",
+    "tweet",
+    "comment",
+    "utterance",
+    "question",
+    "message",
+    "body",
+    "headline",
+    "title",
+];
 
 /// Names of the two columns of a pair, as they occur together.
 pub const PAIRS: &[(&str, &str)] = &[
@@ -17,6 +51,10 @@ pub const PAIRS: &[(&str, &str)] = &[
     ("question", "sentence"),
     ("text1", "text2"),
     ("sentence_A", "sentence_B"),
+    ("text_a", "text_b"),
+    ("sent1", "sent2"),
+    ("s1", "s2"),
+    ("query", "text"),
     ("#1 String", "#2 String"),
 ];
 
@@ -43,8 +81,8 @@ pub enum Shape {
 impl Shape {
     /// The shape that fits these columns; a pair goes before a text, since "sentence" occurs in both.
     pub fn of<S: AsRef<str>>(columns: &[S]) -> Option<Self> {
-        let has = |name: &str| columns.iter().any(|column| column.as_ref() == name);
-        let any = |names: &[&str]| names.iter().any(|name| has(name));
+        let any = |names: &[&str]| find(names, columns.iter().map(AsRef::as_ref)).is_some();
+        let has = |name: &str| any(&[name]);
         if any(QUERY) && any(DOCUMENT) {
             return Some(Self::Ranking);
         }
@@ -97,8 +135,8 @@ impl Columns {
         let mut missing = Vec::new();
         let mut places = Vec::with_capacity(self.wanted.len());
         for wanted in &self.wanted {
-            let name = wanted.names.iter().find(|name| header.contains(name));
-            let at = |column: &String| Some(column) == name;
+            let name = find(&wanted.names, header.iter().map(String::as_str));
+            let at = |column: &String| Some(column.as_str()) == name;
             if let Some(name) = name
                 && header.iter().filter(|column| at(column)).count() > 1
             {
@@ -114,4 +152,13 @@ impl Columns {
         }
         Err(format!("there is no column {}; the columns are: {}", missing.join(" and no column "), header.join(", ")))
     }
+}
+
+/// The first of `names` that is among `columns`, as it is written there; another case will do where none is written so.
+pub(super) fn find<'a, S: AsRef<str>>(names: &[S], columns: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let first = |is: &dyn Fn(&str, &str) -> bool| {
+        names.iter().find_map(|name| columns.clone().find(|column| is(column, name.as_ref())))
+    };
+    first(&|column, name| column == name)
+        .or_else(|| first(&|column, name| column.to_lowercase() == name.to_lowercase()))
 }

@@ -1,5 +1,6 @@
-//! Fields between tabs and commas.
+//! Fields between tabs, commas or semicolons.
 
+use super::form::Layout;
 use super::is_blank;
 use super::source::{Source, decode};
 use csv::{ByteRecord, ReaderBuilder};
@@ -8,16 +9,27 @@ use std::borrow::Cow;
 /// The number of the line that a row begins on, and its fields or what is wrong with it.
 pub type Row<'a> = (usize, std::result::Result<Vec<Cow<'a, str>>, String>);
 
-/// Lines of fields between tabs. A quote is a character like any other, and blank lines are left out.
-pub fn tabs(source: &Source) -> impl Iterator<Item = Row<'_>> {
+/// Bytes that a row may have: a quote that is never closed must not make one of the whole file.
+const LONGEST: usize = 16 << 20;
+
+/// The rows of `source`; blank lines are left out.
+pub fn rows<'a>(source: &'a Source, layout: Layout) -> Box<dyn Iterator<Item = Row<'a>> + 'a> {
+    match layout {
+        Layout::Fields { delimiter, quoted: true } => Box::new(quoted(source, delimiter)),
+        Layout::Fields { .. } | Layout::JsonLines | Layout::JsonArray => Box::new(tabs(source)),
+    }
+}
+
+/// Lines of fields between tabs. A quote is a character like any other.
+fn tabs(source: &Source) -> impl Iterator<Item = Row<'_>> {
     let lines = source.lines().filter(|(_, line)| !matches!(line, Ok(line) if is_blank(line) && !line.contains('\t')));
     lines.map(|(number, line)| (number, line.map(|line| line.split('\t').map(Cow::Borrowed).collect())))
 }
 
-/// Records of fields between commas, where quotes may hold commas and line ends; blank lines are left out.
-pub fn commas(source: &Source) -> impl Iterator<Item = Row<'_>> {
+/// Records of fields between `delimiter`, where quotes may hold it and line ends.
+fn quoted(source: &Source, delimiter: u8) -> impl Iterator<Item = Row<'_>> {
     let bytes = source.bytes();
-    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
     let mut lines = LineCounter { bytes, offset: 0, line: 1 };
     let mut record = ByteRecord::new();
     std::iter::from_fn(move || {
@@ -36,6 +48,10 @@ pub fn commas(source: &Source) -> impl Iterator<Item = Row<'_>> {
             if end >= bytes.len() && is_open(bytes.get(before..).unwrap_or_default(), &record) {
                 return Some((line, Err("a quote is opened in this row and never closed".into())));
             }
+            if end - before > LONGEST {
+                let message = format!("the row has more than {} MiB; expected a quote that is closed", LONGEST >> 20);
+                return Some((line, Err(message)));
+            }
             return Some((
                 line,
                 record.iter().map(|field| decode(field, "field").map(|text| Cow::Owned(text.to_owned()))).collect(),
@@ -44,7 +60,7 @@ pub fn commas(source: &Source) -> impl Iterator<Item = Row<'_>> {
     })
 }
 
-/// Whether the last record runs to the file's end because a quote is missing: without this, every row behind the quote
+/// Whether the last record runs to the file's end because a quote is missing: without this, every row after the quote
 /// would quietly become part of one text.
 fn is_open(raw: &[u8], record: &ByteRecord) -> bool {
     let odd = raw.iter().filter(|&&byte| byte == b'"').count() % 2 == 1;

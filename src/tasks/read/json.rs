@@ -1,6 +1,8 @@
 //! What the readers of JSON have in common.
 
+use super::columns::find;
 use super::{is_blank, quoted};
+use crate::json::HALF;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -18,7 +20,7 @@ pub fn extension(path: &Path) -> Option<String> {
 
 /// The object that a line holds.
 pub fn object(line: &str) -> Outcome<Map<String, Value>> {
-    match serde_json::from_str(line) {
+    match crate::json::parse(line) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(other) => Err(format!("the line is {}; expected one JSON object a line", kind(&other))),
         Err(error) => {
@@ -48,10 +50,15 @@ impl Chosen {
         names: &[S],
     ) -> Option<(String, &'a Value)> {
         if self.0.is_none() {
-            self.0 = names.iter().map(AsRef::as_ref).find(|name| map.contains_key(*name)).map(str::to_owned);
+            self.0 = find(names, map.keys().map(String::as_str)).map(str::to_owned);
         }
         let name = self.0.as_ref()?;
         Some((name.clone(), map.get(name)?))
+    }
+
+    /// The name, once a row has had it.
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
     }
 
     /// That this row does not have it.
@@ -91,6 +98,7 @@ pub fn scalar(value: &Value) -> Option<String> {
 pub fn text(name: &str, value: &Value) -> Outcome<String> {
     match scalar(value) {
         Some(text) if is_blank(&text) => Err(format!("the field \"{name}\" is empty; expected a text")),
+        Some(text) if text.contains(HALF) => Err(half(name)),
         Some(text) => Ok(text),
         None => Err(format!("the field \"{name}\" is {}; expected a string", kind(value))),
     }
@@ -102,9 +110,15 @@ pub fn strings(name: &str, value: &Value) -> Outcome<Vec<String>> {
         return Err(format!("the field \"{name}\" is {}; expected an array of strings", kind(value)));
     };
     let one = |(at, value): (usize, &Value)| {
-        scalar(value).ok_or_else(|| format!("the field \"{name}\" has {} at [{at}]; expected a string", kind(value)))
+        let text = scalar(value)
+            .ok_or_else(|| format!("the field \"{name}\" has {} at [{at}]; expected a string", kind(value)))?;
+        if text.contains(HALF) { Err(half(name)) } else { Ok(text) }
     };
     values.iter().enumerate().map(one).collect()
+}
+
+fn half(name: &str) -> String {
+    format!("the field \"{name}\" holds half a surrogate pair, which is no character; expected a text in Unicode")
 }
 
 /// What a value is, for messages.

@@ -60,7 +60,7 @@ pub fn read_qrels(path: &Path, skip: bool) -> Result<Loaded<Link>> {
     if rows.is_empty() {
         return Err(Error::input(path, "there are no judgements behind the header"));
     }
-    Ok(Loaded { path: qrels.path, rows, skipped: qrels.skipped })
+    Ok(Loaded { path: qrels.path, rows, skipped: qrels.skipped, notes: Vec::new() })
 }
 
 /// Reads `query Q0 document rank score tag`, and puts the best first by their score: the ranks of some systems begin
@@ -80,7 +80,7 @@ pub fn read_run(path: &Path, skip: bool) -> Result<Loaded<Link>> {
     let mut rows = scored.rows;
     rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let rows = rows.into_iter().map(|(_, link)| link).collect();
-    Ok(Loaded { path: scored.path, rows, skipped: scored.skipped })
+    Ok(Loaded { path: scored.path, rows, skipped: scored.skipped, notes: Vec::new() })
 }
 
 /// Reads `id<TAB>text` or JSON lines, and keeps the texts whose ids are asked for.

@@ -2,21 +2,26 @@
 //!
 //! | reader | files | rows |
 //! |---|---|---|
-//! | [`read_table`] | TSV, CSV, JSON lines | texts, pairs and rankings with their labels |
-//! | [`read_conll`] | a token a line, JSON lines | sentences with a tag for every word |
+//! | [`Table`] | TSV, CSV, JSON lines and arrays | texts, pairs and rankings with their labels |
+//! | [`read_conll`] | a word a line, JSON lines and arrays | sentences with a tag for every word |
 //! | [`read_squad`] | SQuAD's JSON | questions with the spans that answer them |
 //! | [`read_trec`] | qrels, queries, documents, a run | queries with graded documents |
 //! | [`read_sessions`] | a session a line | sequences of items |
 //!
-//! A file is read whole, so that an error comes before anything has been trained. A bad row is an error that names the
-//! file and the line, or, where the caller asks for it, counted and left out.
+//! What a file looks like and which columns are meant is decided once, from its contents and its name, unless [`Reading`] says
+//! it; what was found is noted for the user. A file is read whole, so that an error comes before anything has been trained. A bad
+//! row is an error that names the file and the line, or, where the caller asks for it, counted and left out.
 
 mod bad;
 mod columns;
 mod conll;
 mod delimited;
+mod form;
+mod hidden;
 mod json;
 mod judgements;
+mod names;
+mod questions;
 mod sessions;
 mod source;
 mod squad;
@@ -25,21 +30,29 @@ mod table;
 mod tests;
 mod trec;
 
+pub use crate::config::{Form, Reading};
 pub use bad::{Loaded, Skipped};
 pub use columns::{Columns, DOCUMENT, LABEL, PAIRS, QUERY, QUERY_ID, Shape, TEXT};
 pub use conll::{Sentence, read_conll};
+pub use form::holds_rows;
+pub(super) use form::is_judgements;
+pub(super) use hidden::Hidden;
+pub use names::{named, names};
+pub(super) use questions::trec_questions;
 pub use sessions::{Session, read_sessions};
-pub use squad::{Answer, Question, read_squad};
-pub use table::{Record, Value, columns, read_table};
+pub use squad::{Answer, Answers, Question, read_squad};
+pub use table::{Record, Table, Value};
 pub use trec::{Candidate, Topic, TrecFiles, read_trec};
 
-/// Whether something has to be there; sets for prediction have no labels.
+/// Whether something has to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// A row without it is bad.
     Required,
     /// It may be absent.
     Optional,
+    /// It is not looked at: whoever predicts needs no labels.
+    Ignored,
 }
 
 /// Whether a text has nothing but white space.
@@ -48,7 +61,7 @@ fn is_blank(text: &str) -> bool {
 }
 
 /// A text as messages show it: on one line and not longer than a glance.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     const LONGEST: usize = 40;
     let mut short: String = text.chars().take(LONGEST).collect();
     if short.len() < text.len() {

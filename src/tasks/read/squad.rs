@@ -1,8 +1,10 @@
-//! Questions with the spans that answer them, in the JSON of SQuAD 1.1 and 2.0.
+//! Questions with the spans that answer them, in the JSON of SQuAD 1.1 and 2.0, or a question a row as `datasets` writes it.
 
 use super::bad::{Collector, Loaded};
+use super::form::{Layout, json as layout_of};
 use super::source::{Source, position};
-use super::{Need, json, shorten};
+use super::table::objects;
+use super::{Need, Reading, json, shorten};
 use crate::error::{Error, Result};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -37,18 +39,48 @@ pub struct Answer {
     pub start: usize,
 }
 
-/// Reads a file of SQuAD's form. Every answer is checked to stand in its context where it says.
-pub fn read_squad(path: &Path, answers: Need, skip_bad_rows: bool) -> Result<Loaded<Question>> {
+/// What is asked of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answers {
+    /// Whether there must be some.
+    pub need: Need,
+    /// Whether they must stand in the context where they say: who trains needs their place, who judges only their text.
+    pub placed: bool,
+}
+
+/// Reads a file of SQuAD's form, or rows with a question and its context each.
+///
+/// # Errors
+/// [`Error::Input`] for a file of another form, and for a bad question that is not to be left out.
+pub fn read_squad(path: &Path, answers: Answers, reading: &Reading) -> Result<Loaded<Question>> {
     let source = Source::open(path)?;
     let text = source.text()?;
-    let root: Value = serde_json::from_str(text).map_err(|error| {
-        let message = format!("{error}; expected JSON in the form of SQuAD");
-        Error::Input { path: path.to_owned(), line: Some(error.line()), message }
-    })?;
-    let data = array(&root, "data").map_err(|what| Error::input(path, format!("{what}, as SQuAD has it")))?;
-    let mut walk = Walk { text, answers, seen: HashMap::new(), questions: Collector::new(path, skip_bad_rows) };
-    for (at, article) in data.iter().enumerate() {
-        walk.article(article, &format!("data[{at}]"))?;
+    let questions = Collector::new(path, reading.skip_bad_rows);
+    let mut walk = Walk { text, answers, seen: HashMap::new(), questions };
+    let root = crate::json::parse(text);
+    let articles = root.as_ref().ok().and_then(|root| root.get("data")).and_then(Value::as_array);
+    let is_nested = |articles: &Vec<Value>| !articles.first().is_some_and(|first| first.get("context").is_some());
+    if let Some(articles) = articles.filter(|articles| is_nested(articles)) {
+        for (at, article) in articles.iter().enumerate() {
+            walk.article(article, &format!("data[{at}]"))?;
+        }
+        return walk.questions.finish("questions");
+    }
+    if let Ok(root @ Value::Object(_)) = &root
+        && root.get("context").is_none()
+    {
+        array(root, "data").map_err(|what| Error::input(path, format!("{what}, as SQuAD has it")))?;
+    }
+    let layout = layout_of(&source);
+    if let (Layout::JsonArray, Err(error)) = (layout, &root) {
+        let message = format!("{error}; expected JSON in the form of SQuAD, or a question a row");
+        return Err(Error::Input { path: path.to_owned(), line: Some(error.line()), message });
+    }
+    for (number, row) in objects(path, &source, layout)? {
+        match row {
+            Ok(row) => walk.row(number, &Value::Object(row))?,
+            Err(message) => walk.questions.add(Some(number), Err(message))?,
+        }
     }
     walk.questions.finish("questions")
 }
@@ -56,13 +88,22 @@ pub fn read_squad(path: &Path, answers: Need, skip_bad_rows: bool) -> Result<Loa
 /// On its way through the file.
 struct Walk<'a> {
     text: &'a str,
-    answers: Need,
+    answers: Answers,
     /// How often each id has come.
     seen: HashMap<String, usize>,
     questions: Collector<Question>,
 }
 
 impl Walk<'_> {
+    /// A row that has a question with its context.
+    fn row(&mut self, number: usize, row: &Value) -> Result<()> {
+        let title = row.get("title").and_then(json::scalar).unwrap_or_default();
+        match string(row, "context") {
+            Ok(context) => self.question(row, &title, &Arc::from(context), &format!("row {number}")),
+            Err(message) => self.questions.add(Some(number), Err(message)),
+        }
+    }
+
     fn article(&mut self, article: &Value, place: &str) -> Result<()> {
         let title = article.get("title").and_then(json::scalar).unwrap_or_default();
         let paragraphs = match array(article, "paragraphs") {
@@ -88,12 +129,14 @@ impl Walk<'_> {
     }
 
     fn question(&mut self, value: &Value, title: &str, context: &Arc<str>, place: &str) -> Result<()> {
+        let is_judged = self.answers.need != Need::Ignored;
         let id = match string(value, "id") {
             Ok(id) => id,
+            Err(_) if !is_judged => place.to_owned(),
             Err(message) => return self.questions.add(None, Err(format!("{place}: {message}"))),
         };
         let before = *self.seen.entry(id.clone()).and_modify(|times| *times += 1).or_insert(0);
-        let row = if before > 0 {
+        let row = if before > 0 && is_judged {
             Err(format!("{place}: the id \"{id}\" has come before; expected one question under each id"))
         } else {
             let named = |(inner, message)| format!("{place}{inner}: question \"{id}\": {message}");
@@ -124,20 +167,24 @@ impl Walk<'_> {
 type Within<T> = std::result::Result<T, (String, String)>;
 
 /// The text of a question, its answers and whether it is impossible.
-fn read_question(value: &Value, context: &str, need: Need) -> Within<(String, Option<Vec<Answer>>, bool)> {
+fn read_question(value: &Value, context: &str, asked: Answers) -> Within<(String, Option<Vec<Answer>>, bool)> {
     let here = |message| (String::new(), message);
     let question = string(value, "question").map_err(here)?;
+    if asked.need == Need::Ignored {
+        return Ok((question, None, false));
+    }
     let said = match value.get("is_impossible") {
         None | Some(Value::Null) => None,
         Some(Value::Bool(impossible)) => Some(*impossible),
         Some(other) => return Err(here(format!("is_impossible is {}; expected true or false", json::kind(other)))),
     };
-    if value.get("answers").is_none_or(Value::is_null) && need == Need::Optional {
+    if value.get("answers").is_none_or(Value::is_null) && asked.need == Need::Optional {
         return Ok((question, None, said.unwrap_or(false)));
     }
     let mut answers = Vec::new();
-    for (at, answer) in array(value, "answers").map_err(here)?.iter().enumerate() {
-        answers.push(read_answer(answer, context).map_err(|message| (format!(".answers[{at}]"), message))?);
+    for (at, answer) in listed(value).map_err(here)?.iter().enumerate() {
+        let answer = read_answer(answer, context, asked.placed);
+        answers.push(answer.map_err(|message| (format!(".answers[{at}]"), message))?);
     }
     match (said, answers.len()) {
         (Some(true), 1..) => Err(here("is_impossible is true, but there are answers; expected none".into())),
@@ -146,8 +193,27 @@ fn read_question(value: &Value, context: &str, need: Need) -> Within<(String, Op
     }
 }
 
-fn read_answer(value: &Value, context: &str) -> Outcome<Answer> {
+/// The answers of a question: an array of objects, or an object of arrays as `datasets` writes it.
+fn listed(value: &Value) -> Outcome<Vec<Value>> {
+    let Some(Value::Object(columns)) = value.get("answers") else { return array(value, "answers").cloned() };
+    let column = |name: &str| {
+        let column = columns.get(name).and_then(Value::as_array);
+        column.ok_or_else(|| format!("\"answers\" has no array \"{name}\"; expected texts and where they start"))
+    };
+    let (texts, starts) = (column("text")?, column("answer_start")?);
+    if texts.len() != starts.len() {
+        return Err(format!("\"answers\" has {} texts and {} starts; expected as many", texts.len(), starts.len()));
+    }
+    let answer = |(text, start): (&Value, &Value)| serde_json::json!({"text": text, "answer_start": start});
+    Ok(texts.iter().zip(starts).map(answer).collect())
+}
+
+fn read_answer(value: &Value, context: &str, placed: bool) -> Outcome<Answer> {
     let text = string(value, "text")?;
+    if !placed {
+        let start = value.get("answer_start").and_then(Value::as_u64).and_then(|start| usize::try_from(start).ok());
+        return Ok(Answer { text, start: start.unwrap_or(0) });
+    }
     let start = match value.get("answer_start") {
         None => return Err("there is no \"answer_start\"; expected a number of characters".into()),
         Some(start) => start.as_u64().and_then(|start| usize::try_from(start).ok()).ok_or_else(|| {

@@ -1,22 +1,24 @@
-//! Tables: TSV, CSV and JSON lines.
+//! Tables: TSV, CSV, JSON lines and arrays.
 
-use super::bad::{Collector, Loaded, by_line};
+use super::bad::{Collector, Loaded};
 use super::columns::{Columns, Wanted};
-use super::delimited::{Row, commas, tabs};
+use super::delimited::rows;
+use super::form::{Layout, is_rows, require};
 use super::json;
 use super::source::Source;
-use super::{Need, is_blank};
+use super::{Need, Reading, is_blank};
 use crate::error::{Error, Result};
 use serde_json::Map;
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 type Outcome<T> = std::result::Result<T, String>;
+type Object = Map<String, serde_json::Value>;
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The line that it begins on, from 1.
+    /// The line that it begins on, from 1; of an array the number of the row.
     pub line: usize,
     /// A value for each column that was asked for, in that order; `None` where an optional one is absent or empty.
     pub values: Vec<Option<Value>>,
@@ -41,91 +43,144 @@ impl Record {
     }
 }
 
-/// How a table's fields are told apart.
-#[derive(Clone, Copy)]
-enum Format {
-    Tabs,
-    Commas,
-    Json,
+/// A table whose columns are known.
+pub struct Table {
+    path: PathBuf,
+    source: Source,
+    layout: Layout,
+    /// The header, or the fields of the first JSON object; numbers from 1 where there is no header.
+    pub names: Vec<String>,
+    /// Whether the first line is a row already.
+    is_headless: bool,
 }
 
-impl Format {
-    fn of(path: &Path) -> Result<Self> {
-        match json::extension(path).as_deref() {
-            Some("tsv") => Ok(Self::Tabs),
-            Some("csv") => Ok(Self::Commas),
-            _ if json::is_json(path) => Ok(Self::Json),
-            _ => {
-                let message =
-                    "the format is not known; expected a name that ends in .tsv, .csv, .jsonl, .json or .ndjson";
-                Err(Error::input(path, message))
+impl Table {
+    /// The table at `path`, read as `reading` says or as its contents and its name tell.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a file that is no table, or has no header.
+    pub fn open(path: &Path, reading: &Reading) -> Result<Self> {
+        let source = Source::open(path)?;
+        let layout = require(path, &source, reading)?;
+        let (names, is_headless) = match layout {
+            Layout::Fields { .. } => header(path, &source, layout, reading)?,
+            Layout::JsonLines | Layout::JsonArray => (first_keys(path, &source, layout)?, false),
+        };
+        Ok(Self { path: path.to_owned(), source, layout, names, is_headless })
+    }
+
+    /// The name of the column that stands for the first of `names` that is there.
+    pub fn column<S: AsRef<str>>(&self, names: &[S]) -> Option<&str> {
+        super::columns::find(names, self.names.iter().map(String::as_str))
+    }
+
+    /// The rows with the columns `wanted`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a column that is missing, a bad row that is not to be left out, and a table without rows.
+    pub fn read(&self, wanted: &Columns, skip_bad_rows: bool) -> Result<Loaded<Record>> {
+        let mut records = Collector::new(&self.path, skip_bad_rows);
+        if !matches!(self.layout, Layout::Fields { .. }) {
+            let mut chosen: Vec<json::Chosen> = wanted.wanted.iter().map(|_| json::Chosen::default()).collect();
+            for (line, object) in objects(&self.path, &self.source, self.layout)? {
+                let record = object.and_then(|map| {
+                    let columns = wanted.wanted.iter().zip(&mut chosen);
+                    let values = columns.map(|(column, chosen)| from_json(column, chosen, &map));
+                    Ok(Record { line, values: values.collect::<Outcome<_>>()? })
+                });
+                records.add(Some(line), record)?;
+            }
+            return records.finish("rows");
+        }
+        let at = |line: usize, message: String| Error::Input { path: self.path.clone(), line: Some(line), message };
+        let places = wanted.locate(&self.names).map_err(|message| at(1, message))?;
+        let behind = usize::from(!self.is_headless);
+        for (line, fields) in rows(&self.source, self.layout).skip(behind) {
+            let record = fields.and_then(|fields| {
+                if fields.len() != self.names.len() {
+                    let (found, expected) = (count(fields.len()), self.names.len());
+                    let first = if self.is_headless { "the first row" } else { "the header" };
+                    return Err(format!("the row has {found}; {first} has {expected}"));
+                }
+                let columns = wanted.wanted.iter().zip(&places);
+                let values = columns.map(|(column, &place)| from_fields(column, place, &self.names, &fields));
+                Ok(Record { line, values: values.collect::<Outcome<_>>()? })
+            });
+            records.add(Some(line), record)?;
+        }
+        records.finish(if self.is_headless { "rows" } else { "rows behind the header" })
+    }
+}
+
+/// The objects of a file with their lines, or with their numbers in an array; blank lines are none.
+pub fn objects<'a>(
+    path: &Path,
+    source: &'a Source,
+    layout: Layout,
+) -> Result<Box<dyn Iterator<Item = (usize, Outcome<Object>)> + 'a>> {
+    if layout == Layout::JsonLines {
+        let lines = source.lines().filter(|(_, line)| !matches!(line, Ok(line) if is_blank(line)));
+        return Ok(Box::new(lines.map(|(number, line)| (number, line.and_then(json::object)))));
+    }
+    let root = crate::json::parse(source.text()?).map_err(|error| Error::Input {
+        path: path.to_owned(),
+        line: Some(error.line()),
+        message: format!("{error}; expected a JSON array of objects, or an object a line"),
+    })?;
+    let rows = match root {
+        serde_json::Value::Array(rows) => rows,
+        serde_json::Value::Object(map) => {
+            let mut arrays = map.into_iter().filter(|(_, value)| is_rows(value));
+            match (arrays.next(), arrays.next()) {
+                (Some((_, serde_json::Value::Array(rows))), None) => rows,
+                (None, _) => {
+                    return Err(Error::input(path, "no field of this object is an array of objects; expected one"));
+                }
+                _ => {
+                    return Err(Error::input(
+                        path,
+                        "several fields of this object are arrays of objects; expected one",
+                    ));
+                }
             }
         }
-    }
+        other => {
+            let message = format!("the file is {}; expected a JSON array of objects", json::kind(&other));
+            return Err(Error::input(path, message));
+        }
+    };
+    Ok(Box::new((1..).zip(rows).map(|(number, row)| match row {
+        serde_json::Value::Object(map) => (number, Ok(map)),
+        other => (number, Err(format!("row {number} is {}; expected an object", json::kind(&other)))),
+    })))
 }
 
-/// The names of a table's columns: the header, or the fields of the first JSON object.
-pub fn columns(path: &Path) -> Result<Vec<String>> {
-    let format = Format::of(path)?;
-    let source = Source::open(path)?;
-    if !matches!(format, Format::Json) {
-        return header(path, &mut rows(&source, format));
-    }
-    let Some((number, line)) = source.lines().find(|(_, line)| !matches!(line, Ok(line) if is_blank(line))) else {
+/// The names of the first object's fields.
+fn first_keys(path: &Path, source: &Source, layout: Layout) -> Result<Vec<String>> {
+    let Some((line, first)) = objects(path, source, layout)?.next() else {
         return Err(Error::input(path, "there are no rows"));
     };
-    let map = line.and_then(json::object);
-    let map = map.map_err(|message| Error::Input { path: path.to_owned(), line: Some(number), message })?;
+    let map = first.map_err(|message| Error::Input { path: path.to_owned(), line: Some(line), message })?;
     Ok(map.keys().cloned().collect())
 }
 
-/// Reads a table by its extension. A TSV or CSV file begins with a header line; TSV has no quoting.
-pub fn read_table(path: &Path, wanted: &Columns, skip_bad_rows: bool) -> Result<Loaded<Record>> {
-    let format = Format::of(path)?;
-    if matches!(format, Format::Json) {
-        let mut chosen: Vec<json::Chosen> = wanted.wanted.iter().map(|_| json::Chosen::default()).collect();
-        return by_line(path, skip_bad_rows, "rows", |line, text| {
-            let map = json::object(text)?;
-            let columns = wanted.wanted.iter().zip(&mut chosen);
-            let values = columns.map(|(column, chosen)| from_json(column, chosen, &map)).collect::<Outcome<_>>()?;
-            Ok(Record { line, values })
-        });
-    }
-    let source = Source::open(path)?;
-    let mut rows = rows(&source, format);
-    let header = header(path, &mut rows)?;
-    let places = wanted.locate(&header);
-    let places = places.map_err(|message| Error::Input { path: path.to_owned(), line: Some(1), message })?;
-    let mut records = Collector::new(path, skip_bad_rows);
-    for (line, fields) in rows {
-        let record = fields.and_then(|fields| {
-            if fields.len() != header.len() {
-                return Err(format!("the row has {}; the header has {}", count(fields.len()), header.len()));
-            }
-            let columns = wanted.wanted.iter().zip(&places);
-            let values = columns.map(|(column, &place)| from_fields(column, place, &header, &fields));
-            Ok(Record { line, values: values.collect::<Outcome<_>>()? })
-        });
-        records.add(Some(line), record)?;
-    }
-    records.finish("rows behind the header")
-}
-
-fn rows<'a>(source: &'a Source, format: Format) -> Box<dyn Iterator<Item = Row<'a>> + 'a> {
-    match format {
-        Format::Commas => Box::new(commas(source)),
-        Format::Tabs | Format::Json => Box::new(tabs(source)),
-    }
-}
-
-fn header<'a>(path: &Path, rows: &mut impl Iterator<Item = Row<'a>>) -> Result<Vec<String>> {
+/// The names of the columns, and whether they are numbers because there is no header: that is so where the columns that are
+/// asked for are numbers and no names of the first line.
+fn header(path: &Path, source: &Source, layout: Layout, reading: &Reading) -> Result<(Vec<String>, bool)> {
     let expected = "expected a header line with the names of the columns";
-    let Some((line, fields)) = rows.next() else {
+    let Some((line, fields)) = rows(source, layout).next() else {
         return Err(Error::input(path, format!("the file is empty; {expected}")));
     };
     let fields = if line == 1 { fields } else { Err(format!("the first line is blank; {expected}")) };
     let fields = fields.map_err(|message| Error::Input { path: path.to_owned(), line: Some(1), message })?;
-    Ok(fields.iter().map(|name| name.trim().to_owned()).collect())
+    let names: Vec<String> = fields.iter().map(|name| name.trim().to_owned()).collect();
+    let mut asked = reading.text_columns.iter().chain(&reading.label_column).peekable();
+    let is_headless =
+        asked.peek().is_some() && asked.all(|name| !names.contains(name) && name.parse::<usize>().is_ok());
+    match is_headless {
+        true => Ok(((1..=names.len()).map(|number| number.to_string()).collect(), true)),
+        false => Ok((names, false)),
+    }
 }
 
 fn from_fields(
@@ -139,17 +194,13 @@ fn from_fields(
     };
     match (is_blank(field), column.need) {
         (false, _) => Ok(Some(Value::Text(field.clone().into_owned()))),
-        (true, Need::Optional) => Ok(None),
+        (true, Need::Optional | Need::Ignored) => Ok(None),
         (true, Need::Required) => Err(format!("the column \"{name}\" is empty; expected a text")),
     }
 }
 
-fn from_json(
-    column: &Wanted,
-    chosen: &mut json::Chosen,
-    map: &Map<String, serde_json::Value>,
-) -> Outcome<Option<Value>> {
-    let optional = column.need == Need::Optional;
+fn from_json(column: &Wanted, chosen: &mut json::Chosen, map: &Object) -> Outcome<Option<Value>> {
+    let optional = column.need != Need::Required;
     match chosen.field(map, &column.names) {
         None if optional => Ok(None),
         None => Err(chosen.missing(map, &column.names)),

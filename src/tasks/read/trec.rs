@@ -83,7 +83,7 @@ pub fn read_trec(files: &TrecFiles, skip_bad_rows: bool) -> Result<Loaded<Topic>
             topics.add(link, link.grade, &known);
         }
     }
-    Ok(Loaded { path: files.qrels.clone(), rows: topics.rows, skipped })
+    Ok(Loaded { path: files.qrels.clone(), rows: topics.rows, skipped, notes: Vec::new() })
 }
 
 fn take<T>(loaded: Loaded<T>, skipped: &mut Skipped) -> Vec<T> {

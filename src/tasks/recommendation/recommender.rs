@@ -2,7 +2,7 @@
 
 use super::super::order::batches_by_length;
 use super::super::read::{Loaded, Session};
-use super::super::task::{Metrics, Table};
+use super::super::task::{Cell, Metrics, Table};
 use super::data::{SPECIAL, check_shared};
 use super::ranked::Ranked;
 use crate::error::{Error, Result};
@@ -76,14 +76,7 @@ impl Recommender {
         let (of_generator, of_discriminator) = (hub::read_config(&generator)?, hub::read_config(&discriminator)?);
         let tokenizer = Tokenizer::load(&generator)?;
         Ok(Self {
-            generator: hub::open(
-                &generator,
-                &of_generator,
-                &tokenizer,
-                device,
-                "ElectraForMaskedLM",
-                ElectraForMaskedLm::new,
-            )?,
+            generator: hub::open_masked_lm(&generator, &of_generator, &tokenizer, device)?,
             discriminator: hub::open(
                 &discriminator,
                 &of_discriminator,
@@ -149,7 +142,7 @@ impl Recommender {
             columns: ["sessions", "items to rank", "next items unseen in training", "unseen items before them"]
                 .map(str::to_owned)
                 .into(),
-            rows: vec![cells.map(|count| count.to_string()).into()],
+            rows: vec![cells.map(Cell::Count).into()],
         };
         Ok((metrics(&ranks), vec![table]))
     }

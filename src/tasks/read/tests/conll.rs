@@ -40,7 +40,7 @@ fn sets_without_tags_have_words_only() {
     let path = folder.file("a.txt", "one\ntwo\n\nthree\n");
     let expected = [sentence(1, &["one", "two"], &[]), sentence(4, &["three"], &[])];
     assert_eq!(read_conll(&path, Need::Optional, false).unwrap().rows, expected);
-    let message = "the word \"one\" has no tag; expected a word and its tag in the last column";
+    let message = "the word \"one\" has no tag; expected a word and its tag in the last column, or --tag-column";
     fails(read_conll(&path, Need::Required, false), &path, Some(1), message);
     let path = folder.file("a.jsonl", "{\"words\": [\"one\"]}\n");
     assert_eq!(read_conll(&path, Need::Optional, false).unwrap().rows, [sentence(1, &["one"], &[])]);
@@ -105,4 +105,56 @@ fn json_errors_name_the_line_and_field() {
         let loaded = read_conll(&path, Need::Required, true).unwrap();
         assert_eq!((loaded.rows.len(), loaded.skipped.count), (1, 1));
     }
+}
+
+/// Files as others write them: the tags of the first words, and the note of what was taken for what.
+#[test]
+fn columns_are_told_by_what_they_hold() {
+    let folder = Folder::new();
+    let read = |name: &str, text: &str, reading: &Reading| {
+        let loaded = super::super::read_conll(&folder.file(name, text), Need::Required, reading).unwrap();
+        let first = loaded.rows[0].clone();
+        (first.words, first.tags.unwrap(), loaded.rows.len(), loaded.notes.join("; "))
+    };
+    let usual = Reading::default();
+    let (anna, entity) = (words(&["anna", "runs"]), words(&["B-PER", "O"]));
+
+    let conllu = "# newdoc\n# sent_id = 1\n# text = anna runs\n1\tanna\tanna\tPROPN\t_\t_\t2\tnsubj\t_\t_\n\
+                  1-2\tannaruns\t_\t_\t_\t_\t_\t_\t_\t_\n2\truns\trun\tVERB\t_\t_\t0\troot\t_\tSpaceAfter=No\n\n";
+    let (found, tags, _, note) = read("a.conllu", conllu, &usual);
+    assert_eq!((found, tags), (anna.clone(), words(&["PROPN", "VERB"])));
+    assert!(note.contains("word = 2, tag = 4, the part of speech of CoNLL-U"), "{note}");
+
+    let germeval =
+        "#\thttp://example.org/0 [2009-10-17]\n1\tanna\tB-PER\tO\n2\truns\tO\tO\n\n#\tx\n1\tbell\tO\tB-LOC\n\n";
+    let (found, tags, sentences, note) = read("a.tsv", germeval, &usual);
+    assert_eq!((found, tags, sentences), (anna.clone(), entity.clone(), 2));
+    assert!(note.contains("column 4 has tags too"), "{note}");
+    let inner = Reading { tag_column: Some("4".into()), ..Reading::default() };
+    assert_eq!(read("b.tsv", germeval, &inner).1, words(&["O", "O"]));
+
+    let multi = "# id 01-0\tdomain=en\nanna _ _ B-PER\nruns _ _ O\n\n# id 01-1\tdomain=en\nbell _ _ O\n";
+    assert_eq!(read("c.conll", multi, &usual).1, entity);
+    let named = "tokens ner_tags\nanna B-PER\nruns O\n\n# O\n";
+    let (found, tags, sentences, _) = read("d.txt", named, &usual);
+    assert_eq!((found, tags, sentences), (anna.clone(), entity.clone(), 2));
+    let spaced = "anna bell\tB-PER\nruns\tO\n\n";
+    assert_eq!(read("e.txt", spaced, &usual).0, words(&["anna bell", "runs"]), "tabs alone separate");
+    let array = "[{\"tokens\": [\"anna\", \"runs\"], \"ner_tags\": [\"B-PER\", \"O\"]},\n {\"tokens\": [\"x\"], \"ner_tags\": [\"O\"]}]";
+    assert_eq!(read("f.json", array, &usual).1, entity);
+    let other = Reading { word_column: Some("w".into()), tag_column: Some("t".into()), ..Reading::default() };
+    assert_eq!(read("g.jsonl", "{\"w\": [\"anna\", \"runs\"], \"t\": [\"B-PER\", \"O\"]}", &other).1, entity);
+}
+
+#[test]
+fn a_column_that_is_not_there_is_refused() {
+    let folder = Folder::new();
+    let path = folder.file("a.conll", "anna B-PER\n");
+    let asked = Reading { tag_column: Some("3".into()), ..Reading::default() };
+    let message = "there is no column \"3\", as --tag-column has it; the columns are: 1 to 2";
+    fails(super::super::read_conll(&path, Need::Required, &asked), &path, Some(1), message);
+    let hidden = folder.file("b.conll", "anna _ _ _\nruns _ _ _\n");
+    let message = "the word \"anna\" has no tag; expected a word and its tag in the last column, or --tag-column";
+    fails(super::super::read_conll(&hidden, Need::Required, &Reading::default()), &hidden, Some(1), message);
+    assert_eq!(super::super::read_conll(&hidden, Need::Optional, &Reading::default()).unwrap().rows[0].tags, None);
 }

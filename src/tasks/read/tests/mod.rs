@@ -40,6 +40,26 @@ fn names(folder: &Folder, skipped: &Skipped) -> Vec<String> {
     skipped.first.iter().map(|message| message.replace(&before, "")).collect()
 }
 
+fn reading(skip_bad_rows: bool) -> Reading {
+    Reading { skip_bad_rows, ..Reading::default() }
+}
+
+fn read_table(path: &Path, wanted: &Columns, skip: bool) -> Result<Loaded<Record>> {
+    Table::open(path, &Reading::default())?.read(wanted, skip)
+}
+
+fn columns(path: &Path) -> Result<Vec<String>> {
+    Table::open(path, &Reading::default()).map(|table| table.names)
+}
+
+fn read_conll(path: &Path, tags: Need, skip: bool) -> Result<Loaded<Sentence>> {
+    super::read_conll(path, tags, &reading(skip))
+}
+
+fn read_squad(path: &Path, need: Need, skip: bool) -> Result<Loaded<Question>> {
+    super::read_squad(path, Answers { need, placed: true }, &reading(skip))
+}
+
 fn words(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
@@ -61,7 +81,7 @@ fn sessions_are_items_between_white_space() {
     let loaded = read_sessions(&path, false).unwrap();
     let expected =
         [Session { line: 1, items: words(&["1", "2", "3"]) }, Session { line: 4, items: words(&["x", "y"]) }];
-    assert_eq!(loaded, Loaded { path, rows: expected.into(), skipped: Skipped::default() });
+    assert_eq!(loaded, Loaded { path, rows: expected.into(), skipped: Skipped::default(), notes: Vec::new() });
 }
 
 #[test]
@@ -90,4 +110,15 @@ fn only_the_first_few_messages_are_kept() {
     let path = folder.file("a.txt", format!("1 2\n{}", "3\n".repeat(100)));
     let loaded = read_sessions(&path, true).unwrap();
     assert_eq!((loaded.skipped.count, loaded.skipped.first.len()), (100, 5));
+}
+
+#[test]
+fn a_table_of_users_and_items_becomes_sessions() {
+    let folder = Folder::new();
+    let text = "user_id:token\titem_id:token\ttimestamp:float\nu\tb\t2\nv\tx\t1\nu\ta\t1\nu\tc\t2\n";
+    let loaded = read_sessions(&folder.file("a.inter", text), false).unwrap();
+    assert_eq!(loaded.rows, [Session { line: 2, items: words(&["a", "b", "c"]) }]);
+    assert_eq!(loaded.notes.last().unwrap(), "1 user with a single item left out");
+    let loaded = read_sessions(&folder.file("b.csv", "userId,movieId,rating\n1,7,5\n1,3,4\n"), false).unwrap();
+    assert_eq!(loaded.rows, [Session { line: 2, items: words(&["7", "3"]) }]);
 }

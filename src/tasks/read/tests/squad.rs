@@ -65,7 +65,10 @@ fn bad_questions_are_named_with_their_place() {
         (answer(r#"{"text": ""}"#), format!("{there}the field \"text\" is empty; expected a text")),
         (String::new(), format!("{here}there is no \"question\"; expected a string")),
         (r#", "question": {}"#.into(), format!("{here}the field \"question\" is an object; expected a string")),
-        (r#", "question": "?", "answers": {}"#.into(), format!("{here}\"answers\" is an object; expected an array")),
+        (
+            r#", "question": "?", "answers": {}"#.into(),
+            format!("{here}\"answers\" has no array \"text\"; expected texts and where they start"),
+        ),
         (
             format!("{}, \"is_impossible\": true", answer(r#"{"text": "Bär", "answer_start": 4}"#)),
             format!("{here}is_impossible is true, but there are answers; expected none"),
@@ -114,7 +117,7 @@ fn the_frame_is_checked() {
         (
             "{\n\"data\": [\n}",
             Some(3),
-            "expected value at line 3 column 1; expected JSON in the form of SQuAD".to_owned(),
+            "expected value at line 3 column 1; expected JSON in the form of SQuAD, or a question a row".to_owned(),
         ),
         ("{}", None, "there is no \"data\"; expected an array, as SQuAD has it".into()),
         ("{\"data\": {}}", None, "\"data\" is an object; expected an array, as SQuAD has it".into()),
@@ -139,4 +142,26 @@ fn the_frame_is_checked() {
     let path = folder.file("b.json", b"{\n\"x\": \"caf\xe9\"}");
     let message = "byte 10 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
     fails(read_squad(&path, Need::Required, false), &path, Some(2), message);
+}
+
+#[test]
+fn questions_come_in_rows_too() {
+    let folder = Folder::new();
+    let row = |id: &str, start: usize| {
+        format!(
+            "{{\"id\": \"{id}\", \"context\": \"Der Bär.\", \"question\": \"Wer?\", \"answers\": {{\"text\": [\"Bär\"], \"answer_start\": [{start}]}}}}"
+        )
+    };
+    let lines = folder.file("a.jsonl", format!("{}\n{}\n", row("a", 4), row("b", 4)));
+    let array = folder.file("a.json", format!("[{},\n{}]", row("a", 4), row("b", 4)));
+    for path in [lines, array] {
+        let rows = read_squad(&path, Need::Required, false).unwrap().rows;
+        assert_eq!((rows.len(), &rows[1].answers), (2, &Some(vec![Answer { text: "Bär".into(), start: 4 }])));
+    }
+    // Whoever predicts does not look at answers, nor at ids; whoever judges needs the texts alone.
+    let wrong = folder.file("b.jsonl", format!("{}\n{}\n", row("a", 99), row("a", 4)));
+    let of = |need: Need| super::super::read_squad(&wrong, Answers { need, placed: false }, &reading(false));
+    assert_eq!(of(Need::Ignored).unwrap().rows.len(), 2);
+    assert!(of(Need::Required).unwrap_err().to_string().contains("the id \"a\" has come before"));
+    assert!(read_squad(&wrong, Need::Required, false).unwrap_err().to_string().contains("answer_start is 99"));
 }

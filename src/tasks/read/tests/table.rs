@@ -47,7 +47,8 @@ fn shapes_follow_from_columns() {
     assert_eq!(Shape::of(&["sentence", "question"]), Some(Shape::Pair("question", "sentence")));
     assert_eq!(Shape::of(&["premise", "hypothesis", "text"]), Some(Shape::Pair("premise", "hypothesis")));
     assert_eq!(Shape::of(&["label", "query", "passage"]), Some(Shape::Ranking));
-    assert_eq!(Shape::of(&["label", "body"]), None);
+    assert_eq!(Shape::of(&["label", "Sentence1", "sentence2"]), Some(Shape::Pair("sentence1", "sentence2")));
+    assert_eq!(Shape::of(&["label", "abstract"]), None);
 }
 
 #[test]
@@ -55,14 +56,6 @@ fn tsv_errors_name_the_line_and_column() {
     let folder = Folder::new();
     let header = "expected a header line with the names of the columns";
     for (name, bytes, line, message) in [
-        (
-            "a.tsv",
-            "id\tbody\n1\tx\n",
-            Some(1),
-            "there is no column \"text\" or \"sentence\" and no column \"label\" or \"labels\" or \"score\" or \
-             \"gold_label\" or \"label_name\" or \"label_text\" or \"target\" or \"is_duplicate\" or \"Quality\"; \
-             the columns are: id, body",
-        ),
         ("b.tsv", "label\ttext\n1\tx\n\n1\n", Some(4), "the row has 1 field; the header has 2"),
         ("c.tsv", "label\ttext\n1\tx\ty\n", Some(2), "the row has 3 fields; the header has 2"),
         ("d.tsv", "", None, &format!("the file is empty; {header}")),
@@ -73,13 +66,21 @@ fn tsv_errors_name_the_line_and_column() {
         ("i.tsv", "text\tlabel\tlabel\nx\t1\t2\n", Some(1), "there are two columns \"label\"; expected one"),
         (
             "j.txt",
-            "label\ttext\n",
+            "one line\nanother\n",
             None,
-            "the format is not known; expected a name that ends in .tsv, .csv, .jsonl, .json or .ndjson",
+            "this is no table whose columns are known; expected JSON objects, or fields between tabs or commas below a header with \
+             the names of the columns, or --format and --text-column",
         ),
     ] {
         let path = folder.file(name, bytes);
         fails(read_table(&path, &labelled(), false), &path, line, message);
+    }
+    let path = folder.file("a.tsv", "id\tabstract\n1\tx\n");
+    let error = read_table(&path, &labelled(), false).unwrap_err().to_string();
+    for part in
+        ["a.tsv:1: there is no column \"text\" or", "and no column \"label\" or", "the columns are: id, abstract"]
+    {
+        assert!(error.contains(part), "{error}");
     }
     let latin = "byte 6 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
     let path = folder.file("k.tsv", b"label\ttext\n1\tx\n1\tcaf\xe9\n");
@@ -177,4 +178,50 @@ fn a_file_has_one_name_for_a_field() {
     fails(read_table(&path, &wanted, false), &path, Some(2), message);
     let first = folder.file("b.jsonl", "{\"text\": \"y\", \"label\": null, \"score\": 0.9}\n");
     fails(read_table(&first, &wanted, false), &first, Some(1), message);
+}
+
+#[test]
+fn the_layout_is_told_by_contents_first() {
+    let folder = Folder::new();
+    let names = |name: &str, text: &str| columns(&folder.file(name, text)).unwrap();
+    assert_eq!(names("a.txt", "label\tsentence\n1\tx\n"), ["label", "sentence"]);
+    assert_eq!(names("a.csv", "label;text\n1;x\n"), ["label", "text"], "as spreadsheets write it");
+    assert_eq!(names("b.csv", "label\ttext\n1\tx\n"), ["label", "text"]);
+    assert_eq!(names("b.tsv", "label,text\n1,x\n"), ["label", "text"]);
+    let quoted = folder.file("q.tsv", "\"label\"\t\"text\"\n\"1\"\t\"a \"\"b\"\"\tc\"\n");
+    assert_eq!(read_table(&quoted, &labelled(), false).unwrap().rows[0].text(0), Some("a \"b\"\tc"));
+    for (name, text) in [
+        ("a.json", "[{\"text\": \"one\", \"label\": 1},\n {\"text\": \"two\", \"label\": NaN}]"),
+        (
+            "b.json",
+            "{\n \"version\": 1,\n \"data\": [{\"text\": \"one\", \"label\": 1}, {\"text\": \"two\", \"label\": null}]}",
+        ),
+        ("c.txt", "{\"text\": \"one\", \"label\": 1}\n{\"text\": \"two\", \"label\": null}\n"),
+    ] {
+        let rows = read_table(&folder.file(name, text), &unlabelled(), false).unwrap().rows;
+        assert_eq!((rows.len(), rows[0].text(1), rows[1].text(1)), (2, Some("1"), None), "{name}");
+    }
+    let none = folder.file("d.txt", "{a text in braces}\nanother\n");
+    assert!(Table::open(&none, &Reading::default()).is_err());
+}
+
+#[test]
+fn numbers_name_the_columns_of_a_table_without_a_header() {
+    let folder = Folder::new();
+    let path = folder.file("a.tsv", "gj04\t1\t\tThe cat.\ngj04\t0\t*\tCat the.\n");
+    let asked = Reading { text_columns: vec!["4".into()], label_column: Some("2".into()), ..Reading::default() };
+    let table = Table::open(&path, &asked).unwrap();
+    let wanted = Columns::new().text(&["4"], Need::Required).list(&["2"], Need::Required);
+    let rows = table.read(&wanted, false).unwrap().rows;
+    assert_eq!((rows.len(), rows[0].line, rows[0].text(0), rows[1].text(1)), (2, 1, Some("The cat."), Some("0")));
+}
+
+#[test]
+fn half_a_character_is_a_bad_row_where_it_is_read() {
+    let folder = Folder::new();
+    let rows = "{\"text\": \"ok\", \"label\": 1, \"id\": \"\\ud83d\"}\n{\"text\": \"\\ud83d\", \"label\": 1}\n";
+    let path = folder.file("a.jsonl", rows);
+    let message = "the field \"text\" holds half a surrogate pair, which is no character; expected a text in Unicode";
+    fails(read_table(&path, &labelled(), false), &path, Some(2), message);
+    assert_eq!(read_table(&path, &labelled(), true).unwrap().rows.len(), 1);
 }

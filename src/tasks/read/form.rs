@@ -1,0 +1,173 @@
+//! What a file of rows looks like, found out from its contents first and its name second.
+
+use super::columns::Shape;
+use super::json::extension;
+use super::source::Source;
+use super::{Form, Reading};
+use super::{is_blank, trec_questions};
+use crate::error::{Error, Result};
+use crate::tasks::Kind;
+use std::path::Path;
+
+/// How the rows of a table are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Fields between this byte; `quoted` where quotes may hold it.
+    Fields {
+        /// A tab, a comma or a semicolon.
+        delimiter: u8,
+        /// Between tabs a quote is a character like any other, unless every name of the header has them.
+        quoted: bool,
+    },
+    /// A JSON object a line.
+    JsonLines,
+    /// One JSON value that holds objects in an array.
+    JsonArray,
+}
+
+/// The layout of the table in `source`; nothing where it is none, but lines of text.
+pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout> {
+    let first = first_line(source);
+    match reading.format {
+        Some(Form::Tsv) => return Some(tabs(&first)),
+        Some(Form::Csv) => return Some(commas(&first)),
+        Some(Form::Json) => return Some(json(source)),
+        Some(Form::Lines | Form::Conll) => return None,
+        None => {}
+    }
+    let name = extension(path).unwrap_or_default();
+    if !["tsv", "tab", "csv"].contains(&name.as_str()) && begins_as_json(source) {
+        return Some(json(source));
+    }
+    match name.as_str() {
+        "jsonl" | "json" | "ndjson" => Some(Layout::JsonLines),
+        "csv" => Some(commas(&first)),
+        "tsv" | "tab" if first.contains('\t') || !first.contains(',') => Some(tabs(&first)),
+        // A header in a file of another name.
+        _ => [tabs(&first), commas(&first)].into_iter().find(|layout| {
+            let names = split(&first, *layout);
+            names.len() > 1
+                && (Shape::of(&names).is_some() || reading.text_columns.iter().any(|name| names.contains(name)))
+        }),
+    }
+}
+
+/// [`layout`] of what must be a table.
+///
+/// # Errors
+/// [`Error::Input`] for a file that is none.
+pub fn require(path: &Path, source: &Source, reading: &Reading) -> Result<Layout> {
+    layout(path, source, reading).ok_or_else(|| {
+        let message = "this is no table whose columns are known; expected JSON objects, or fields between tabs or commas below a \
+                       header with the names of the columns, or --format and --text-column";
+        Error::input(path, message)
+    })
+}
+
+/// Whether the file at `path` holds rows of the form that `kind` is trained on, and not an input a line.
+///
+/// # Errors
+/// [`Error::Input`] for a file that cannot be read.
+pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
+    if path == Path::new("-") || kind == Kind::Recommendation {
+        return Ok(false);
+    }
+    if let Some(form) = reading.format {
+        return Ok(form != Form::Lines);
+    }
+    let source = Source::open(path)?;
+    Ok(match kind {
+        Kind::QuestionAnswering => begins_as_json(&source),
+        Kind::TokenClassification => {
+            let name = extension(path).unwrap_or_default();
+            let is_named = ["conll", "conllu", "iob", "iob2", "bio"].contains(&name.as_str());
+            is_named || begins_as_json(&source) || is_tagged(&source)
+        }
+        _ => {
+            layout(path, &source, reading).is_some() || trec_questions(path, reading)?.is_some() || is_judgements(path)
+        }
+    })
+}
+
+/// Whether every line has a tag behind a word, and blank lines stand between sentences.
+fn is_tagged(source: &Source) -> bool {
+    let lines = source.lines().filter_map(|(_, line)| line.ok()).take(1000);
+    let (mut words, mut ends) = (0, 0);
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let mut fields = line.split([' ', '\t']).filter(|field| !field.is_empty());
+        match (fields.next(), fields.next_back()) {
+            (None, _) => ends += 1,
+            (Some(_), Some(tag)) if is_tag(tag) => words += 1,
+            _ => return false,
+        }
+    }
+    words > 0 && ends > 0
+}
+
+/// Whether a field has the form of a tag.
+fn is_tag(field: &str) -> bool {
+    let is_letter = |text: &str| ["B", "I", "E", "S", "L", "U", "M", "O", "_"].contains(&text);
+    let part = |between: char| field.split_once(between).map(|(before, after)| is_letter(before) || is_letter(after));
+    is_letter(field) || part('-').unwrap_or(false) || part('_').unwrap_or(false)
+}
+
+/// Whether the name of a file is one of judgements of a TREC set.
+pub fn is_judgements(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.contains("qrels") || path.parent().is_some_and(|parent| parent.ends_with("qrels"))
+}
+
+/// Whether the first characters are those of an object with a field, or of an array of such: a text may begin with a brace.
+pub fn begins_as_json(source: &Source) -> bool {
+    let mut bytes = source.bytes().iter().filter(|byte| !byte.is_ascii_whitespace());
+    let [first, second, third] = std::array::from_fn(|_| bytes.next());
+    match (first, second, third) {
+        (Some(b'{'), Some(b'"'), _) => true,
+        (Some(b'['), Some(b'{'), Some(b'"')) => true,
+        _ => false,
+    }
+}
+
+/// The first line that is not blank; what is not UTF-8 is replaced.
+fn first_line(source: &Source) -> String {
+    let bytes = source.bytes();
+    let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
+}
+
+fn tabs(first: &str) -> Layout {
+    let is_quoted = |name: &str| name.len() > 1 && name.starts_with('"') && name.ends_with('"');
+    let quoted = first.split('\t').all(|name| is_quoted(name.trim()));
+    Layout::Fields { delimiter: b'\t', quoted }
+}
+
+fn commas(first: &str) -> Layout {
+    let delimiter = [b',', b';', b'\t'].into_iter().find(|&byte| first.as_bytes().contains(&byte)).unwrap_or(b',');
+    Layout::Fields { delimiter, quoted: true }
+}
+
+/// An object a line, unless the first line holds no whole one.
+pub fn json(source: &Source) -> Layout {
+    let first = first_line(source);
+    match crate::json::parse(&first) {
+        Ok(serde_json::Value::Object(object)) if !object.values().any(is_rows) => Layout::JsonLines,
+        Ok(serde_json::Value::Object(_) | serde_json::Value::Array(_)) => Layout::JsonArray,
+        // A broken first row is no reason to take the file for something else.
+        _ if first.trim_start().starts_with('{') && first.trim_end().ends_with('}') => Layout::JsonLines,
+        _ if source.bytes().trim_ascii_end().ends_with(b"]") || !is_blank(&first) && first.trim() == "{" => {
+            Layout::JsonArray
+        }
+        _ => Layout::JsonLines,
+    }
+}
+
+/// Whether a value is an array of objects, as exports that are one object have it.
+pub fn is_rows(value: &serde_json::Value) -> bool {
+    value.as_array().is_some_and(|rows| !rows.is_empty() && rows.iter().all(serde_json::Value::is_object))
+}
+
+/// The fields of a line, without quotes.
+fn split(line: &str, layout: Layout) -> Vec<String> {
+    let Layout::Fields { delimiter, .. } = layout else { return Vec::new() };
+    line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"').to_owned()).collect()
+}

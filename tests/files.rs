@@ -1,0 +1,293 @@
+//! The files that people have: what is taken, left out and refused, and that it is said.
+
+mod common;
+
+use common::backends::CPU;
+use common::keyword::{finetune, keyword_table, write};
+use common::program::{directory, electra, pretrain, read, refused, succeeds, text};
+use serde_json::Value;
+use std::path::Path;
+
+fn evaluate(path: &Path, data: &str, more: &[&str]) -> Value {
+    let all = ["evaluate", "--device", CPU, "--model", "run/model", "--json", "--data", data];
+    let output = electra(path, &[&all[..], more].concat());
+    succeeds(&output);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn predict(path: &Path, input: &str, more: &[&str]) -> std::process::Output {
+    electra(path, &[&["predict", "--device", CPU, "--model", "run", "--input", input], more].concat())
+}
+
+/// Hidden labels are no class, unknown ones are misses, and whoever predicts looks at none.
+#[test]
+fn gold_is_read_where_it_is_needed() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 60, 1);
+    let rows = read(path.join(&train));
+    write(path.join("hidden.tsv"), &format!("{rows}-\tthe water\n-\tof wood\n"));
+    let dev = write(
+        path.join("dev.jsonl"),
+        "{\"label\": \"stone\", \"text\": \"the stone\"}\n{\"label\": \"-\", \"text\": \"a\"}\n",
+    );
+    let output = finetune(path, "classification", "hidden.tsv", &dev, &["--epochs", "1"]);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    for part in [
+        "train: 60 examples in hidden.tsv",
+        "columns: text = text, label = label; first row:",
+        "2 rows without a label (\"-\")",
+        "2 classes: none, stone",
+        "dev: 1 examples in",
+    ] {
+        assert!(said.contains(part), "expected \"{part}\" in:\n{said}");
+    }
+
+    // Of four rows one is unjudged, and one has a class that the model cannot say.
+    let data = "label\ttext\nstone\tthe stone\nnone\tthe water\nwood\tof wood\n-1\ta\n";
+    let judged = evaluate(path, &write(path.join("judged.tsv"), data), &[]);
+    assert_eq!((&judged["examples"], &judged["skipped"]), (&3.into(), &0.into()), "{judged:#}");
+    let right = judged["accuracy"].as_f64().unwrap() * 3.0;
+    assert!((right - right.round()).abs() < 1e-9 && right < 2.5, "a class that is not known is a miss: {judged:#}");
+    assert_eq!(judged["tables"][1]["columns"], serde_json::json!(["gold \\ predicted", "none", "stone", "wood"]));
+    assert!(judged["f1[stone]"].is_f64() && judged.get("f1").is_none(), "{judged:#}");
+    let notes = judged["notes"].to_string();
+    assert!(
+        notes.contains("1 row with labels that the model does not know") && notes.contains("(\\\"-1\\\")"),
+        "{notes}"
+    );
+
+    let output = predict(path, "judged.tsv", &[]);
+    succeeds(&output);
+    assert_eq!(text(&output.stdout).lines().count(), 4);
+    assert!(text(&output.stderr).contains("judged.tsv: columns: text = text"), "{}", text(&output.stderr));
+    let none = write(path.join("none.tsv"), "text\tlabel\nthe stone\t-\n");
+    let all = ["evaluate", "--device", CPU, "--model", "run/model", "--data", &none];
+    refused(&electra(path, &all), &["none.tsv", "no row has a label"]);
+}
+
+#[test]
+fn columns_can_be_named() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 40, 1);
+    let rows: Vec<String> =
+        read(path.join(&train)).lines().skip(1).map(|row| format!("7,{}", row.replace('\t', ","))).collect();
+    let table = write(path.join("a.csv"), &format!("n,kind,abstract\n{}\n", rows.join("\n")));
+    refused(
+        &finetune(path, "classification", &table, &table, &[]),
+        &["a.csv:1:", "there is no column of texts", "--text-column", "the columns are: n, kind, abstract"],
+    );
+    let named = ["--epochs", "1", "--text-column", "abstract", "--label-column", "kind"];
+    succeeds(&finetune(path, "classification", &table, &table, &named));
+    let config = read(path.join("run/config.toml"));
+    assert!(config.contains("text_columns = [\"abstract\"]") && config.contains("label_column = \"kind\""), "{config}");
+    let judged = evaluate(path, &table, &["--text-column", "abstract", "--label-column", "kind"]);
+    assert_eq!(judged["examples"], 40);
+    let lines = predict(path, &table, &["--format", "lines"]);
+    assert_eq!(text(&lines.stdout).lines().count(), 41, "the same file as lines of text");
+}
+
+/// Entities are counted whatever marks them, and numbers get their names from a file.
+#[test]
+fn tags_of_every_scheme_are_judged() {
+    let directory = directory();
+    let path = directory.path();
+    let sentence = |stone: &str| format!("the O\nstone {stone}\nin O\n\nwater O\nof O\n\n");
+    let judged_as = |stone: &str, more: &[&str]| {
+        let data = write(path.join("a.conll"), &sentence(stone).repeat(6));
+        let output = finetune(path, "token-classification", &data, &data, &[&["--epochs", "1"], more].concat());
+        succeeds(&output);
+        let judged = evaluate(path, &data, more);
+        std::fs::remove_dir_all(path.join("run")).unwrap();
+        (text(&output.stdout), judged)
+    };
+    for (tag, scheme) in [
+        ("B-THING", "entities by prefixes (B-PER)"),
+        ("B_THING", "entities by prefixes (B_PER)"),
+        ("THING-B", "entities by suffixes (PER-B)"),
+        ("B", "entities of one kind (B, I)"),
+        ("THING", "entities by kind alone (PER)"),
+    ] {
+        let (said, judged) = judged_as(tag, &[]);
+        assert!(said.contains(scheme), "{tag}: {said}");
+        assert!(judged["f1"].is_f64(), "{tag}: {judged:#}");
+    }
+    let numbers = sentence("1").replace(" O\n", " 0\n");
+    let data = write(path.join("n.conll"), &numbers.repeat(6));
+    let names = write(path.join("names.txt"), "O\nB-THING\nI-THING\n");
+    let output = finetune(path, "token-classification", &data, &data, &["--epochs", "1"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("the tags are numbers") && said.contains("--labels FILE"), "{said}");
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    succeeds(&finetune(path, "token-classification", &data, &data, &["--epochs", "1", "--labels", &names]));
+    let config = read(path.join("run/model/config.json"));
+    assert!(config.contains("\"1\": \"B-THING\""), "{config}");
+    let judged = evaluate(path, &data, &[]);
+    assert!(judged["f1"].is_f64(), "the model knows the names: {judged:#}");
+    assert!(judged["notes"].to_string().contains("tags are numbers: 0 = O, 1 = B-THING"), "{judged:#}");
+}
+
+/// What exists stays as it is until all answers are there.
+#[test]
+fn a_failed_prediction_leaves_its_output_alone() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 40, 1);
+    succeeds(&finetune(path, "classification", &train, &train, &["--epochs", "1"]));
+    write(path.join("answers"), "of an hour of work\n");
+    write(path.join("bad"), "a text\nbytes \u{0}");
+    std::fs::write(path.join("bad"), b"a text\nbytes \xff\n").unwrap();
+    refused(&predict(path, "bad", &["--output", "answers"]), &["bad:2:", "not UTF-8"]);
+    assert_eq!(read(path.join("answers")), "of an hour of work\n");
+    refused(&predict(path, "missing.txt", &["--output", "answers"]), &["missing.txt"]);
+    assert_eq!(read(path.join("answers")), "of an hour of work\n");
+    succeeds(&predict(path, "bad", &["--output", "answers", "--skip-bad-rows"]));
+    assert_eq!(read(path.join("answers")).lines().count(), 1);
+    let rest: Vec<_> = std::fs::read_dir(path).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(!rest.iter().any(|name| name.to_string_lossy().starts_with(".partial")), "{rest:?}");
+}
+
+/// A model that another program has fine-tuned says by `id2label` what its outputs mean.
+#[test]
+fn a_model_from_elsewhere_answers() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 40, 1);
+    succeeds(&finetune(path, "classification", &train, &train, &["--epochs", "1"]));
+    let expected = predict(path, &train, &["--json"]);
+    succeeds(&expected);
+    let config = path.join("run/model/config.json");
+    let mut json: Value = serde_json::from_str(&read(&config)).unwrap();
+    let ours: Vec<String> =
+        json.as_object().unwrap().keys().filter(|key| key.starts_with("electra_burn")).cloned().collect();
+    ours.iter().for_each(|key| _ = json.as_object_mut().unwrap().remove(key));
+    std::fs::write(&config, json.to_string()).unwrap();
+    refused(&predict(path, &train, &[]), &["names no task", "--task"]);
+    let found = predict(path, &train, &["--json", "--task", "classification"]);
+    succeeds(&found);
+    assert_eq!(text(&found.stdout), text(&expected.stdout));
+    refused(
+        &predict(path, &train, &["--task", "token-classification"]),
+        &[
+            "the architecture is ElectraForSequenceClassification; token-classification expects ElectraForTokenClassification",
+        ],
+    );
+    refused(
+        &electra(path, &["predict", "--device", CPU, "--model", "google/electra-small-discriminator"]),
+        &["there is no such directory", "hf download google/electra-small-discriminator --local-dir DIR"],
+    );
+}
+
+/// A run of one kind is not resumed as one of the other.
+#[test]
+fn a_run_of_another_kind_is_named() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 40, 1);
+    succeeds(&finetune(path, "classification", &train, &train, &["--epochs", "1"]));
+    let resume = |command: &str, run: &str| electra(path, &[command, "--device", CPU, "--resume", run]);
+    refused(&resume("pretrain", "run"), &["a run of fine-tuning", "electra finetune --resume"]);
+    succeeds(&pretrain(path, &["--output", "pair"]));
+    refused(&resume("finetune", "pair"), &["a run of pretraining", "electra pretrain --resume"]);
+}
+
+/// Of a folder what can be read is read, and the rest is counted and said.
+#[cfg(unix)]
+#[test]
+fn what_a_folder_holds_is_said() {
+    let directory = directory();
+    let path = directory.path();
+    for folder in ["crawl", "crawl/.git", "crawl/sub"] {
+        std::fs::create_dir(path.join(folder)).unwrap();
+    }
+    let river = "The river runs to the sea.\n\nThe stone is in the water.\n\nA boat is on the river.\n";
+    for (name, contents) in [
+        ("crawl/a.txt", river),
+        ("crawl/.git/x.txt", "of a hidden folder\n"),
+        (
+            "crawl/sub/b.jsonl",
+            "{\"text\": \"the wood is old\"}\n{\"text\": \"half \\ud83d\"}\n{\"text\": \"whole \\ud83d\\ude00\"}\n",
+        ),
+        ("crawl/page.html", "<p>"),
+        ("crawl/dump.txt.bz2", "BZh91AY"),
+        ("crawl/README", "no ending"),
+    ] {
+        write(path.join(name), contents);
+    }
+    std::os::unix::fs::symlink("nowhere", path.join("crawl/dangling.txt")).unwrap();
+    std::os::unix::fs::symlink("..", path.join("crawl/sub/loop")).unwrap();
+    let train =
+        ["tokenizer", "train", "--vocab-size", "40", "--output", "tok", "--invalid-utf8", "skip", "--corpus", "crawl"];
+    succeeds(&electra(path, &train));
+    let build = |output: &str, corpus: &[&str], more: &[&str]| {
+        let all = ["corpus", "build", "--tokenizer", "tok", "--output", output, "--validation-share", "0.3"];
+        electra(path, &[&all[..], more, &["--corpus"], corpus].concat())
+    };
+    let refusing = build("s0", &["crawl"], &[]);
+    refused(&refusing, &["b.jsonl:2:", "half a surrogate pair", "--invalid-utf8 skip or replace"]);
+    let output = build("s1", &["crawl", "crawl/a.txt"], &["--invalid-utf8", "skip"]);
+    succeeds(&output);
+    let said = text_of(&output);
+    for part in [
+        "2 files",
+        "files of other kinds left out: 1 .bz2, 1 .html, 1 without an ending; --format reads every file",
+        "left out, since they cannot be read:",
+        "dangling.txt",
+        "named twice and read once: crawl/a.txt",
+        "in 5 documents",
+        "1 lines or records hold what is not Unicode",
+    ] {
+        assert!(said.contains(part), "expected \"{part}\" in:\n{said}");
+    }
+    assert!(!text(&electra(path, &["corpus", "inspect", "s1"]).stdout).contains("hidden"));
+    refused(&build("s2", &["crawl/dump.txt.bz2"], &[]), &["a bzip2 file", "bunzip2 -c FILE"]);
+    // With a format every file is read, and what is none is no longer passed over.
+    let every = ["--format", "text", "--invalid-utf8", "skip"];
+    refused(&build("s3", &["crawl"], &every), &["dump.txt.bz2", "a bzip2 file"]);
+}
+
+fn text_of(output: &std::process::Output) -> String {
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// What a vocabulary loses of a text is said, and a store of nothing but [UNK] is none.
+#[test]
+fn unknown_words_are_said() {
+    let directory = directory();
+    let path = directory.path();
+    // 1,500 signs, each three times, fifty a line.
+    let signs: Vec<char> = (0x4e00..0x4e00 + 1500).map(|code| char::from_u32(code).unwrap()).collect();
+    let lines: Vec<String> = signs.chunks(50).map(|line| line.iter().collect()).collect();
+    let text_of_three = [lines.join("\n\n"), lines.join(" \n\n"), lines.join("  \n\n")].join("\n\n");
+    write(path.join("zh.txt"), &text_of_three);
+    let train = |size: &str, output: &str, more: &[&str]| {
+        let all = ["tokenizer", "train", "--corpus", "zh.txt", "--vocab-size", size, "--output", output];
+        electra(path, &[&all[..], more].concat())
+    };
+    succeeds(&train("1505", "t1", &[]));
+    let output = train("1005", "t2", &["--limit-alphabet", "1000"]);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("500 of the 1500 characters of the text, 33.33 % of it") && said.contains("--limit-alphabet"),
+        "{said}"
+    );
+    let build = |corpus: &str, tokenizer: &str, output: &str| {
+        electra(path, &["corpus", "build", "--corpus", corpus, "--tokenizer", tokenizer, "--output", output])
+    };
+    let output = build("zh.txt", "t2", "store");
+    succeeds(&output);
+    assert!(text(&output.stdout).contains("warning: 33.33 % of the tokens are [UNK]"), "{}", text(&output.stdout));
+    let english = "the river\n\nthe stone\n\nthe sea\n\nan old boat\n";
+    write(path.join("en.txt"), english);
+    refused(&build("en.txt", "t1", "none"), &["en.txt", "100.0 % of its", "are [UNK]", "nothing to learn"]);
+    assert!(!path.join("none").exists());
+
+    write(path.join("ja.txt"), &"が ぎ ぐ か き く\n\n".repeat(4));
+    let train = ["tokenizer", "train", "--corpus", "ja.txt", "--vocab-size", "8", "--output", "t3"];
+    let output = electra(path, &train);
+    succeeds(&output);
+    assert!(text(&output.stdout).contains("lose an accent, a vowel sign or another mark"), "{}", text(&output.stdout));
+}
