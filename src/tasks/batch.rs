@@ -60,7 +60,7 @@ pub enum Targets {
         /// The classes, 0 where none is known.
         classes: Tensor<1, Int>,
         /// 1 where one is known, else 0; absent where all are.
-        known: Option<Tensor<1>>,
+        known: Option<Box<Tensor<1>>>,
     },
     /// `[rows, labels]`
     Values(Tensor<2>),
@@ -182,7 +182,8 @@ impl HostRows for HostBatch {
                 let has_unknown = classes.iter().any(|&class| class < 0);
                 Targets::Classes {
                     classes: flat(&classes.iter().map(|&class| class.max(0)).collect()),
-                    known: has_unknown.then(|| Tensor::from_data(TensorData::new(known(), [classes.len()]), device)),
+                    known: has_unknown
+                        .then(|| Box::new(Tensor::from_data(TensorData::new(known(), [classes.len()]), device))),
                 }
             }
             HostTargets::Values(values) => {

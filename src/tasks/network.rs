@@ -206,7 +206,10 @@ impl Finetuner {
         match (&batch.targets, self.loss) {
             (Targets::Classes { classes, known }, _) => {
                 let losses = cross_entropies(logits.clone(), classes.clone());
-                known.as_ref().map_or_else(|| losses.clone(), |known| losses.clone() * known.clone()).sum()
+                match known {
+                    Some(known) => (losses * (**known).clone()).sum(),
+                    None => losses.sum(),
+                }
             }
             (Targets::Values(values), Loss::Squares) => (logits.clone() - values.clone()).square().sum(),
             (Targets::Values(values), _) => {

@@ -1,6 +1,7 @@
 //! What a file of rows looks like, found out from its contents first and its name second.
 
 use super::columns::Shape;
+use super::delimited::rows;
 use super::json::extension;
 use super::source::Source;
 use super::{Form, Reading};
@@ -43,13 +44,18 @@ pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout>
         "jsonl" | "json" | "ndjson" => Some(Layout::JsonLines),
         "csv" => Some(commas(&first)),
         "tsv" | "tab" if first.contains('\t') || !first.contains(',') => Some(tabs(&first)),
-        // A header in a file of another name.
-        _ => [tabs(&first), commas(&first)].into_iter().find(|layout| {
-            let names = split(&first, *layout);
-            names.len() > 1
-                && (Shape::of(&names).is_some() || reading.text_columns.iter().any(|name| names.contains(name)))
-        }),
+        _ => [tabs(&first), commas(&first)].into_iter().find(|layout| is_header(source, &first, *layout, reading)),
     }
+}
+
+/// Whether the first line of a file whose name says nothing is a header, and not a text that happens to have such words: its
+/// fields are names of columns, and the row below has as many.
+fn is_header(source: &Source, first: &str, layout: Layout, reading: &Reading) -> bool {
+    let names = split(first, layout);
+    let is_name = |name: &String| !name.is_empty() && !name.contains(' ');
+    let is_meant = Shape::of(&names).is_some() || reading.text_columns.iter().any(|name| names.contains(name));
+    let row = rows(source, layout).nth(1).and_then(|(_, row)| row.ok());
+    names.len() > 1 && is_meant && names.iter().all(is_name) && row.is_none_or(|row| row.len() == names.len())
 }
 
 /// [`layout`] of what must be a table.
@@ -121,11 +127,7 @@ pub fn is_judgements(path: &Path) -> bool {
 pub fn begins_as_json(source: &Source) -> bool {
     let mut bytes = source.bytes().iter().filter(|byte| !byte.is_ascii_whitespace());
     let [first, second, third] = std::array::from_fn(|_| bytes.next());
-    match (first, second, third) {
-        (Some(b'{'), Some(b'"'), _) => true,
-        (Some(b'['), Some(b'{'), Some(b'"')) => true,
-        _ => false,
-    }
+    matches!((first, second, third), (Some(b'{'), Some(b'"'), _) | (Some(b'['), Some(b'{'), Some(b'"')))
 }
 
 /// The first line that is not blank; what is not UTF-8 is replaced.

@@ -59,7 +59,7 @@ pub fn read_squad(path: &Path, answers: Answers, reading: &Reading) -> Result<Lo
     let mut walk = Walk { text, answers, seen: HashMap::new(), questions };
     let root = crate::json::parse(text);
     let articles = root.as_ref().ok().and_then(|root| root.get("data")).and_then(Value::as_array);
-    let is_nested = |articles: &Vec<Value>| !articles.first().is_some_and(|first| first.get("context").is_some());
+    let is_nested = |articles: &Vec<Value>| articles.first().is_none_or(|first| first.get("context").is_none());
     if let Some(articles) = articles.filter(|articles| is_nested(articles)) {
         for (at, article) in articles.iter().enumerate() {
             walk.article(article, &format!("data[{at}]"))?;

@@ -201,8 +201,10 @@ fn the_layout_is_told_by_contents_first() {
         let rows = read_table(&folder.file(name, text), &unlabelled(), false).unwrap().rows;
         assert_eq!((rows.len(), rows[0].text(1), rows[1].text(1)), (2, Some("1"), None), "{name}");
     }
-    let none = folder.file("d.txt", "{a text in braces}\nanother\n");
-    assert!(Table::open(&none, &Reading::default()).is_err());
+    for text in ["{a text in braces}\nanother\n", "Title, sentence\none\n", "a label, a text\nx, y\n"] {
+        let none = folder.file("d.txt", text);
+        assert!(Table::open(&none, &Reading::default()).is_err(), "{text}");
+    }
 }
 
 #[test]
