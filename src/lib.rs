@@ -29,6 +29,7 @@ pub mod model;
 pub mod objective;
 pub mod predict;
 pub mod report;
+mod rows;
 pub mod scoring;
 #[cfg(feature = "web")]
 pub mod serve;

@@ -291,3 +291,59 @@ fn unknown_words_are_said() {
     succeeds(&output);
     assert!(text(&output.stdout).contains("lose an accent, a vowel sign or another mark"), "{}", text(&output.stdout));
 }
+
+/// Everything below `path` with its contents.
+fn contents(path: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(path).unwrap().flatten() {
+        match entry.path() {
+            path if path.is_dir() => all.extend(contents(&path)),
+            path => all.push((path.clone(), std::fs::read(&path).unwrap())),
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Whatever writes leaves what exists alone, until its input is known to be good.
+#[test]
+fn no_command_writes_over_what_exists_for_bad_input() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 40, 1);
+    succeeds(&finetune(path, "classification", &train, &train, &["--epochs", "1"]));
+    std::fs::write(path.join("bad"), b"bytes \xff\n").unwrap();
+    std::fs::create_dir(path.join("folder")).unwrap();
+    for name in ["file", "folder/kept"] {
+        write(path.join(name), "of an hour of work\n");
+    }
+    let kept = || (read(path.join("file")), contents(&path.join("folder")), contents(&path.join("run")));
+    let before = kept();
+    for arguments in [
+        "predict --model run --input bad --output file",
+        "predict --model run --input missing --output folder",
+        "explain --model run --file bad --html file",
+        "explain --model run --file missing --html folder",
+        "bench --set model.hidden_size=7 --trace file",
+        "report missing --output file",
+        "report missing --figures folder",
+        "tokenizer import missing --output folder",
+        "tokenizer train --corpus bad --vocab-size 50 --output folder",
+        "tokenizer train --corpus missing --vocab-size 50 --output file",
+        "corpus build --corpus bad --tokenizer run/model --output folder",
+        "corpus build --corpus missing --tokenizer run/model --output file",
+        "import missing --output folder",
+        "import run/model --output folder",
+        "export missing --output folder",
+        "pretrain --corpus missing --output folder",
+        "pretrain --corpus missing --output file",
+        "finetune --task classification --model run/model --train bad --dev bad --output folder",
+        "finetune --task classification --model run/model --train missing --dev bad --output file",
+        "glue --model run/model --data missing --output folder",
+    ] {
+        let output = electra(path, &arguments.split(' ').collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {}", text_of(&output));
+        assert!(!text(&output.stderr).contains("panicked"), "{arguments}: {}", text(&output.stderr));
+        assert!(kept() == before, "{arguments} has changed what was there");
+    }
+}

@@ -7,6 +7,7 @@ const LAYERS: &[&str] = &[
     "error",
     "count",
     "json",
+    "rows",
     "curve",
     "files",
     "token",

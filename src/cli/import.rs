@@ -33,8 +33,23 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     say!("loaded: {} tensors", imported.tensors.loaded.len());
     list("missing, drawn afresh", &imported.tensors.missing);
     list("ignored", &imported.tensors.ignored);
+    if let Some(task) = task(&imported.class).filter(|_| !imported.has_task) {
+        say!(
+            "its files do not say what it was fine-tuned for: predict, evaluate, explain and serve take --task {task}"
+        );
+    }
     say!("{}", arguments.output.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a model with a head is usually fine-tuned for.
+fn task(class: &str) -> Option<&'static str> {
+    match class {
+        "ElectraForSequenceClassification" => Some("classification (or regression, or ranking)"),
+        "ElectraForTokenClassification" => Some("token-classification"),
+        "ElectraForQuestionAnswering" => Some("question-answering"),
+        _ => None,
+    }
 }
 
 fn list(what: &str, names: &BTreeSet<String>) {

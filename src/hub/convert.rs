@@ -29,6 +29,8 @@ pub struct Imported {
     pub parameters: usize,
     /// What became of the tensors of the source.
     pub tensors: Loaded,
+    /// Whether its `config.json` says what it was fine-tuned for.
+    pub has_task: bool,
 }
 
 /// Reads `source`, a directory or a weights file with its `config.json` beside it, and writes it to `output`, which must
@@ -118,6 +120,7 @@ impl Job<'_> {
             }
             Ok(())
         })?;
-        Ok(Imported { class: self.class.to_owned(), parameters: model.num_params(), tensors })
+        let has_task = self.json.get("electra_burn_task").is_some();
+        Ok(Imported { class: self.class.to_owned(), parameters: model.num_params(), tensors, has_task })
     }
 }

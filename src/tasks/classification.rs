@@ -2,16 +2,15 @@
 
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, NO_CLASS, Target};
+use super::labels::unseen;
 use super::network::{Head, Loss};
-use super::read::{Hidden, Loaded, Need, Reading, Value, named, names as names_of};
+use super::read::{Loaded, Need, Reading};
 use super::task::{Cell, Encoding, Metrics, Table, Work};
-use super::texts::{TextRow, read_texts};
-use crate::count::counted as count_of;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::{Confusion, Counts, MultiLabel};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The task with the labels of its training data.
@@ -23,161 +22,10 @@ pub struct Classification {
     pub multi_label: bool,
 }
 
-/// Of a file that must have labels.
-const NO_LABELS: &str = "no row has a label; expected a column \"label\", or --label-column";
-
 /// A probability above which a label of several holds.
 const HOLDS: f64 = 0.5;
 
 impl Classification {
-    /// The task that the labels of the training data at `path` ask for, and its examples.
-    ///
-    /// # Errors
-    /// A file or row that cannot be used; one class only.
-    pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
-        let rows = read_texts(path, Need::Optional, reading)?;
-        if rows.rows.iter().all(|row| row.labels.is_none()) {
-            return Err(Error::input(path, NO_LABELS));
-        }
-        let lists = rows.rows.iter().any(|row| matches!(row.labels, Some(Value::List(_))));
-        let multi_label = reading.multi_label || lists;
-        let given = names_of(reading)?;
-        let counts = counted(&rows.rows, multi_label);
-        let hidden = Hidden::in_training(&counts);
-        let found: BTreeSet<String> = counts.keys().filter(|label| !hidden.has(label)).cloned().collect();
-        let mut labels: Vec<String> = if given.is_empty() { found.into_iter().collect() } else { given.clone() };
-        if given.is_empty() && labels.iter().all(|label| label.parse::<i64>().is_ok()) {
-            labels.sort_by_key(|label| label.parse::<i64>().unwrap_or(0));
-        }
-        let fewest = if multi_label { 1 } else { 2 };
-        if labels.len() < fewest {
-            let found = labels.first().map_or("none".into(), |label| format!("only \"{label}\""));
-            return Err(Error::input(path, format!("column \"label\": {found}; expected {fewest} classes or more")));
-        }
-        let task = Self { labels, multi_label };
-        let mut examples = task.examples(rows, &hidden, &counts, Need::Required, reading)?;
-        examples.notes.push(task.classes_note());
-        examples.notes.extend(task.doubts(examples.rows.len()));
-        Ok((task, examples))
-    }
-
-    /// Whoever trains or judges needs examples with labels; for a test set that has none, they are all without.
-    fn examples(
-        &self,
-        rows: Loaded<TextRow>,
-        hidden: &Hidden,
-        counts: &BTreeMap<String, usize>,
-        need: Need,
-        reading: &Reading,
-    ) -> Result<Loaded<Example>> {
-        let mut given = names_of(reading)?;
-        let is_number = |label: &String| label.parse::<usize>().is_ok();
-        // Numbers that the model does not have are those of its labels.
-        let numbers = counts.keys().filter(|label| !hidden.has(label)).all(is_number) && !counts.is_empty();
-        if given.is_empty() && numbers && !self.labels.iter().any(is_number) {
-            given.clone_from(&self.labels);
-        }
-        let by_number = (!given.is_empty() && numbers).then(|| numbered(&given, "label"));
-        // A text of a file with labels may have none of several.
-        let is_absent = rows.rows.iter().all(|row| row.labels.is_none());
-        let mut examples = rows.convert(reading.skip_bad_rows, "rows", |row| {
-            let gold = if is_absent { Ok(None) } else { self.gold(row.labels.as_ref(), hidden, &given) };
-            let example = gold.map(|gold| Example { input: row.input, gold, group: String::new(), line: row.line });
-            (Some(row.line), example)
-        })?;
-        if need == Need::Ignored {
-            return Ok(examples);
-        }
-        examples.notes.extend(by_number);
-        examples.notes.extend(hidden.note(counts, "row"));
-        if need == Need::Required {
-            examples.rows.retain(|example| example.gold.is_some());
-        }
-        if need == Need::Required && examples.rows.is_empty() {
-            return Err(Error::input(&examples.path, "no row has a label"));
-        }
-        let unseen: BTreeSet<&str> = examples.rows.iter().flat_map(unseen).collect();
-        if !unseen.is_empty() {
-            let count = examples.rows.iter().filter(|example| unseen_in(example)).count();
-            let names: Vec<String> = unseen.iter().take(5).map(|name| format!("\"{name}\"")).collect();
-            let more = if unseen.len() > 5 { ", ..." } else { "" };
-            let note = format!(
-                "{} with labels that the model does not know, and so misses: {}{more}",
-                count_of(count, "row"),
-                names.join(", ")
-            );
-            examples.notes.push(note);
-        }
-        Ok(examples)
-    }
-
-    /// What is right for a row; nothing where it has no label, or a mark in its place.
-    fn gold(
-        &self,
-        value: Option<&Value>,
-        hidden: &Hidden,
-        given: &[String],
-    ) -> std::result::Result<Option<Gold>, String> {
-        let names = names(value, self.multi_label);
-        if names.iter().any(|name| hidden.has(name)) || (value.is_none() && !self.multi_label) {
-            return Ok(None);
-        }
-        let number = |name: &str| self.labels.iter().position(|label| label == name || is_same_number(label, name));
-        let named = |name: &String| -> std::result::Result<String, String> {
-            let of_list = named(name, given).map_err(|message| format!("column \"label\": {message}"))?;
-            Ok(of_list.to_owned())
-        };
-        let names: Vec<String> = names.iter().map(named).collect::<std::result::Result<_, _>>()?;
-        if self.multi_label {
-            let mut holds = vec![false; self.labels.len()];
-            let mut unseen = Vec::new();
-            for name in names {
-                match number(&name) {
-                    Some(number) => holds[number] = true,
-                    None => unseen.push(name),
-                }
-            }
-            return Ok(Some(Gold::Labels { holds, unseen }));
-        }
-        match &names[..] {
-            [name] => Ok(Some(number(name).map_or_else(|| Gold::Unseen(name.clone()), Gold::Class))),
-            _ => Err(format!("column \"label\": {} labels; expected one", names.len())),
-        }
-    }
-
-    /// How many classes there are, and the first of them.
-    fn classes_note(&self) -> String {
-        const SHOWN: usize = 8;
-        let more = if self.labels.len() > SHOWN { ", ..." } else { "" };
-        let (count, shown) =
-            (self.labels.len(), self.labels.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", "));
-        let kind = if self.multi_label { "labels, any number of them a text" } else { "classes" };
-        format!("{count} {kind}: {shown}{more}")
-    }
-
-    /// What speaks against the labels being meant so.
-    fn doubts(&self, rows: usize) -> Vec<String> {
-        let count = self.labels.len();
-        let mut doubts = Vec::new();
-        if !self.multi_label && count > 10 && count * 2 > rows {
-            doubts.push(format!(
-                "warning: {count} classes in {rows} rows; is this the column of labels? --label-column chooses one"
-            ));
-        }
-        let is_real = |label: &String| label.parse::<f64>().is_ok() && label.parse::<i64>().is_err();
-        if self.labels.iter().all(|label| label.parse::<f64>().is_ok()) && self.labels.iter().any(is_real) {
-            doubts.push("warning: the classes are real numbers; --task regression predicts numbers".into());
-        }
-        let mut by_case: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for label in &self.labels {
-            by_case.entry(label.to_lowercase()).or_default().push(label);
-        }
-        if let Some(same) = by_case.values().find(|same| same.len() > 1) {
-            doubts.push(format!("warning: the classes {} differ in case only", same.join(", ")));
-        }
-        doubts
-    }
-
     /// Gold and predicted classes, and their names: those that the model knows before those that it does not.
     fn classes(&self, examples: &[Example], predictions: &[Prediction]) -> (Vec<usize>, Vec<usize>, Vec<String>) {
         let mut names = self.labels.clone();
@@ -211,65 +59,6 @@ impl Classification {
         let (gold, predicted): (Vec<_>, Vec<_>) = pairs.unzip();
         (MultiLabel::new(&gold, &predicted), names)
     }
-}
-
-/// The labels of an example that the model cannot say.
-fn unseen(example: &Example) -> impl Iterator<Item = &str> {
-    let (one, several) = match &example.gold {
-        Some(Gold::Unseen(name)) => (Some(name.as_str()), &[][..]),
-        Some(Gold::Labels { unseen, .. }) => (None, &unseen[..]),
-        _ => (None, &[][..]),
-    };
-    one.into_iter().chain(several.iter().map(String::as_str))
-}
-
-fn unseen_in(example: &Example) -> bool {
-    unseen(example).next().is_some()
-}
-
-/// What numbers are taken for.
-pub(super) fn numbered(names: &[String], what: &str) -> String {
-    let first: Vec<String> =
-        names.iter().enumerate().take(3).map(|(number, name)| format!("{number} = {name}")).collect();
-    let more = if names.len() > 3 { ", ..." } else { "" };
-    format!("{what}s are numbers: {}{more}", first.join(", "))
-}
-
-/// How many rows have each label; one without any has the empty one, unless it may have none.
-fn counted(rows: &[TextRow], multi_label: bool) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for row in rows {
-        let names = names(row.labels.as_ref(), multi_label);
-        if names.is_empty() && !multi_label {
-            *counts.entry(String::new()).or_default() += 1;
-        }
-        names.into_iter().for_each(|name| *counts.entry(name).or_default() += 1);
-    }
-    counts
-}
-
-/// Whether two labels are the same whole number: `1` and `1.0`.
-fn is_same_number(one: &str, other: &str) -> bool {
-    let whole = |text: &str| text.parse::<f64>().ok().filter(|value| value.fract() == 0.0);
-    whole(one).is_some_and(|value| whole(other) == Some(value))
-}
-
-/// The names of labels in a cell; several between `|`.
-fn names(value: Option<&Value>, multi_label: bool) -> Vec<String> {
-    match value {
-        None => Vec::new(),
-        Some(Value::List(names)) => names.clone(),
-        Some(Value::Text(text)) if multi_label => {
-            text.split('|').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-        }
-        Some(Value::Text(text)) => vec![whole(text.trim())],
-    }
-}
-
-/// A whole number without the decimals that some exports give it: `1` for `1.0`.
-fn whole(label: &str) -> String {
-    let without = label.strip_suffix(".0").filter(|number| number.parse::<i64>().is_ok());
-    without.unwrap_or(label).to_owned()
 }
 
 /// `exp` of logits, in proportion.
@@ -412,14 +201,7 @@ impl Work for Classification {
     }
 
     fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
-        // A text with several labels may have none, and a row without a label is left out and counted, not bad.
-        let rows = read_texts(path, if gold == Need::Ignored { gold } else { Need::Optional }, reading)?;
-        if gold == Need::Required && rows.rows.iter().all(|row| row.labels.is_none()) {
-            return Err(Error::input(path, NO_LABELS));
-        }
-        let counts = if gold == Need::Ignored { BTreeMap::new() } else { counted(&rows.rows, self.multi_label) };
-        let hidden = Hidden::in_judging(&counts, &self.labels);
-        self.examples(rows, &hidden, &counts, gold, reading)
+        self.read_labelled(path, gold, reading)
     }
 
     fn to_json(&self, _input: &Input, prediction: &Prediction, top_k: usize) -> Json {

@@ -12,6 +12,7 @@ mod feature;
 mod finetune;
 mod foreign;
 mod glue;
+mod labels;
 mod loader;
 mod model;
 mod network;

@@ -6,6 +6,7 @@ use super::table::Table;
 use super::{ReadOptions, Reader};
 use crate::config::Format;
 use crate::error::{Error, Result};
+use crate::rows::Fields;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -196,8 +197,8 @@ impl Source {
         }
         Ok(match self.format {
             Format::Jsonl => Box::new(JsonLines::new(stream, path, options)),
-            Format::Csv => Box::new(Table::new(stream, path, b',', options)?),
-            Format::Tsv => Box::new(Table::new(stream, path, b'\t', options)?),
+            Format::Csv => Box::new(Table::new(stream, path, Fields::commas, options)?),
+            Format::Tsv => Box::new(Table::new(stream, path, Fields::tabs, options)?),
             Format::Text | Format::Parquet => Box::new(TextLines::new(stream, path, options)),
         })
     }

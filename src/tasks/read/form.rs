@@ -7,19 +7,15 @@ use super::source::Source;
 use super::{Form, Reading};
 use super::{is_blank, trec_questions};
 use crate::error::{Error, Result};
+use crate::rows::Fields;
 use crate::tasks::Kind;
 use std::path::Path;
 
 /// How the rows of a table are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// Fields between this byte; `quoted` where quotes may hold it.
-    Fields {
-        /// A tab, a comma or a semicolon.
-        delimiter: u8,
-        /// Between tabs a quote is a character like any other, unless every name of the header has them.
-        quoted: bool,
-    },
+    /// Fields between tabs, commas or semicolons.
+    Fields(Fields),
     /// A JSON object a line.
     JsonLines,
     /// One JSON value that holds objects in an array.
@@ -30,8 +26,8 @@ pub enum Layout {
 pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout> {
     let first = first_line(source);
     match reading.format {
-        Some(Form::Tsv) => return Some(tabs(&first)),
-        Some(Form::Csv) => return Some(commas(&first)),
+        Some(Form::Tsv) => return Some(Layout::Fields(Fields::tabs(&first))),
+        Some(Form::Csv) => return Some(Layout::Fields(Fields::commas(&first))),
         Some(Form::Json) => return Some(json(source)),
         Some(Form::Lines | Form::Conll) => return None,
         None => {}
@@ -42,19 +38,22 @@ pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout>
     }
     match name.as_str() {
         "jsonl" | "json" | "ndjson" => Some(Layout::JsonLines),
-        "csv" => Some(commas(&first)),
-        "tsv" | "tab" if first.contains('\t') || !first.contains(',') => Some(tabs(&first)),
-        _ => [tabs(&first), commas(&first)].into_iter().find(|layout| is_header(source, &first, *layout, reading)),
+        "csv" => Some(Layout::Fields(Fields::commas(&first))),
+        "tsv" | "tab" if first.contains('\t') || !first.contains(',') => Some(Layout::Fields(Fields::tabs(&first))),
+        _ => {
+            let both = [Fields::tabs(&first), Fields::commas(&first)];
+            both.into_iter().find(|fields| is_header(source, &first, *fields, reading)).map(Layout::Fields)
+        }
     }
 }
 
 /// Whether the first line of a file whose name says nothing is a header, and not a text that happens to have such words: its
 /// fields are names of columns, and the row below has as many.
-fn is_header(source: &Source, first: &str, layout: Layout, reading: &Reading) -> bool {
-    let names = split(first, layout);
+fn is_header(source: &Source, first: &str, fields: Fields, reading: &Reading) -> bool {
+    let names = split(first, fields);
     let is_name = |name: &String| !name.is_empty() && !name.contains(' ');
     let is_meant = Shape::of(&names).is_some() || reading.text_columns.iter().any(|name| names.contains(name));
-    let row = rows(source, layout).nth(1).and_then(|(_, row)| row.ok());
+    let row = rows(source, fields).nth(1).and_then(|(_, row)| row.ok());
     names.len() > 1 && is_meant && names.iter().all(is_name) && row.is_none_or(|row| row.len() == names.len())
 }
 
@@ -137,17 +136,6 @@ fn first_line(source: &Source) -> String {
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
 
-fn tabs(first: &str) -> Layout {
-    let is_quoted = |name: &str| name.len() > 1 && name.starts_with('"') && name.ends_with('"');
-    let quoted = first.split('\t').all(|name| is_quoted(name.trim()));
-    Layout::Fields { delimiter: b'\t', quoted }
-}
-
-fn commas(first: &str) -> Layout {
-    let delimiter = [b',', b';', b'\t'].into_iter().find(|&byte| first.as_bytes().contains(&byte)).unwrap_or(b',');
-    Layout::Fields { delimiter, quoted: true }
-}
-
 /// An object a line, unless the first line holds no whole one.
 pub fn json(source: &Source) -> Layout {
     let first = first_line(source);
@@ -169,7 +157,6 @@ pub fn is_rows(value: &serde_json::Value) -> bool {
 }
 
 /// The fields of a line, without quotes.
-fn split(line: &str, layout: Layout) -> Vec<String> {
-    let Layout::Fields { delimiter, .. } = layout else { return Vec::new() };
-    line.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"').to_owned()).collect()
+fn split(line: &str, fields: Fields) -> Vec<String> {
+    line.split(char::from(fields.delimiter)).map(|name| name.trim().trim_matches('"').to_owned()).collect()
 }

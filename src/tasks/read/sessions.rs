@@ -2,10 +2,10 @@
 
 use super::bad::{Collector, Loaded, by_line};
 use super::delimited::rows;
-use super::form::Layout;
 use super::source::Source;
 use crate::count::counted;
 use crate::error::Result;
+use crate::rows::Fields;
 use crate::tokenizer::special_name_in;
 use std::collections::HashMap;
 use std::path::Path;
@@ -52,7 +52,7 @@ const TIMES: [&str; 4] = ["timestamp", "time", "ts", "date"];
 
 /// A table with a row for each item that a user chose.
 struct Interactions {
-    layout: Layout,
+    fields: Fields,
     names: Vec<String>,
     user: usize,
     item: usize,
@@ -63,22 +63,24 @@ impl Interactions {
     /// The table in `source`, where its first line names users and items.
     fn of(source: &Source) -> Option<Self> {
         let first = source.lines().next()?.1.ok()?;
-        [(b'\t', false), (b',', true), (b';', true)].into_iter().find_map(|(delimiter, quoted)| {
-            let names: Vec<String> =
-                first.split(char::from(delimiter)).map(|name| name.trim().trim_matches('"').to_owned()).collect();
+        [Fields::tabs(first), Fields::commas(first)].into_iter().find_map(|fields| {
+            let names: Vec<String> = first
+                .split(char::from(fields.delimiter))
+                .map(|name| name.trim().trim_matches('"').to_owned())
+                .collect();
             let at = |of: &[&str]| {
                 names
                     .iter()
                     .position(|name| of.contains(&name.split(':').next().unwrap_or(name).to_lowercase().as_str()))
             };
             let (user, item, time) = (at(&USERS)?, at(&ITEMS)?, at(&TIMES));
-            Some(Self { layout: Layout::Fields { delimiter, quoted }, user, item, time, names: names.clone() })
+            Some(Self { fields, user, item, time, names })
         })
     }
 
     fn read(&self, path: &Path, source: &Source, skip_bad_rows: bool) -> Result<Loaded<Session>> {
         let mut chosen = Collector::new(path, skip_bad_rows);
-        for (line, fields) in rows(source, self.layout).skip(1) {
+        for (line, fields) in rows(source, self.fields).skip(1) {
             let row = fields.and_then(|fields| {
                 let field =
                     |at: usize| fields.get(at).map(|field| field.trim().to_owned()).filter(|field| !field.is_empty());

@@ -8,8 +8,8 @@ use super::json;
 use super::source::Source;
 use super::{Need, Reading, is_blank};
 use crate::error::{Error, Result};
+use crate::rows::Fields;
 use serde_json::Map;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 type Outcome<T> = std::result::Result<T, String>;
@@ -63,7 +63,7 @@ impl Table {
         let source = Source::open(path)?;
         let layout = require(path, &source, reading)?;
         let (names, is_headless) = match layout {
-            Layout::Fields { .. } => header(path, &source, layout, reading)?,
+            Layout::Fields(fields) => header(path, &source, fields, reading)?,
             Layout::JsonLines | Layout::JsonArray => (first_keys(path, &source, layout)?, false),
         };
         Ok(Self { path: path.to_owned(), source, layout, names, is_headless })
@@ -80,7 +80,7 @@ impl Table {
     /// [`Error::Input`] for a column that is missing, a bad row that is not to be left out, and a table without rows.
     pub fn read(&self, wanted: &Columns, skip_bad_rows: bool) -> Result<Loaded<Record>> {
         let mut records = Collector::new(&self.path, skip_bad_rows);
-        if !matches!(self.layout, Layout::Fields { .. }) {
+        let Layout::Fields(fields) = self.layout else {
             let mut chosen: Vec<json::Chosen> = wanted.wanted.iter().map(|_| json::Chosen::default()).collect();
             for (line, object) in objects(&self.path, &self.source, self.layout)? {
                 let record = object.and_then(|map| {
@@ -91,11 +91,11 @@ impl Table {
                 records.add(Some(line), record)?;
             }
             return records.finish("rows");
-        }
+        };
         let at = |line: usize, message: String| Error::Input { path: self.path.clone(), line: Some(line), message };
         let places = wanted.locate(&self.names).map_err(|message| at(1, message))?;
         let behind = usize::from(!self.is_headless);
-        for (line, fields) in rows(&self.source, self.layout).skip(behind) {
+        for (line, fields) in rows(&self.source, fields).skip(behind) {
             let record = fields.and_then(|fields| {
                 if fields.len() != self.names.len() {
                     let (found, expected) = (count(fields.len()), self.names.len());
@@ -166,9 +166,9 @@ fn first_keys(path: &Path, source: &Source, layout: Layout) -> Result<Vec<String
 
 /// The names of the columns, and whether they are numbers because there is no header: that is so where the columns that are
 /// asked for are numbers and no names of the first line.
-fn header(path: &Path, source: &Source, layout: Layout, reading: &Reading) -> Result<(Vec<String>, bool)> {
+fn header(path: &Path, source: &Source, fields: Fields, reading: &Reading) -> Result<(Vec<String>, bool)> {
     let expected = "expected a header line with the names of the columns";
-    let Some((line, fields)) = rows(source, layout).next() else {
+    let Some((line, fields)) = rows(source, fields).next() else {
         return Err(Error::input(path, format!("the file is empty; {expected}")));
     };
     let fields = if line == 1 { fields } else { Err(format!("the first line is blank; {expected}")) };
@@ -183,17 +183,12 @@ fn header(path: &Path, source: &Source, layout: Layout, reading: &Reading) -> Re
     }
 }
 
-fn from_fields(
-    column: &Wanted,
-    place: Option<usize>,
-    header: &[String],
-    fields: &[Cow<'_, str>],
-) -> Outcome<Option<Value>> {
+fn from_fields(column: &Wanted, place: Option<usize>, header: &[String], fields: &[String]) -> Outcome<Option<Value>> {
     let Some((name, field)) = place.and_then(|place| Some((header.get(place)?, fields.get(place)?))) else {
         return Ok(None);
     };
     match (is_blank(field), column.need) {
-        (false, _) => Ok(Some(Value::Text(field.clone().into_owned()))),
+        (false, _) => Ok(Some(Value::Text(field.clone()))),
         (true, Need::Optional | Need::Ignored) => Ok(None),
         (true, Need::Required) => Err(format!("the column \"{name}\" is empty; expected a text")),
     }

@@ -39,7 +39,12 @@ fn csv_errors_name_the_line_and_column() {
         ("d.csv", "label,text\n1,\"\"\n", Some(2), "the column \"text\" is empty; expected a text"),
         ("e.csv", "", None, "the file is empty; expected a header line with the names of the columns"),
         ("f.csv", "label,text\n", None, "there are no rows behind the header"),
-        ("g.csv", "label,text\n1,x\n1,\"y\n0,z\n", Some(3), "a quote is opened in this row and never closed"),
+        (
+            "g.csv",
+            "label,text\n1,x\n1,\"y\n0,z\n",
+            Some(3),
+            "a quote is opened in this row and never closed; expected its end, or two of them for a quote in a text",
+        ),
         (
             "h.csv",
             "\nlabel,text\n",

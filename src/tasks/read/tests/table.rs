@@ -82,12 +82,12 @@ fn tsv_errors_name_the_line_and_column() {
     {
         assert!(error.contains(part), "{error}");
     }
-    let latin = "byte 6 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
+    let latin = "byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8";
     let path = folder.file("k.tsv", b"label\ttext\n1\tx\n1\tcaf\xe9\n");
     fails(read_table(&path, &labelled(), false), &path, Some(3), latin);
     let path = folder.file("l.tsv", b"text\tl\xe9\n1\tx\n");
-    fails(read_table(&path, &labelled(), false), &path, Some(1), &latin.replace("byte 6", "byte 7"));
-    fails(columns(&path), &path, Some(1), &latin.replace("byte 6", "byte 7"));
+    fails(read_table(&path, &labelled(), false), &path, Some(1), &latin.replace("byte 4", "byte 2"));
+    fails(columns(&path), &path, Some(1), &latin.replace("byte 4", "byte 2"));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn bad_rows_are_left_out_on_request() {
     assert_eq!(loaded.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5]);
     let messages = [
         "a.tsv:3: the row has 1 field; the header has 2",
-        "a.tsv:4: byte 6 of the line, 0xE9, is not UTF-8; expected text in UTF-8",
+        "a.tsv:4: byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8",
     ];
     assert_eq!((loaded.skipped.count, names(&folder, &loaded.skipped)), (2, words(&messages)));
     // A wrong header is no bad row.
