@@ -11,7 +11,7 @@
 pub mod bench;
 pub mod config;
 pub mod corpus;
-mod count;
+pub mod count;
 mod curve;
 pub mod data;
 pub mod device;

@@ -4,7 +4,7 @@ mod common;
 
 use common::backends::CPU;
 use common::keyword::{finetune, keyword_table, write};
-use common::program::{directory, electra, pretrain, read, refused, succeeds, text};
+use common::program::{directory, electra, piped, pretrain, read, refused, succeeds, text};
 use serde_json::Value;
 use std::path::Path;
 
@@ -58,13 +58,20 @@ fn gold_is_read_where_it_is_needed() {
         "{notes}"
     );
 
+    let strange = write(path.join("strange.tsv"), "label\ttext\niron\tthe stone\ngold\tthe water\n");
+    let notes = evaluate(path, &strange, &[])["notes"].to_string();
+    assert!(notes.contains("warning: the model knows none of the file's: 2 rows with labels"), "{notes}");
+
     let output = predict(path, "judged.tsv", &[]);
     succeeds(&output);
     assert_eq!(text(&output.stdout).lines().count(), 4);
     assert!(text(&output.stderr).contains("judged.tsv: columns: text = text"), "{}", text(&output.stderr));
     let none = write(path.join("none.tsv"), "text\tlabel\nthe stone\t-\n");
     let all = ["evaluate", "--device", CPU, "--model", "run/model", "--data", &none];
-    refused(&electra(path, &all), &["none.tsv", "no row has a label"]);
+    refused(&electra(path, &all), &["none.tsv", "no row has a label: 1 row without a label (\"-\")"]);
+    let columns = write(path.join("columns.json"), "{\"text\": {\"0\": \"a\"}, \"label\": {\"0\": \"stone\"}}\n");
+    let all = ["evaluate", "--device", CPU, "--model", "run/model", "--data", &columns];
+    refused(&electra(path, &all), &["columns.json", "this object holds columns", "orient"]);
 }
 
 #[test]
@@ -87,6 +94,39 @@ fn columns_can_be_named() {
     assert_eq!(judged["examples"], 40);
     let lines = predict(path, &table, &["--format", "lines"]);
     assert_eq!(text(&lines.stdout).lines().count(), 41, "the same file as lines of text");
+
+    // Whatever a line is, its answer is that of the text in it.
+    let answers = |input: &str, more: &[&str]| {
+        let output = piped(path, &[&["predict", "--device", CPU, "--model", "run"], more].concat(), input);
+        succeeds(&output);
+        assert!(text(&output.stderr).contains("standard input: an input a line"), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let object = "{\"label\": \"none\", \"text\": \"the stone\"}\n";
+    assert_eq!(answers(object, &[]), answers("the stone\n", &[]));
+    assert_ne!(answers(object, &["--json", "--format", "lines"]), answers(object, &["--json"]));
+    let broken = piped(path, &["predict", "--device", CPU, "--model", "run"], "the water\n{\"text\": 3\n");
+    refused(&broken, &["-:2: ", "expected one JSON object a line; --format lines takes lines as they are"]);
+
+    // What the task or the input has no use for is refused, in every command.
+    let lines = write(path.join("lines.txt"), "the stone\nthe water\n");
+    refused(&predict(path, &lines, &["--text-column", "abstract"]), &["lines.txt", "this is no table"]);
+    refused(&predict(path, "-", &named[2..4]), &["--text-column: an input a line has no columns"]);
+    let expected = "--tag-column: classification has no such option; expected it with token-classification";
+    refused(&predict(path, &table, &["--tag-column", "2"]), &[expected]);
+    let tagged = ["--device", CPU, "--model", "run/model", "--tag-column", "2"];
+    refused(&electra(path, &[&["evaluate", "--data", &table], &tagged[..]].concat()), &[expected]);
+    refused(&electra(path, &[&["explain", "--file", &table], &tagged[..]].concat()), &[expected]);
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    for (task, option) in [
+        ("regression", ["--labels", "names.txt"]),
+        ("ranking", ["--word-column", "1"]),
+        ("token-classification", ["--text-column", "a"]),
+        ("question-answering", ["--label-column", "a"]),
+    ] {
+        let expected = format!("{}: {task} has no such option", option[0]);
+        refused(&finetune(path, task, &table, &table, &option), &[&expected]);
+    }
 }
 
 /// Entities are counted whatever marks them, and numbers get their names from a file.
@@ -127,6 +167,12 @@ fn tags_of_every_scheme_are_judged() {
     let judged = evaluate(path, &data, &[]);
     assert!(judged["f1"].is_f64(), "the model knows the names: {judged:#}");
     assert!(judged["notes"].to_string().contains("tags are numbers: 0 = O, 1 = B-THING"), "{judged:#}");
+    assert!(judged["notes"].to_string().contains("their order are the model's"), "{judged:#}");
+    let hidden = write(path.join("hidden.conll"), "the -\nstone -\n\nwater -\n\n");
+    refused(
+        &electra(path, &["evaluate", "--device", CPU, "--model", "run/model", "--data", &hidden]),
+        &["hidden.conll", "no word has a tag"],
+    );
 }
 
 /// What exists stays as it is until all answers are there.
@@ -346,4 +392,37 @@ fn no_command_writes_over_what_exists_for_bad_input() {
         assert!(!text(&output.stderr).contains("panicked"), "{arguments}: {}", text(&output.stderr));
         assert!(kept() == before, "{arguments} has changed what was there");
     }
+}
+
+/// What labels look like may not be what they are, and a table may have none.
+#[test]
+fn doubts_about_labels_are_said() {
+    let directory = directory();
+    let path = directory.path();
+    let rows = |first: &str, second: &str| {
+        let rows: String = (0..12).map(|_| format!("{first}\tthe stone\n{second}\tof water\n")).collect();
+        format!("label\ttext\n{rows}")
+    };
+    for (labels, more, expected) in [
+        (("a|b", "c"), &[][..], "\"a|b\" is taken for one class; --multi-label splits labels at \"|\""),
+        (("a,b", "c"), &["--multi-label"], "\"a,b\" is taken for one label; several labels of a text stand between"),
+        (("-1", "1"), &[], "\"-1\" is taken for a class"),
+    ] {
+        let data = write(path.join("a.tsv"), &rows(labels.0, labels.1));
+        let output = finetune(path, "classification", &data, &data, &[&["--epochs", "1"], more].concat());
+        succeeds(&output);
+        assert!(text(&output.stdout).contains(expected), "expected \"{expected}\" in:\n{}", text(&output.stdout));
+        std::fs::remove_dir_all(path.join("run")).unwrap();
+    }
+    let none = write(path.join("none.tsv"), "kind\ttext\nstone\tthe stone\n");
+    let output = finetune(path, "classification", &none, &none, &[]);
+    refused(&output, &["none.tsv", "there is no column of labels", "the columns are: kind, text"]);
+
+    // A test set with hidden labels is predicted, not judged.
+    let data = write(path.join("a.tsv"), &rows("stone", "water"));
+    let hidden = write(path.join("hidden.tsv"), "label\ttext\n-\tthe stone\n-\tof water\n");
+    let output = finetune(path, "classification", &data, &data, &["--epochs", "1", "--test", &hidden]);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    assert!(said.contains("test: no example has a label, so that nothing is judged on it"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! What is printed at the end of a run of pretraining: what came of it, what its encoder says, and what to do next.
 
 use burn::tensor::Device;
+use electra_burn::count::counted;
 use electra_burn::learner::Report;
 use electra_burn::predict::Detector;
 use electra_burn::{Config, Result};
@@ -17,10 +18,10 @@ pub fn print(output: &Path, config: &Config, report: &Report) {
     }
     match report.elapsed {
         None => say!("nothing is left to do after {} steps: {}", report.steps, limit(config, report.steps)),
-        Some(elapsed) => say!(
-            "{} steps in {:.0} s on {}",
-            report.steps,
-            elapsed.as_secs_f64(),
+        Some(_) => say!(
+            "{} in {} on {}",
+            counted(report.steps, "step"),
+            report.facts.time().unwrap_or_default(),
             report.facts.devices().last().unwrap_or(&"an unknown device")
         ),
     }

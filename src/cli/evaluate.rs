@@ -2,7 +2,7 @@
 
 use super::labelled::Labelled;
 use super::progress::Working;
-use electra_burn::tasks::read::{Loaded, Need, read_sessions};
+use electra_burn::tasks::read::{Loaded, Need, check_options, read_sessions};
 use electra_burn::tasks::{Cell, Input, Kind, Metrics, Predictor, Recommender, Table};
 use electra_burn::{Result, device, hub};
 use std::path::PathBuf;
@@ -41,12 +41,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let reading = &arguments.labelled.reading();
     let model = hub::place(&arguments.model, &["model"])?;
     if Recommender::is_at(&model) {
+        check_options(Kind::Recommendation, reading)?;
         let recommender = Recommender::open(&model, &device)?;
         let data = read_sessions(&arguments.data, reading.skip_bad_rows)?;
         let (metrics, tables) = recommender.evaluate(&data)?;
         return Ok(show(arguments.json, "sessions", &data, metrics, &tables));
     }
     let predictor = Predictor::open_as(&arguments.model, arguments.task, &device)?;
+    check_options(predictor.task.kind(), reading)?;
     let data = predictor.task.read(&arguments.data, Need::Required, reading)?;
     let working = Working::through(data.rows.len(), "examples");
     let mut predictions = Vec::with_capacity(data.rows.len());

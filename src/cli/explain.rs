@@ -5,7 +5,7 @@ use super::labelled::{Labelled, note};
 use super::progress::Working;
 use electra_burn::explain::{Baseline, Curve, Explainer, Explanation, Faithfulness, Options, Token, page};
 use electra_burn::files::Replacement;
-use electra_burn::tasks::read::holds_rows;
+use electra_burn::tasks::read::{Reading, check_lines, check_options, holds_rows};
 use electra_burn::tasks::{Input, Kind};
 use electra_burn::{Error, Result, device};
 use serde_json::json;
@@ -97,7 +97,8 @@ fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> R
         (Some(path), _) => read(explainer, path, arguments, usize::MAX)?,
         (None, []) => read(explainer, Path::new("-"), arguments, usize::MAX)?,
         (None, texts) => {
-            let inputs = texts.iter().map(|text| input(explainer, text));
+            let reading = arguments.labelled.reading();
+            let inputs = texts.iter().map(|text| input(explainer, text, &reading));
             inputs.collect::<std::result::Result<_, _>>().map_err(Error::Usage)?
         }
     };
@@ -135,7 +136,9 @@ fn explain(arguments: &Arguments, explainer: &Explainer, options: &Options) -> R
 /// The first `limit` inputs of a file; blank lines are none.
 fn read(explainer: &Explainer, path: &Path, arguments: &Arguments, limit: usize) -> Result<Vec<Input>> {
     let reading = &arguments.labelled.reading();
-    if let Some(kind) = explainer.kind()
+    let kind = explainer.kind();
+    kind.map_or_else(|| check_lines(reading), |kind| check_options(kind, reading))?;
+    if let Some(kind) = kind
         && holds_rows(path, kind, reading)?
     {
         let data = explainer.read(path, reading)?;
@@ -148,15 +151,15 @@ fn read(explainer: &Explainer, path: &Path, arguments: &Arguments, limit: usize)
         _ => false,
     };
     let mut inputs = Vec::new();
-    by_line(path, 1, reading.skip_bad_rows, &|line| input(explainer, line), &mut |chunk| {
+    by_line(path, 1, reading.skip_bad_rows, &|line| input(explainer, line, reading), &mut |chunk| {
         inputs.extend(chunk.iter().filter(|input| !is_blank(input)).cloned());
         Ok(inputs.len() < limit)
     })?;
     Ok(inputs)
 }
 
-fn input(explainer: &Explainer, line: &str) -> std::result::Result<Input, String> {
-    explainer.kind().map_or_else(|| Ok(Input::Text(line.to_owned())), |kind| parse(line, kind))
+fn input(explainer: &Explainer, line: &str, reading: &Reading) -> std::result::Result<Input, String> {
+    explainer.kind().map_or_else(|| Ok(Input::Text(line.to_owned())), |kind| parse(line, kind, reading.format))
 }
 
 /// Columns of the bar of the largest attribution.

@@ -5,6 +5,7 @@ use super::reading::Bar;
 use super::training::{Training, path};
 use electra_burn::config::{self, FinetuneConfig};
 use electra_burn::corpus::Progress;
+use electra_burn::count::counted;
 use electra_burn::tasks::{self, FinetuneReport, Kind, Metrics, SeedsReport};
 use electra_burn::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -149,9 +150,9 @@ fn print(output: &Path, report: &FinetuneReport) {
         say!("electra finetune --resume {}", output.display());
         return;
     }
-    let seconds = report.elapsed.map_or(0.0, |elapsed| elapsed.as_secs_f64());
     let best = report.best_step.unwrap_or(report.steps);
-    say!("{} steps in {seconds:.0} s on {}; best by {}: step {best}", report.steps, report.device, report.metric);
+    let (steps, time) = (counted(report.steps, "step"), report.facts.time().unwrap_or_default());
+    say!("{steps} in {time} on {}; best by {}: step {best}", report.device, report.metric);
     let baseline = report.baseline.as_ref();
     let (name, judged) = (baseline.map_or("-", |(name, _)| name), if report.test.is_some() { "test" } else { "" });
     say!("{:<24} {:>8} {judged:>8}  {name}", "", "dev");

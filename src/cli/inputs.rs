@@ -1,8 +1,8 @@
 //! Inputs of fine-tuned models, one a line.
 
+use electra_burn::tasks::read::{Form, object_input};
 use electra_burn::tasks::{Input, Kind};
 use electra_burn::{Error, Result};
-use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -21,6 +21,8 @@ pub fn by_line(
     } else {
         Box::new(BufReader::new(File::open(path).map_err(|error| Error::input(path, error.to_string()))?))
     };
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    eprintln!("{name}: an input a line");
     let mut chunk = Vec::with_capacity(size);
     let mut bad = 0;
     for (number, line) in (1..).zip(reader.split(b'\n')) {
@@ -55,19 +57,14 @@ pub fn by_line(
     answer(&chunk).map(|_| ())
 }
 
-/// What a line holds for a task: a text, a pair between tabs, words, a question and its context.
-pub fn parse(line: &str, kind: Kind) -> std::result::Result<Input, String> {
-    let pair = line.split_once('\t');
-    let is_json = line.trim_start().starts_with("{\"");
-    let object = || serde_json::from_str::<Value>(line).map_err(|error| format!("the object does not parse: {error}"));
-    let field = |object: &Value, name: &str| {
-        object[name].as_str().map(str::to_owned).ok_or_else(|| format!("the object has no text \"{name}\""))
-    };
-    match (kind, pair) {
-        (Kind::QuestionAnswering, _) if is_json => {
-            let object = object()?;
-            Ok(Input::Question { question: field(&object, "question")?, context: field(&object, "context")?.into() })
-        }
+/// What a line holds for a task: a text, a pair between tabs, words, a question and its context; or a JSON object with such
+/// fields, unless `format` says that lines are texts.
+pub fn parse(line: &str, kind: Kind, format: Option<Form>) -> std::result::Result<Input, String> {
+    if line.trim_start().starts_with("{\"") && format != Some(Form::Lines) && kind != Kind::Recommendation {
+        return object_input(line, kind)
+            .map_err(|message| format!("{message}; --format lines takes lines as they are"));
+    }
+    match (kind, line.split_once('\t')) {
         (Kind::QuestionAnswering, Some((question, context))) => {
             Ok(Input::Question { question: question.to_owned(), context: context.into() })
         }

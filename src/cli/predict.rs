@@ -4,7 +4,7 @@ use super::inputs::{by_line, parse};
 use super::labelled::{Labelled, note};
 use super::progress::Working;
 use electra_burn::files::Replacement;
-use electra_burn::tasks::read::{Need, holds_rows};
+use electra_burn::tasks::read::{Need, check_options, holds_rows};
 use electra_burn::tasks::{Input, Kind, Model};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
@@ -53,6 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
     let model = Model::open_as(&arguments.model, arguments.task, &device)?;
     let reading = &arguments.labelled.reading();
+    check_options(model.kind(), reading)?;
     // A file that exists stays as it is until all answers are there.
     let mut file = arguments.output.as_deref().map(Replacement::new).transpose()?;
     let mut out: Box<dyn Write + '_> = match &mut file {
@@ -62,8 +63,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     // Lines on a terminal are their own progress.
     let hidden = arguments.output.is_some() || !std::io::stdout().is_terminal();
     let working = hidden.then(|| Working::counting("answers"));
-    let mut answer = |inputs: &[Input]| -> Result<bool> {
-        for json in model.answer(inputs, arguments.top_k)? {
+    let mut answer = |inputs: &[Input], ids: &[String]| -> Result<bool> {
+        for (at, mut json) in model.answer(inputs, arguments.top_k)?.into_iter().enumerate() {
+            if let Some(id) = ids.get(at).filter(|id| !id.is_empty()) {
+                json["id"] = id.as_str().into();
+            }
             let line = if arguments.json { json.to_string() } else { fields(&json) };
             if let Err(error) = writeln!(out, "{line}") {
                 return closed(error, arguments);
@@ -77,15 +81,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     {
         let data = predictor.task.read(&arguments.input, Need::Ignored, reading)?;
         note(&data);
-        let inputs: Vec<Input> = data.rows.into_iter().map(|example| example.input).collect();
-        for chunk in inputs.chunks(CHUNK) {
-            if !answer(chunk)? {
+        // Whoever asks several questions tells their answers apart by what the file calls them.
+        let (inputs, ids): (Vec<Input>, Vec<String>) =
+            data.rows.into_iter().map(|example| (example.input, example.group)).unzip();
+        for (inputs, ids) in inputs.chunks(CHUNK).zip(ids.chunks(CHUNK)) {
+            if !answer(inputs, ids)? {
                 break;
             }
         }
     } else {
         let kind = model.kind();
-        by_line(&arguments.input, CHUNK, reading.skip_bad_rows, &|line| parse(line, kind), &mut answer)?;
+        let parse = |line: &str| parse(line, kind, reading.format);
+        by_line(&arguments.input, CHUNK, reading.skip_bad_rows, &parse, &mut |inputs| answer(inputs, &[]))?;
     }
     drop(out);
     file.map_or(Ok(()), Replacement::finish)?;

@@ -34,12 +34,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             RunState::Interrupted => "interrupted",
             RunState::Failed => "failed",
         };
+        let healthy = run.verdict.as_ref().filter(|_| !run.is_trouble);
         say!(
-            "{:<28} {state:<11} {:>17} {:>7.1} MB  {}",
+            "{:<28} {state:<11} {:>17} {:>7.1} MB  {}{}",
             run.path.display().to_string(),
             run.steps.map_or_else(|| run.step.to_string(), |steps| format!("{}/{steps}", run.step)),
             run.bytes as f64 / 1e6,
             run.last_validation.as_ref().map_or_else(|| "-".into(), figures),
+            healthy.map_or_else(String::new, |verdict| format!(", {verdict}")),
         );
         if let Some(reason) = run.reason {
             say!("  {reason}");

@@ -90,6 +90,9 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
         let Some(loaded) = loaded else { continue };
         progress(Progress::Stage(&describe(name, "examples", loaded)));
+        if loaded.rows.iter().all(|example| example.gold.is_none()) {
+            progress(Progress::Stage(&format!("{name}: no example has a label, so that nothing is judged on it")));
+        }
     }
     let longest = hub::trained_length(&config.model)?;
     let config = &resolve(config, &data.task, &model, longest, data.train.rows.len())?;

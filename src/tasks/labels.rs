@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Of a file that must have labels.
-const NO_LABELS: &str = "no row has a label; expected a column \"label\", or --label-column";
+/// Of a file that must have labels, and has a column for them.
+const NO_LABELS: &str = "no row has a label; --label-column names another column";
 
 impl Classification {
     /// The task that the labels of the training data at `path` ask for, and its examples.
@@ -18,7 +18,7 @@ impl Classification {
     /// # Errors
     /// A file or row that cannot be used; one class only.
     pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
-        let rows = read_texts(path, Need::Optional, reading)?;
+        let rows = read_texts(path, Need::Required, reading)?;
         if rows.rows.iter().all(|row| row.labels.is_none()) {
             return Err(Error::input(path, NO_LABELS));
         }
@@ -26,7 +26,7 @@ impl Classification {
         let multi_label = reading.multi_label || lists;
         let given = names_of(reading)?;
         let counts = counted(&rows.rows, multi_label);
-        let hidden = Hidden::in_training(&counts);
+        let hidden = Hidden::in_training(&counts, &given);
         let found: BTreeSet<String> = counts.keys().filter(|label| !hidden.has(label)).cloned().collect();
         let mut labels: Vec<String> = if given.is_empty() { found.into_iter().collect() } else { given.clone() };
         if given.is_empty() && labels.iter().all(|label| label.parse::<i64>().is_ok()) {
@@ -60,7 +60,7 @@ impl Classification {
         if given.is_empty() && numbers && !self.labels.iter().any(is_number) {
             given.clone_from(&self.labels);
         }
-        let by_number = (!given.is_empty() && numbers).then(|| numbered(&given, "label"));
+        let by_number = (!given.is_empty() && numbers).then(|| numbered(&given, "label", reading));
         // A text of a file with labels may have none of several.
         let is_absent = rows.rows.iter().all(|row| row.labels.is_none());
         let mut examples = rows.convert(reading.skip_bad_rows, "rows", |row| {
@@ -77,20 +77,13 @@ impl Classification {
             examples.rows.retain(|example| example.gold.is_some());
         }
         if need == Need::Required && examples.rows.is_empty() {
-            return Err(Error::input(&examples.path, "no row has a label"));
+            let why = hidden.note(counts, "row").map_or_else(String::new, |note| format!(": {note}"));
+            return Err(Error::input(&examples.path, format!("no row has a label{why}")));
         }
-        let unseen: BTreeSet<&str> = examples.rows.iter().flat_map(unseen).collect();
-        if !unseen.is_empty() {
-            let count = examples.rows.iter().filter(|example| unseen_in(example)).count();
-            let names: Vec<String> = unseen.iter().take(5).map(|name| format!("\"{name}\"")).collect();
-            let more = if unseen.len() > 5 { ", ..." } else { "" };
-            let note = format!(
-                "{} with labels that the model does not know, and so misses: {}{more}",
-                count_of(count, "row"),
-                names.join(", ")
-            );
-            examples.notes.push(note);
-        }
+        let count = examples.rows.iter().filter(|example| unseen(example).next().is_some()).count();
+        let names = examples.rows.iter().flat_map(unseen).collect();
+        let note = unknown((count, examples.rows.len()), "row", "labels", &names);
+        examples.notes.extend(note);
         Ok(examples)
     }
 
@@ -151,6 +144,22 @@ impl Classification {
         if self.labels.iter().all(|label| label.parse::<f64>().is_ok()) && self.labels.iter().any(is_real) {
             doubts.push("warning: the classes are real numbers; --task regression predicts numbers".into());
         }
+        let holds = |mark: char| self.labels.iter().find(|label| label.trim_matches(mark).contains(mark));
+        if !self.multi_label
+            && let Some(several) = holds('|')
+        {
+            doubts.push(format!("warning: \"{several}\" is taken for one class; --multi-label splits labels at \"|\""));
+        }
+        if self.multi_label
+            && let Some(several) = holds(',')
+        {
+            doubts.push(format!(
+                "warning: \"{several}\" is taken for one label; several labels of a text stand between \"|\""
+            ));
+        }
+        if self.labels.iter().any(|label| label == "-1") {
+            doubts.push("\"-1\" is taken for a class; rows without a label have an empty field or \"-\"".into());
+        }
         let mut by_case: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for label in &self.labels {
             by_case.entry(label.to_lowercase()).or_default().push(label);
@@ -164,7 +173,7 @@ impl Classification {
     /// [`Work::read`](super::task::Work::read).
     pub(super) fn read_labelled(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
         // A text with several labels may have none, and a row without a label is left out and counted, not bad.
-        let rows = read_texts(path, if gold == Need::Ignored { gold } else { Need::Optional }, reading)?;
+        let rows = read_texts(path, gold, reading)?;
         if gold == Need::Required && rows.rows.iter().all(|row| row.labels.is_none()) {
             return Err(Error::input(path, NO_LABELS));
         }
@@ -184,16 +193,31 @@ pub(super) fn unseen(example: &Example) -> impl Iterator<Item = &str> {
     one.into_iter().chain(several.iter().map(String::as_str))
 }
 
-fn unseen_in(example: &Example) -> bool {
-    unseen(example).next().is_some()
+/// What is said of so many rows or words, `one` of them, of `all`, whose labels or tags, `names`, the model does not know; nothing where
+/// there are none.
+pub(super) fn unknown((count, all): (usize, usize), one: &str, what: &str, names: &BTreeSet<&str>) -> Option<String> {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    let (rows, shown) = (count_of(count, one), shown.join(", "));
+    let warning = if count == all { "warning: the model knows none of the file's: " } else { "" };
+    (!names.is_empty())
+        .then(|| format!("{warning}{rows} with {what} that the model does not know, and so misses: {shown}{more}"))
 }
 
 /// What numbers are taken for.
-pub(super) fn numbered(names: &[String], what: &str) -> String {
+///
+/// Names that no file of `reading` gives are the model's.
+pub(super) fn numbered(names: &[String], what: &str, reading: &Reading) -> String {
+    const SHOWN: usize = 10;
     let first: Vec<String> =
-        names.iter().enumerate().take(3).map(|(number, name)| format!("{number} = {name}")).collect();
-    let more = if names.len() > 3 { ", ..." } else { "" };
-    format!("{what}s are numbers: {}{more}", first.join(", "))
+        names.iter().enumerate().take(SHOWN).map(|(number, name)| format!("{number} = {name}")).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    let origin = match reading.labels {
+        Some(_) => "",
+        None => "; the names and their order are the model's, and --labels FILE has those of the data",
+    };
+    format!("{what}s are numbers: {}{more}{origin}", first.join(", "))
 }
 
 /// How many rows have each label; one without any has the empty one, unless it may have none.

@@ -5,6 +5,7 @@ use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
 use super::read::{Answers, Loaded, Need, Question, Reading, read_squad};
 use super::task::{Encoding, Metrics, Table, Work};
+use crate::count::counted;
 use crate::data::{Purpose, Rng};
 use crate::error::Result;
 use crate::metrics::squad;
@@ -91,7 +92,11 @@ fn span(context: &str, start: usize, end: usize) -> (String, usize) {
     (text, end)
 }
 
-fn examples(questions: Loaded<Question>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+fn examples(mut questions: Loaded<Question>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+    let impossible = questions.rows.iter().filter(|question| question.is_impossible).count();
+    if impossible > 0 {
+        questions.notes.push(format!("{} without an answer in the context", counted(impossible, "question")));
+    }
     questions.convert(skip_bad_rows, "questions", |question| {
         let gold = question
             .answers

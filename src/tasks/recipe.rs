@@ -78,7 +78,7 @@ pub(super) fn check_metric(config: &FinetuneConfig, task: &Task, dev: &[Example]
     Err(Error::config("metric", format!("\"{metric}\" is none of the task's; expected one of {}", names.join(", "))))
 }
 
-/// Checks that no key is missing, and none is given that only recommendation has.
+/// Checks that no key is missing, and none is given that only another task has.
 pub(super) fn check_keys(kind: Kind, config: &FinetuneConfig) -> Result<()> {
     if config.model.as_os_str().is_empty() {
         let message = format!("{} needs it; expected the directory of an encoder, --model DIR", kind.name());
@@ -86,6 +86,10 @@ pub(super) fn check_keys(kind: Kind, config: &FinetuneConfig) -> Result<()> {
     }
     let given = [("candidates", config.candidates.is_some()), ("pretraining", !config.pretraining.is_empty())];
     match given.into_iter().find(|(_, given)| *given) {
+        None if kind != Kind::QuestionAnswering && config.data.max_answer_length.is_some() => {
+            let message = format!("{} has no such key; question-answering has it", kind.name());
+            Err(Error::config("data.max_answer_length", message))
+        }
         Some((key, _)) => Err(Error::config(key, format!("{} has no such key; recommendation has it", kind.name()))),
         None => Ok(()),
     }

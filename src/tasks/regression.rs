@@ -89,7 +89,7 @@ impl Work for Regression {
     }
 
     fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
-        let rows = read_texts(path, if gold == Need::Ignored { gold } else { Need::Optional }, reading)?;
+        let rows = read_texts(path, gold, reading)?;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for row in &rows.rows {
             let label = match &row.labels {
@@ -122,10 +122,8 @@ impl Work for Regression {
             examples.rows.retain(|example| example.gold.is_some());
         }
         if gold == Need::Required && examples.rows.is_empty() {
-            return Err(Error::input(
-                path,
-                "no row has a number to predict; expected a column \"score\", or --label-column",
-            ));
+            let message = "no row has a number to predict; --label-column names another column";
+            return Err(Error::input(path, message));
         }
         Ok(examples)
     }

@@ -6,7 +6,7 @@ use super::feature::Feature;
 use super::network::{Head, Loss};
 use super::question_answering::QuestionAnswering;
 use super::ranking::RankingTask;
-use super::read::{Loaded, Need, Reading};
+use super::read::{Loaded, Need, Reading, check_options};
 use super::regression::Regression;
 use super::token_classification::TokenClassification;
 use crate::error::{Error, Result};
@@ -188,8 +188,10 @@ impl Task {
     /// The task that the training data at `path` ask for, and its examples.
     ///
     /// # Errors
-    /// A file or row that cannot be used, with file, line and column; one class only; a task that is none of an encoder.
+    /// A file or row that cannot be used, with file, line and column; one class only; an option that the task
+    /// does not have; a task that is none of an encoder.
     pub fn prepare(kind: Kind, path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
+        check_options(kind, reading)?;
         Ok(match kind {
             Kind::Classification => {
                 let (task, examples) = Classification::prepare(path, reading)?;

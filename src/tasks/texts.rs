@@ -2,7 +2,7 @@
 
 use super::example::Input;
 use super::read::{
-    Columns, DOCUMENT, LABEL, Loaded, Need, QUERY, Reading, Record, Shape, TEXT, Table, Value, trec_questions,
+    Columns, DOCUMENT, LABEL, Loaded, Need, QUERY, Reading, Record, Shape, Source, TEXT, Table, Value, trec_questions,
 };
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -17,19 +17,21 @@ pub struct TextRow {
     pub labels: Option<Value>,
 }
 
-/// Reads the texts of a table; which columns they stand in is told by their names, or by `reading`.
+/// Reads the texts of a table; which columns they stand in is told by their names, or by `reading`. A row may have no label even
+/// where `labels` are required; the table must have a column of them.
 ///
 /// # Errors
 /// [`Error::Input`] for a file without such columns, and for a bad row that is not to be left out.
 pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded<TextRow>> {
-    if let Some(questions) = trec_questions(path, reading)? {
+    let source = Source::open(path)?;
+    if let Some(questions) = trec_questions(path, &source, reading)? {
         let row = |(line, label, text): (usize, String, String)| {
             let labels = (labels != Need::Ignored).then_some(Value::Text(label));
             (Some(line), Ok(TextRow { line, input: Input::Text(text), labels }))
         };
         return questions.convert(false, "rows", row);
     }
-    let table = Table::open(path, reading)?;
+    let table = Table::of(path, source, reading)?;
     let texts = text_columns(path, &table, reading)?;
     let label = match &reading.label_column {
         Some(name) => vec![name.as_str()],
@@ -40,9 +42,20 @@ pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded
         wanted = wanted.text(&[text], Need::Required);
     }
     if labels != Need::Ignored {
-        wanted = wanted.list(&label, labels);
+        wanted = wanted.list(&label, Need::Optional);
     }
     let rows = table.read(&wanted, reading.skip_bad_rows)?;
+    let is_labelled = |record: &Record| record.values.get(texts.len()).is_some_and(Option::is_some);
+    if labels == Need::Required && table.column(&label).is_none() && !rows.rows.iter().any(is_labelled) {
+        let names = table.names.join(", ");
+        let message = match &reading.label_column {
+            Some(name) => format!("there is no column \"{name}\", as --label-column has it; the columns are: {names}"),
+            None => format!(
+                "there is no column of labels; expected \"label\" or \"score\", or --label-column; the columns are: {names}"
+            ),
+        };
+        return Err(Error::input(path, message));
+    }
     let found = table.column(&label).filter(|_| labels != Need::Ignored).map(str::to_owned);
     let mut rows = rows.convert(reading.skip_bad_rows, "rows", |record: Record| {
         let line = record.line;

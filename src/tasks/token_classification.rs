@@ -3,7 +3,7 @@
 use super::classification::{by_class, softmax};
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, NO_CLASS, Target};
-use super::labels::numbered;
+use super::labels::{numbered, unknown};
 use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading, Sentence, named, names as names_of, read_conll};
 use super::scheme::{OUTSIDE, Scheme};
@@ -46,12 +46,18 @@ impl TokenClassification {
         }
         let task = Self { labels };
         let mut sentences = sentences;
+        sentences.notes.extend(reading.labels.as_ref().map(|_| numbered(&task.labels, "tag", reading)));
         sentences.notes.push(format!("{} tags, {}", task.labels.len(), task.scheme().name()));
         if task.labels.iter().all(|label| label.parse::<i64>().is_ok()) {
             let warning = "warning: the tags are numbers, so there is no F1 of entities; --labels FILE names them";
             sentences.notes.push(warning.into());
         }
         Ok((task, sentences))
+    }
+
+    /// Whether `tag` stands where a test set hides one.
+    fn is_mark(&self, tag: &str) -> bool {
+        [HIDDEN, "-", "_"].contains(&tag) && self.number(tag).is_none()
     }
 
     fn number(&self, tag: &str) -> Option<usize> {
@@ -276,22 +282,24 @@ impl Work for TokenClassification {
         {
             given.clone_from(&self.labels);
         }
-        let by_number = (!given.is_empty()).then(|| numbered(&given, "tag"));
+        let by_number = (!given.is_empty()).then(|| numbered(&given, "tag", reading));
         let mut sentences = examples(sentences, &given, reading)?;
         sentences.notes.extend(by_number);
-        let is_unseen = |tag: &&String| *tag != HIDDEN && self.number(tag).is_none();
-        let unseen: BTreeSet<&String> = sentences.rows.iter().flat_map(tags).filter(is_unseen).collect();
-        if !unseen.is_empty() {
-            let count = sentences.rows.iter().flat_map(tags).filter(is_unseen).count();
-            let names: Vec<&str> = unseen.iter().take(5).map(|name| name.as_str()).collect();
-            let more = if unseen.len() > 5 { ", ..." } else { "" };
-            let note = format!(
-                "{} with tags that the model does not know, and so misses: {}{more}",
-                counted(count, "word"),
-                names.join(", ")
-            );
-            sentences.notes.push(note);
+        if gold != Need::Ignored && sentences.rows.iter().flat_map(tags).all(|tag| self.is_mark(tag)) {
+            if gold == Need::Required {
+                return Err(Error::input(path, "no word has a tag, or all have a mark in its place; expected tags"));
+            }
+            sentences.rows.iter_mut().for_each(|example| example.gold = None);
         }
+        let hidden = sentences.rows.iter().flat_map(tags).filter(|tag| *tag == HIDDEN).count();
+        if hidden > 0 {
+            sentences.notes.push(format!("{} without a tag (\"{HIDDEN}\")", counted(hidden, "word")));
+        }
+        let is_unseen = |tag: &&String| *tag != HIDDEN && self.number(tag).is_none();
+        let unseen = || sentences.rows.iter().flat_map(tags).filter(is_unseen);
+        let all = sentences.rows.iter().flat_map(tags).filter(|tag| *tag != HIDDEN).count();
+        let note = unknown((unseen().count(), all), "word", "tags", &unseen().map(String::as_str).collect());
+        sentences.notes.extend(note);
         Ok(sentences)
     }
 

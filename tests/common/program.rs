@@ -1,8 +1,9 @@
 //! The program as a user runs it.
 
 use super::backends::CPU;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A demonstration small enough for a test: it runs in about two seconds.
 pub const MICRO: [&str; 20] = [
@@ -40,6 +41,16 @@ pub fn electra(directory: &Path, arguments: &[&str]) -> Output {
         .env("ELECTRA_CACHE", directory.join(".cache"))
         .env("ELECTRA_BENCHMARKS", directory.join("benchmarks.jsonl"));
     command.current_dir(directory).args(arguments).output().expect("the program starts")
+}
+
+/// [`electra`] with `input` as its standard input.
+pub fn piped(directory: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(program());
+    command.current_dir(directory).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
 }
 
 /// `pretrain` with the micro configuration and `arguments` behind it.

@@ -25,6 +25,8 @@ pub const LABEL: &[&str] = &[
     "similarity",
     "relatedness_score",
     "entailment_judgment",
+    "stars",
+    "Class Index",
 ];
 
 /// Names of a column that holds the only text.
@@ -32,6 +34,8 @@ pub const TEXT: &[&str] = &[
     "text",
     "sentence",
     "review",
+    "review_body",
+    "comment_text",
     "content",
     "tweet",
     "comment",

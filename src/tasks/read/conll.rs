@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 /// Names of the field or column that holds the words.
-const WORDS: &[&str] = &["tokens", "words", "token", "word", "form", "text"];
+pub const WORDS: &[&str] = &["tokens", "words", "token", "word", "form", "text"];
 
 /// Names of the field or column that holds the tags.
 const TAGS: &[&str] =

@@ -3,6 +3,7 @@
 use super::columns::Shape;
 use super::delimited::rows;
 use super::json::extension;
+use super::options::check_lines;
 use super::source::Source;
 use super::{Form, Reading};
 use super::{is_blank, trec_questions};
@@ -72,13 +73,19 @@ pub fn require(path: &Path, source: &Source, reading: &Reading) -> Result<Layout
 /// Whether the file at `path` holds rows of the form that `kind` is trained on, and not an input a line.
 ///
 /// # Errors
-/// [`Error::Input`] for a file that cannot be read.
+/// [`Error::Input`] for a file that cannot be read; [`Error::Usage`] for options about rows with standard input.
 pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
-    if path == Path::new("-") || kind == Kind::Recommendation {
+    if path == Path::new("-") {
+        return check_lines(reading).map(|()| false);
+    }
+    if kind == Kind::Recommendation {
         return Ok(false);
     }
     if let Some(form) = reading.format {
         return Ok(form != Form::Lines);
+    }
+    if !reading.text_columns.is_empty() {
+        return Ok(true);
     }
     let source = Source::open(path)?;
     Ok(match kind {
@@ -89,7 +96,9 @@ pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
             is_named || begins_as_json(&source) || is_tagged(&source)
         }
         _ => {
-            layout(path, &source, reading).is_some() || trec_questions(path, reading)?.is_some() || is_judgements(path)
+            layout(path, &source, reading).is_some()
+                || trec_questions(path, &source, reading)?.is_some()
+                || is_judgements(path)
         }
     })
 }

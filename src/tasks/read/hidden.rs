@@ -16,15 +16,17 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// The marks among the labels of training data, each with the number of its rows.
-    pub fn in_training(labels: &BTreeMap<String, usize>) -> Self {
+    /// The marks among the labels of training data, each with the number of its rows. `given` are the names of labels that are
+    /// numbers, which no `-1` is one of.
+    pub fn in_training(labels: &BTreeMap<String, usize>, given: &[String]) -> Self {
         let rows: usize = labels.values().sum();
         let is_whole = |label: &String| label.parse::<u32>().is_ok();
         let others = labels.keys().filter(|label| *label != "-1");
         let minus_one = others.clone().count() > 1
             && others.clone().all(is_whole)
             && labels.get("-1").is_some_and(|&count| (count as f64) < RARE * rows as f64);
-        Self::of(labels, minus_one)
+        let is_named = given.iter().any(|name| name == "-1");
+        Self::of(labels, minus_one || !given.is_empty() && !is_named)
     }
 
     /// The marks among the labels of data that a model with the labels `known` is judged by.
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     fn marks(labels: &[(&str, usize)]) -> Vec<String> {
-        Hidden::in_training(&counted(labels)).marks
+        Hidden::in_training(&counted(labels), &[]).marks
     }
 
     fn counted(labels: &[(&str, usize)]) -> BTreeMap<String, usize> {
@@ -83,6 +85,12 @@ mod tests {
         assert_eq!(marks(&[("-1", 1), ("0", 50), ("1", 50)]), ["-1"], "as exports of SNLI have it");
         assert!(marks(&[("-1", 30), ("0", 50), ("1", 50)]).is_empty(), "negative, neutral, positive");
         assert!(marks(&[("+", 30), ("-", 50)]).is_empty(), "polarity");
+        let named = ["negative", "positive"].map(String::from);
+        assert_eq!(
+            Hidden::in_training(&counted(&[("-1", 30), ("0", 50)]), &named).marks,
+            ["-1"],
+            "no number of a name"
+        );
         let known = ["0", "1"].map(String::from);
         let judged = |labels: &[(&str, usize)], known: &[String]| Hidden::in_judging(&counted(labels), known).marks;
         assert_eq!(judged(&[("-1", 50), ("1", 1)], &known), ["-1"]);

@@ -9,16 +9,19 @@ use std::path::Path;
 /// Lines that must have the form, of those that are looked at.
 const LOOKED_AT: usize = 20;
 
-/// The line, the label and the text of each question of the file at `path`; nothing where it has another form. The label is the
+/// The line, the label and the text of each question in `source`, the file at `path`; nothing where it has another form. The label is the
 /// part before the colon, or with the column `fine` the whole.
 ///
 /// # Errors
-/// [`crate::Error::Input`] for a file that cannot be read, and for a line of another form that is not to be left out.
-pub fn trec_questions(path: &Path, reading: &Reading) -> Result<Option<Loaded<(usize, String, String)>>> {
+/// [`crate::Error::Input`] for a line of another form that is not to be left out.
+pub fn trec_questions(
+    path: &Path,
+    source: &Source,
+    reading: &Reading,
+) -> Result<Option<Loaded<(usize, String, String)>>> {
     if reading.format.is_some() || !reading.text_columns.is_empty() {
         return Ok(None);
     }
-    let source = Source::open(path)?;
     let lines = || source.lines().filter(|(_, line)| !matches!(line, Ok(line) if is_blank(line)));
     let mut first = lines().take(LOOKED_AT).peekable();
     if first.peek().is_none() || !first.all(|(_, line)| line.is_ok_and(|line| split(line).is_some())) {

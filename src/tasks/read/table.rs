@@ -60,7 +60,11 @@ impl Table {
     /// # Errors
     /// [`Error::Input`] for a file that is no table, or has no header.
     pub fn open(path: &Path, reading: &Reading) -> Result<Self> {
-        let source = Source::open(path)?;
+        Self::of(path, Source::open(path)?, reading)
+    }
+
+    /// [`Table::open`] of a file that has been read.
+    pub(in crate::tasks) fn of(path: &Path, source: Source, reading: &Reading) -> Result<Self> {
         let layout = require(path, &source, reading)?;
         let (names, is_headless) = match layout {
             Layout::Fields(fields) => header(path, &source, fields, reading)?,
@@ -160,12 +164,23 @@ fn first_keys(path: &Path, source: &Source, layout: Layout) -> Result<Vec<String
     let Some((line, first)) = objects(path, source, layout)?.next() else {
         return Err(Error::input(path, "there are no rows"));
     };
-    let map = first.map_err(|message| Error::Input { path: path.to_owned(), line: Some(line), message })?;
+    let literal = match json::is_json(path) {
+        true => "",
+        false => "; --format lines takes every line for a text",
+    };
+    let wrong =
+        |message| Error::Input { path: path.to_owned(), line: Some(line), message: format!("{message}{literal}") };
+    let map = first.map_err(wrong)?;
+    let is_column = |value: &serde_json::Value| value.as_object().is_some_and(|rows| rows.contains_key("0"));
+    if !map.is_empty() && map.values().all(is_column) {
+        let message = "this object holds columns; expected an object a row, as pandas writes it by orient=\"records\"";
+        return Err(Error::input(path, message));
+    }
     Ok(map.keys().cloned().collect())
 }
 
 /// The names of the columns, and whether they are numbers because there is no header: that is so where the columns that are
-/// asked for are numbers and no names of the first line.
+/// asked for are numbers, unless the first line numbers its columns itself.
 fn header(path: &Path, source: &Source, fields: Fields, reading: &Reading) -> Result<(Vec<String>, bool)> {
     let expected = "expected a header line with the names of the columns";
     let Some((line, fields)) = rows(source, fields).next() else {
@@ -174,9 +189,9 @@ fn header(path: &Path, source: &Source, fields: Fields, reading: &Reading) -> Re
     let fields = if line == 1 { fields } else { Err(format!("the first line is blank; {expected}")) };
     let fields = fields.map_err(|message| Error::Input { path: path.to_owned(), line: Some(1), message })?;
     let names: Vec<String> = fields.iter().map(|name| name.trim().to_owned()).collect();
+    let is_number = |name: &String| name.parse::<usize>().is_ok();
     let mut asked = reading.text_columns.iter().chain(&reading.label_column).peekable();
-    let is_headless =
-        asked.peek().is_some() && asked.all(|name| !names.contains(name) && name.parse::<usize>().is_ok());
+    let is_headless = asked.peek().is_some() && asked.all(is_number) && !names.iter().all(is_number);
     match is_headless {
         true => Ok(((1..=names.len()).map(|number| number.to_string()).collect(), true)),
         false => Ok((names, false)),

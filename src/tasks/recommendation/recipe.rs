@@ -1,6 +1,7 @@
 //! The configuration of the pair: preset `tiny`, with what sequences of items ask for in the place of text.
 
-use super::super::recipe;
+use super::super::read::check_options;
+use super::super::{Kind, recipe};
 use crate::config::{Config, FinetuneConfig, TrainingConfig, layered};
 use crate::error::{Error, Problem, Result};
 use toml::Table;
@@ -52,7 +53,7 @@ const METRIC: &str = "mlm_loss";
 /// The configuration with what the user has left open filled in.
 ///
 /// # Errors
-/// [`Error::Config`] for a key that this task does not have.
+/// [`Error::Config`] for a key, and [`Error::Usage`] for an option of reading, that this task does not have.
 pub fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
     let data = &config.data;
     let given = [
@@ -66,6 +67,7 @@ pub fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
     if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
         return Err(Error::config(key, "recommendation has no such key: a pair is made for the items"));
     }
+    check_options(Kind::Recommendation, &data.reading())?;
     let mut config = config.clone();
     config.data.max_length.get_or_insert(MAX_LENGTH);
     config.epochs.get_or_insert(EPOCHS);

@@ -216,6 +216,23 @@ fn numbers_name_the_columns_of_a_table_without_a_header() {
     let wanted = Columns::new().text(&["4"], Need::Required).list(&["2"], Need::Required);
     let rows = table.read(&wanted, false).unwrap().rows;
     assert_eq!((rows.len(), rows[0].line, rows[0].text(0), rows[1].text(1)), (2, 1, Some("The cat."), Some("0")));
+
+    // A field of the first row may be a number that a column is asked for by.
+    for first in ["1,a title,a text", "3,a title,a text", "a title,2,3"] {
+        let path = folder.file("news.csv", &format!("{first}\n2,b,c\n"));
+        let asked =
+            Reading { text_columns: vec!["2".into(), "3".into()], label_column: Some("1".into()), ..asked.clone() };
+        assert_eq!(Table::open(&path, &asked).unwrap().names, ["1", "2", "3"], "{first}");
+        assert_eq!(Table::open(&path, &asked).unwrap().read(&wanted_of(["2", "3", "1"]), false).unwrap().rows.len(), 2);
+    }
+    let numbered = folder.file("frame.csv", "0,1\n4,a text\n");
+    let asked = Reading { text_columns: vec!["1".into()], label_column: Some("0".into()), ..asked };
+    let table = Table::open(&numbered, &asked).unwrap();
+    assert_eq!(table.read(&wanted_of(["1", "0", "0"]), false).unwrap().rows[0].line, 2, "the first line is a header");
+}
+
+fn wanted_of(names: [&str; 3]) -> Columns {
+    names.iter().fold(Columns::new(), |columns, name| columns.text(&[name], Need::Required))
 }
 
 #[test]
