@@ -219,7 +219,7 @@ fn numbers_name_the_columns_of_a_table_without_a_header() {
 
     // A field of the first row may be a number that a column is asked for by.
     for first in ["1,a title,a text", "3,a title,a text", "a title,2,3"] {
-        let path = folder.file("news.csv", &format!("{first}\n2,b,c\n"));
+        let path = folder.file("news.csv", format!("{first}\n2,b,c\n"));
         let asked =
             Reading { text_columns: vec!["2".into(), "3".into()], label_column: Some("1".into()), ..asked.clone() };
         assert_eq!(Table::open(&path, &asked).unwrap().names, ["1", "2", "3"], "{first}");
