@@ -101,10 +101,16 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.persist(path).map(drop).map_err(|error| Error::io(path)(error.error))
 }
 
-/// A file that takes the place of an older one when it is whole; until then that stays, and if it never is, nothing does.
+/// A file that takes the place of an older one when it is whole; until then that stays, and if it never is, nothing does. Behind
+/// a link the file that it leads to is replaced, and what is no file (a pipe, a terminal) is written to as it is.
 pub struct Replacement {
     path: PathBuf,
-    file: tempfile::NamedTempFile,
+    file: Written,
+}
+
+enum Written {
+    Neighbour(tempfile::NamedTempFile),
+    Itself(std::fs::File),
 }
 
 impl Replacement {
@@ -116,12 +122,17 @@ impl Replacement {
         if path.is_dir() {
             return Err(Error::output(path, "this is a directory; expected the name of a file"));
         }
+        let unwritable = |error: std::io::Error| Error::output(path, format!("it cannot be written: {error}"));
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            let file = std::fs::OpenOptions::new().write(true).open(path).map_err(unwritable)?;
+            return Ok(Self { path: path.to_owned(), file: Written::Itself(file) });
+        }
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.prefix(".partial-").tempfile_in(parent(path));
-        let file = file.map_err(|error| Error::output(path, format!("it cannot be written: {error}")))?;
-        Ok(Self { path: path.to_owned(), file })
+        let file = builder.prefix(".partial-").tempfile_in(parent(&path)).map_err(unwritable)?;
+        Ok(Self { path, file: Written::Neighbour(file) })
     }
 
     /// Writes the whole file at once.
@@ -139,18 +150,31 @@ impl Replacement {
     /// # Errors
     /// [`Error::Io`].
     pub fn finish(self) -> Result<()> {
-        self.file.as_file().sync_all().map_err(Error::io(&self.path))?;
-        self.file.persist(&self.path).map(drop).map_err(|error| Error::io(&self.path)(error.error))
+        match self.file {
+            // A pipe has nothing to flush.
+            Written::Itself(_) => Ok(()),
+            Written::Neighbour(file) => {
+                file.as_file().sync_all().map_err(Error::io(&self.path))?;
+                file.persist(&self.path).map(drop).map_err(|error| Error::io(&self.path)(error.error))
+            }
+        }
+    }
+
+    fn target(&mut self) -> &mut dyn Write {
+        match &mut self.file {
+            Written::Neighbour(file) => file,
+            Written::Itself(file) => file,
+        }
     }
 }
 
 impl Write for Replacement {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.file.write(bytes)
+        self.target().write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
+        self.target().flush()
     }
 }
 

@@ -105,6 +105,8 @@ fn columns_can_be_named() {
     let object = "{\"label\": \"none\", \"text\": \"the stone\"}\n";
     assert_eq!(answers(object, &[]), answers("the stone\n", &[]));
     assert_ne!(answers(object, &["--json", "--format", "lines"]), answers(object, &["--json"]));
+    let piped_table = piped(path, &["predict", "--device", CPU, "--model", "run"], "label\ttext\nnone\tthe water\n");
+    refused(&piped_table, &["-:1: this is the header of a table"]);
     let broken = piped(path, &["predict", "--device", CPU, "--model", "run"], "the water\n{\"text\": 3\n");
     refused(&broken, &["-:2: ", "expected one JSON object a line; --format lines takes lines as they are"]);
 
@@ -210,10 +212,21 @@ fn a_model_from_elsewhere_answers() {
         json.as_object().unwrap().keys().filter(|key| key.starts_with("electra_burn")).cloned().collect();
     ours.iter().for_each(|key| _ = json.as_object_mut().unwrap().remove(key));
     std::fs::write(&config, json.to_string()).unwrap();
-    refused(&predict(path, &train, &[]), &["names no task", "--task"]);
-    let found = predict(path, &train, &["--json", "--task", "classification"]);
-    succeeds(&found);
-    assert_eq!(text(&found.stdout), text(&expected.stdout));
+    for more in [&["--json", "--task", "classification"][..], &["--json"]] {
+        let found = predict(path, &train, more);
+        succeeds(&found);
+        assert_eq!(text(&found.stdout), text(&expected.stdout));
+        let note = "no task is named; ElectraForSequenceClassification is taken for classification, or --task says it";
+        assert_eq!(text(&found.stderr).contains(note), more.len() == 1, "{}", text(&found.stderr));
+    }
+    json["problem_type"] = "regression".into();
+    std::fs::write(&config, json.to_string()).unwrap();
+    refused(&predict(path, &train, &[]), &["config.json: the model has 2 outputs; regression expects one"]);
+    json["architectures"][0] = "ElectraForPreTraining".into();
+    std::fs::write(&config, json.to_string()).unwrap();
+    refused(&predict(path, &train, &[]), &["config.json: it has no head for a task"]);
+    json["architectures"][0] = "ElectraForSequenceClassification".into();
+    std::fs::write(&config, json.to_string()).unwrap();
     refused(
         &predict(path, &train, &["--task", "token-classification"]),
         &[
@@ -326,6 +339,8 @@ fn unknown_words_are_said() {
     let output = build("zh.txt", "t2", "store");
     succeeds(&output);
     assert!(text(&output.stdout).contains("warning: 33.33 % of the tokens are [UNK]"), "{}", text(&output.stdout));
+    let cause = "of 1,000 words looked at, 1,000 with characters that the vocabulary lacks, such as ";
+    assert!(text(&output.stdout).contains(cause), "{}", text(&output.stdout));
     let english = "the river\n\nthe stone\n\nthe sea\n\nan old boat\n";
     write(path.join("en.txt"), english);
     refused(&build("en.txt", "t1", "none"), &["en.txt", "100.0 % of its", "are [UNK]", "nothing to learn"]);
@@ -425,4 +440,136 @@ fn doubts_about_labels_are_said() {
     succeeds(&output);
     let said = text(&output.stdout);
     assert!(said.contains("test: no example has a label, so that nothing is judged on it"), "{said}");
+}
+
+/// Programs do not write over what is no file, nor lose what cannot be written.
+#[cfg(unix)]
+#[test]
+fn answers_go_where_the_output_leads() {
+    let directory = directory();
+    let path = directory.path();
+    let train = keyword_table(path, "train.tsv", 40, 1);
+    succeeds(&finetune(path, "classification", &train, &train, &["--epochs", "1"]));
+    write(path.join("real.tsv"), "what was there\n");
+    std::os::unix::fs::symlink("real.tsv", path.join("link.tsv")).unwrap();
+    succeeds(&predict(path, &train, &["--output", "link.tsv"]));
+    assert!(path.join("link.tsv").is_symlink());
+    assert_eq!(read(path.join("real.tsv")).lines().count(), 40);
+    let output = predict(path, &train, &["--output", "/dev/null"]);
+    succeeds(&output);
+    assert!(!Path::new("/dev/null").is_file(), "it is a device still");
+    let before = read(path.join(&train));
+    refused(&predict(path, &train, &["--output", &train]), &["this is the input; expected another file"]);
+    assert_eq!(read(path.join(&train)), before);
+    if Path::new("/dev/full").exists() {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_electra"));
+        command.current_dir(path).args(["predict", "--device", CPU, "--model", "run", "--input", &train]);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains("standard output: No space left"), "{}", text(&output.stderr));
+    }
+    // Truth has many spellings, and labels that training never had choose nothing.
+    let truth =
+        |yes: &str, no: &str| format!("label\ttext\n{}", format!("{yes}\tthe stone\n{no}\tof wood\n").repeat(8));
+    let (python, json) =
+        (write(path.join("a.tsv"), &truth("True", "False")), write(path.join("b.tsv"), &truth("true", "false")));
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    succeeds(&finetune(path, "classification", &python, &json, &["--epochs", "1"]));
+    assert!(evaluate(path, &json, &[])["accuracy"].as_f64().unwrap() >= 0.5);
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    let other = write(path.join("c.tsv"), &truth("yes", "no"));
+    let output = finetune(path, "classification", &python, &other, &[]);
+    refused(&output, &["c.tsv", "the training data have none of its labels"]);
+    let names = write(path.join("names.txt"), "no\n\nyes\n");
+    refused(
+        &finetune(path, "classification", &other, &other, &["--labels", &names]),
+        &["names.txt:2: the line is blank"],
+    );
+    refused(&piped(path, &["predict", "--device", CPU, "--model", "none"], "a\n"), &["none"]);
+}
+
+/// What a file has besides what is read, and what is no text for the model, is said.
+#[test]
+fn what_is_not_meant_is_said() {
+    let directory = directory();
+    let path = directory.path();
+    let pair = "sentence_A\tsentence_B\trelatedness_score\tentailment_label\tsplit\n";
+    let rows = "the stone\ta stone\t4.5\tyes\tTRAIN\nthe water\tof wood\t1.2\tno\tTEST\n".repeat(12);
+    let table = write(path.join("sick.txt"), &format!("{pair}{rows}"));
+    let output = finetune(path, "classification", &table, &table, &["--epochs", "1"]);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    for part in [
+        "columns: text = sentence_A and sentence_B, label = entailment_label; first row:",
+        "columns that are not read: relatedness_score, split",
+        "2 classes: no, yes",
+    ] {
+        assert!(said.contains(part), "expected \"{part}\" in:\n{said}");
+    }
+    let single = write(path.join("single.tsv"), "label\ttext\nyes\tthe stone\nno\tof wood\n");
+    let notes = evaluate(path, &single, &[])["notes"].to_string();
+    assert!(notes.contains("fine-tuned on pairs of texts, and these are single texts"), "{notes}");
+    let said = text(&predict(path, &single, &[]).stderr);
+    assert!(said.contains("warning: the model was fine-tuned on pairs of texts"), "{said}");
+    let lines = write(path.join("top.dev"), "1000\t0\tthe stone\ta stone\n");
+    refused(&predict(path, &lines, &[]), &["top.dev:1: the line has 4 fields between tabs", "--text-column"]);
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    let output = finetune(path, "regression", &table, &table, &["--epochs", "1"]);
+    succeeds(&output);
+    assert!(text(&output.stdout).contains("label = relatedness_score"), "{}", text(&output.stdout));
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+    refused(&finetune(path, "ranking", &single, &single, &[]), &["there is no column \"query\" or \"question\""]);
+
+    let bare = write(path.join("bare.csv"), "1,the stone\n2,of wood\n");
+    refused(&finetune(path, "classification", &bare, &bare, &[]), &["columns have numbers: --text-column 2"]);
+    let lists = write(path.join("lists.csv"), &format!("labels,text\n{}", "\"[2 3]\",the stone\n[4],wood\n".repeat(8)));
+    let output = finetune(path, "classification", &lists, &lists, &["--epochs", "1"]);
+    succeeds(&output);
+    assert!(text(&output.stdout).contains("\"[2 3]\" is taken for one label"), "{}", text(&output.stdout));
+    std::fs::remove_dir_all(path.join("run")).unwrap();
+
+    let write_as = |name: &str, text: &str| write(path.join(name), text);
+    write_as("queries.tsv", "q1\tthe stone\nq2\tthe water\n");
+    write_as("documents.tsv", "d1\ta stone\nd2\tof water\n");
+    write_as("train.qrels", "q1 0 d1 1\nq1 0 d2 0\nq2 0 d2 1\n");
+    write_as("dev.qrels", "q1 0 d1 1\nq2 0 d2 1\n");
+    let output = finetune(path, "ranking", "train.qrels", "dev.qrels", &["--epochs", "1"]);
+    succeeds(&output);
+    assert!(text(&output.stdout).contains("warning: every document to rank is relevant"), "{}", text(&output.stdout));
+
+    write_as("wiki_00", "{\"id\": \"0\", \"text\": \"the river\"}\n{\"id\": \"1\", \"text\": \"the stone\"}\n");
+    let train = ["tokenizer", "train", "--corpus", "wiki_00", "--vocab-size", "23", "--output", "tok"];
+    let output = electra(path, &train);
+    succeeds(&output);
+    let build = ["corpus", "build", "--corpus", "wiki_00", "--tokenizer", "tok", "--output", "store"];
+    let output = electra(path, &build);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    assert!(said.contains("in 2 documents") && said.contains("1 file with JSON lines under another name"), "{said}");
+}
+
+/// What changes ids and is not implemented is refused by its name.
+#[test]
+fn tokenizers_of_other_kinds_are_refused() {
+    let directory = directory();
+    let path = directory.path();
+    let with = |name: &str, files: &[(&str, &str)]| {
+        std::fs::create_dir(path.join(name)).unwrap();
+        let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n<x>\n";
+        for (file, text) in [&[("vocab.txt", vocabulary)], files].concat() {
+            std::fs::write(path.join(name).join(file), text).unwrap();
+        }
+        electra(path, &["tokenizer", "encode", "--tokenizer", name, "the <x>"])
+    };
+    let known = with("known", &[("special_tokens_map.json", "{\"additional_special_tokens\": [\"<x>\"]}")]);
+    succeeds(&known);
+    let said = text(&known.stdout);
+    assert!(said.contains("5 the") && said.contains("6 <x>"), "{said}");
+    let unknown = with("unknown", &[("special_tokens_map.json", "{\"additional_special_tokens\": [\"<y>\"]}")]);
+    refused(&unknown, &["additional_special_tokens has \"<y>\", which the vocabulary lacks"]);
+    let left = with("left", &[("tokenizer_config.json", "{\"truncation_side\": \"left\"}")]);
+    refused(&left, &["tokenizer_config.json: truncation_side is \"left\", which is not implemented"]);
+    let bpe = "{\"version\": \"1.0\", \"model\": {\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": []}}";
+    refused(&with("bpe", &[("tokenizer.json", bpe)]), &["tokenizer.json: its model is BPE; expected WordPiece"]);
 }

@@ -6,7 +6,7 @@ use common::backends::CPU;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use electra_burn::hub::{Loaded, load_weights, read_config, save_weights};
+use electra_burn::hub::{self, Loaded, load_weights, read_config, save_weights};
 use electra_burn::model::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForSequenceClassification, Init};
 use electra_burn::{Error, Result};
 use safetensors::tensor::{Dtype, TensorView};
@@ -204,7 +204,22 @@ fn damage_is_named() {
         let word_table = content.iter_mut().find(|t| t.0.ends_with("word_embeddings.weight")).unwrap();
         (word_table.2, word_table.3) = (vec![256, 32], word_table.3[..256 * 32 * 4].to_vec());
     });
-    refused(narrow.path(), &["word_embeddings", "512", "256"]);
+    refused(narrow.path(), &["word_embeddings.weight has the shape 256 x 32; expected 512 x 32 by config.json"]);
+    let short = rewritten(|content| {
+        let dense = content.iter_mut().find(|t| t.0.ends_with("layer.0.intermediate.dense.weight")).unwrap();
+        let (rows, columns) = (dense.2[0] / 2, dense.2[1]);
+        (dense.2, dense.3) = (vec![rows, columns], dense.3[..rows * columns * 4].to_vec());
+    });
+    refused(
+        short.path(),
+        &["layer.0.intermediate.dense.weight has the shape 64 x 64; expected 128 x 64 by config.json"],
+    );
+    let partial = rewritten(|content| content.retain(|t| !t.0.ends_with("layer.0.attention.self.query.weight")));
+    std::fs::copy(fixture("discriminator").join("config.json"), partial.path().join("config.json")).unwrap();
+    let target = partial.path().join("out");
+    let error = hub::import(partial.path(), &target, 1, &common::device(CPU)).unwrap_err().to_string();
+    assert!(error.contains("the weights lack electra.encoder.layer.0.attention.self.query.weight"), "{error}");
+    assert!(!target.exists());
 
     let poisoned = rewritten(|content| content[3].3[..4].copy_from_slice(&f32::NAN.to_le_bytes()));
     let name = read(&poisoned.path().join("model.safetensors"))[3].0.clone();

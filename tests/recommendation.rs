@@ -146,6 +146,15 @@ fn answers_follow_the_lines(path: &Path) {
     assert_eq!(answers[300], answers[0], "an unknown item is not left out");
     assert!(answers.iter().all(|answer| answer["top"].as_array().unwrap().len() == 10));
 
+    // A table has an answer a user, who may have chosen a single item.
+    let rows = format!("user_id,item_id,timestamp\nu,{},2\nv,{},1\nu,{},1\n", name(3), name(4), name(2));
+    let table = write(path, "table.csv", &rows);
+    let output = electra(path, &["predict", "--device", CPU, "--model", "run/model", "--input", &table, "--json"]);
+    succeeds(&output);
+    let users: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(users.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["u", "v"]);
+    assert!(text(&output.stderr).contains("a table of users and items: 2 users"), "{}", text(&output.stderr));
+
     let output = electra(path, &[base.as_slice(), &["--top-k", "60"]].concat());
     let lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 303);

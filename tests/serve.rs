@@ -339,7 +339,7 @@ fn what_cannot_be_served_is_refused() {
     let at = models();
     let serve = |arguments: &[&str]| electra(at, &[&["serve", "--device", CPU], arguments].concat());
     refused(&serve(&["--model", "nowhere"]), &["nowhere"]);
-    refused(&serve(&["--model", "encoder/discriminator"]), &["names no task"]);
+    refused(&serve(&["--model", "encoder/discriminator"]), &["it has no head for a task"]);
     refused(&serve(&["--model", "ranking/model", "--max-batch", "0"]), &["a limit is 0"]);
     refused(&serve(&["--model", "ranking/model", "--max-requests", "18446744073709551615"]), &["expected at most"]);
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

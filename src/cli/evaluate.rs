@@ -43,13 +43,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if Recommender::is_at(&model) {
         check_options(Kind::Recommendation, reading)?;
         let recommender = Recommender::open(&model, &device)?;
-        let data = read_sessions(&arguments.data, reading.skip_bad_rows)?;
+        let data = read_sessions(&arguments.data, 2, reading.skip_bad_rows)?;
         let (metrics, tables) = recommender.evaluate(&data)?;
         return Ok(show(arguments.json, "sessions", &data, metrics, &tables));
     }
     let predictor = Predictor::open_as(&arguments.model, arguments.task, &device)?;
     check_options(predictor.task.kind(), reading)?;
-    let data = predictor.task.read(&arguments.data, Need::Required, reading)?;
+    let mut data = predictor.task.read(&arguments.data, Need::Required, reading)?;
+    let inputs: Vec<Input> = data.rows.iter().take(CHUNK).map(|example| example.input.clone()).collect();
+    data.notes.extend(predictor.note.clone());
+    data.notes.extend(predictor.doubts(&inputs)?);
     let working = Working::through(data.rows.len(), "examples");
     let mut predictions = Vec::with_capacity(data.rows.len());
     for chunk in data.rows.chunks(CHUNK) {

@@ -79,6 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let device = device::select(&arguments.device)?.device;
     let explainer = Explainer::open_as(&arguments.model, arguments.task, &device)?;
+    explainer.note().iter().for_each(|note| eprintln!("{note}"));
     let options = Options {
         token: arguments.token,
         label: arguments.label.clone(),
@@ -151,7 +152,7 @@ fn read(explainer: &Explainer, path: &Path, arguments: &Arguments, limit: usize)
         _ => false,
     };
     let mut inputs = Vec::new();
-    by_line(path, 1, reading.skip_bad_rows, &|line| input(explainer, line, reading), &mut |chunk| {
+    by_line(path, 1, reading, &|line| input(explainer, line, reading), &mut |chunk| {
         inputs.extend(chunk.iter().filter(|input| !is_blank(input)).cloned());
         Ok(inputs.len() < limit)
     })?;

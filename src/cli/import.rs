@@ -34,9 +34,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     list("missing, drawn afresh", &imported.tensors.missing);
     list("ignored", &imported.tensors.ignored);
     if let Some(task) = task(&imported.class).filter(|_| !imported.has_task) {
-        say!(
-            "its files do not say what it was fine-tuned for: predict, evaluate, explain and serve take --task {task}"
-        );
+        say!("its files name no task: predict, evaluate, explain and serve go by its class, or take --task {task}");
     }
     say!("{}", arguments.output.display());
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! Inputs of fine-tuned models, one a line.
 
-use electra_burn::tasks::read::{Form, object_input};
+use electra_burn::tasks::read::{Form, Reading, is_known_header, object_input};
 use electra_burn::tasks::{Input, Kind};
 use electra_burn::{Error, Result};
 use std::fs::File;
@@ -8,11 +8,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// Reads inputs line by line (`-`: standard input) and hands them on in chunks of `size`, until `answer` says that nobody
-/// listens. With `skip` bad lines are left out, counted and said.
+/// listens. Bad lines are left out, counted and said, where `reading` says so.
 pub fn by_line(
     path: &Path,
     size: usize,
-    skip: bool,
+    reading: &Reading,
     parse: &dyn Fn(&str) -> std::result::Result<Input, String>,
     answer: &mut dyn FnMut(&[Input]) -> Result<bool>,
 ) -> Result<()> {
@@ -23,6 +23,7 @@ pub fn by_line(
     };
     let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     eprintln!("{name}: an input a line");
+    let (skip, literal) = (reading.skip_bad_rows, reading.format == Some(Form::Lines));
     let mut chunk = Vec::with_capacity(size);
     let mut bad = 0;
     for (number, line) in (1..).zip(reader.split(b'\n')) {
@@ -31,6 +32,10 @@ pub fn by_line(
         let text = std::str::from_utf8(line).map_err(|error| {
             format!("byte {} of the line is not UTF-8; expected text in UTF-8", error.valid_up_to() + 1)
         });
+        if number == 1 && text.as_ref().is_ok_and(|text| is_known_header(text)) && !literal {
+            let message = "this is the header of a table; expected inputs, or the name of a file with the table, or --format lines";
+            return Err(Error::Input { path: path.to_owned(), line: Some(number), message: message.into() });
+        }
         match text.and_then(parse) {
             Ok(input) => chunk.push(input),
             Err(message) => {
@@ -75,6 +80,10 @@ pub fn parse(line: &str, kind: Kind, format: Option<Form>) -> std::result::Resul
         (Kind::TokenClassification | Kind::Recommendation, _) => {
             Ok(Input::Words(line.split_whitespace().map(str::to_owned).collect()))
         }
+        (_, Some((_, second))) if second.contains('\t') => Err(format!(
+            "the line has {} fields between tabs; expected a text, or two for a pair; --text-column NAME or N reads a table",
+            line.split('\t').count()
+        )),
         (_, Some((first, second))) => Ok(Input::Pair(first.to_owned(), second.to_owned())),
         (_, None) => Ok(Input::Text(line.to_owned())),
     }

@@ -4,12 +4,12 @@ use super::inputs::{by_line, parse};
 use super::labelled::{Labelled, note};
 use super::progress::Working;
 use electra_burn::files::Replacement;
-use electra_burn::tasks::read::{Need, check_options, holds_rows};
+use electra_burn::tasks::read::{Need, Reading, check_options, holds_rows, read_sessions};
 use electra_burn::tasks::{Input, Kind, Model};
 use electra_burn::{Error, Result, device};
 use serde_json::Value;
-use std::io::{BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Let a fine-tuned model answer.
@@ -52,8 +52,15 @@ const CHUNK: usize = 2048;
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select(&arguments.device)?.device;
     let model = Model::open_as(&arguments.model, arguments.task, &device)?;
+    model.note().iter().for_each(|note| eprintln!("{note}"));
     let reading = &arguments.labelled.reading();
     check_options(model.kind(), reading)?;
+    if let Some(output) = &arguments.output
+        && let (Ok(output), Ok(input)) = (output.canonicalize(), arguments.input.canonicalize())
+        && output == input
+    {
+        return Err(Error::output(output, "this is the input; expected another file"));
+    }
     // A file that exists stays as it is until all answers are there.
     let mut file = arguments.output.as_deref().map(Replacement::new).transpose()?;
     let mut out: Box<dyn Write + '_> = match &mut file {
@@ -63,7 +70,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     // Lines on a terminal are their own progress.
     let hidden = arguments.output.is_some() || !std::io::stdout().is_terminal();
     let working = hidden.then(|| Working::counting("answers"));
+    let mut is_first = true;
     let mut answer = |inputs: &[Input], ids: &[String]| -> Result<bool> {
+        if let Model::Task(predictor) = &model
+            && std::mem::take(&mut is_first)
+        {
+            predictor.doubts(inputs)?.iter().for_each(|doubt| eprintln!("{doubt}"));
+        }
         for (at, mut json) in model.answer(inputs, arguments.top_k)?.into_iter().enumerate() {
             if let Some(id) = ids.get(at).filter(|id| !id.is_empty()) {
                 json["id"] = id.as_str().into();
@@ -76,14 +89,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         working.iter().for_each(|working| working.add(inputs.len()));
         out.flush().map_or_else(|error| closed(error, arguments), |()| Ok(true))
     };
-    if let Model::Task(predictor) = &model
-        && holds_rows(&arguments.input, predictor.task.kind(), reading)?
-    {
-        let data = predictor.task.read(&arguments.input, Need::Ignored, reading)?;
-        note(&data);
-        // Whoever asks several questions tells their answers apart by what the file calls them.
-        let (inputs, ids): (Vec<Input>, Vec<String>) =
-            data.rows.into_iter().map(|example| (example.input, example.group)).unzip();
+    if holds_rows(&arguments.input, model.kind(), reading)? {
+        let (inputs, ids) = rows(&model, &arguments.input, reading)?;
         for (inputs, ids) in inputs.chunks(CHUNK).zip(ids.chunks(CHUNK)) {
             if !answer(inputs, ids)? {
                 break;
@@ -92,18 +99,35 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     } else {
         let kind = model.kind();
         let parse = |line: &str| parse(line, kind, reading.format);
-        by_line(&arguments.input, CHUNK, reading.skip_bad_rows, &parse, &mut |inputs| answer(inputs, &[]))?;
+        by_line(&arguments.input, CHUNK, reading, &parse, &mut |inputs| answer(inputs, &[]))?;
     }
     drop(out);
     file.map_or(Ok(()), Replacement::finish)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// The inputs in the rows of a file, and what the file calls them: a question's id, a user.
+fn rows(model: &Model, path: &Path, reading: &Reading) -> Result<(Vec<Input>, Vec<String>)> {
+    Ok(match model {
+        Model::Task(predictor) => {
+            let data = predictor.task.read(path, Need::Ignored, reading)?;
+            note(&data);
+            data.rows.into_iter().map(|example| (example.input, example.group)).unzip()
+        }
+        Model::Recommender(_) => {
+            let data = read_sessions(path, 1, reading.skip_bad_rows)?;
+            note(&data);
+            data.rows.into_iter().map(|session| (Input::Words(session.items), session.user)).unzip()
+        }
+    })
+}
+
 /// A reader that has gone away (`| head`) is no error; a disk that is full is.
 fn closed(error: std::io::Error, arguments: &Arguments) -> Result<bool> {
     match &arguments.output {
         Some(path) => Err(Error::io(path)(error)),
-        None => Ok(false),
+        None if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        None => Err(Error::output("standard output", error.to_string())),
     }
 }
 

@@ -81,6 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let token = arguments.token_file.as_ref().map(|path| Ok((Token::read_or_create(path)?, path))).transpose()?;
     let adapter = device::select(&arguments.device)?;
     let model = Served::open_as(&arguments.model, arguments.task, &adapter.device)?;
+    model.note().iter().for_each(|note| say!("{note}"));
     let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
     say!("{} on http://{} ({}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
     match &token {

@@ -8,7 +8,7 @@ use super::shard::{Shard, ShardWriter};
 use super::split::{self, HoldOut, Layout};
 use crate::config::VALIDATION_SHARE;
 use crate::error::{Error, Result};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{MOST, Tokenizer, Unknown};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::fs::File;
@@ -44,9 +44,6 @@ pub struct Built {
     /// Tokens that were there from an earlier, interrupted build.
     pub resumed: usize,
 }
-
-/// The share of `[UNK]` above which a store is none.
-const MOST_UNKNOWN: f64 = 0.9;
 
 /// Text that is tokenized at a time: enough for all cores, little beside a model.
 const BATCH_BYTES: usize = 1 << 20;
@@ -99,7 +96,11 @@ pub fn build(
                 None => writer.insert(ShardWriter::create(&work.partial, state.shards.len(), width)?),
             };
             shard.push(&ids[start..end])?;
-            state.unknown_tokens += ids[start..end].iter().filter(|&&id| id == unk).count();
+            let unknown = ids[start..end].iter().filter(|&&id| id == unk).count();
+            state.unknown_tokens += unknown;
+            if unknown > 0 && !state.unknown.is_full() && !tokenizer.has_whole_words() {
+                state.unknown.look(&item.text, tokenizer)?;
+            }
             start = end;
             if shard.is_full(options.shard_tokens)
                 && let Some(shard) = writer.take()
@@ -123,6 +124,7 @@ pub fn build(
     let write = |name: &str, text: &str| write_synced(&work.partial.join(name), text.as_bytes());
     write("tokenizer.json", &tokenizer_json)?;
     let mut manifest = state.manifest(tokenizer.vocab_size(), width);
+    check_unknown(corpus, &manifest)?;
     manifest.held_out = held_out(&work.partial, &manifest, options.hold_out)?;
     if manifest.held_out.documents == manifest.documents && matches!(options.hold_out, HoldOut::Share(_)) {
         let message = format!(
@@ -132,18 +134,23 @@ pub fn build(
         );
         return Err(Error::input(corpus.name(), message));
     }
-    if manifest.unknown_share() > MOST_UNKNOWN {
-        let message = format!(
-            "{:.1} % of its {} tokens are [UNK], so there is nothing to learn; expected a tokenizer for this text, whose vocabulary has \
-             its characters, and words of up to 100 characters",
-            100.0 * manifest.unknown_share(),
-            manifest.tokens
-        );
-        return Err(Error::input(corpus.name(), message));
-    }
     write(MANIFEST, &format!("{}\n", pretty(&manifest)?))?;
     work.finish(output)?;
     Ok(Built { manifest, read: *input.documents.stats(), resumed })
+}
+
+/// Refuses a store of `[UNK]`.
+fn check_unknown(corpus: &Corpus, manifest: &Manifest) -> Result<()> {
+    if manifest.unknown_share() > MOST {
+        let message = format!(
+            "{:.1} % of its {} tokens are [UNK], so there is nothing to learn; expected a tokenizer for this text: {}",
+            100.0 * manifest.unknown_share(),
+            manifest.tokens,
+            manifest.unknown
+        );
+        return Err(Error::input(corpus.name(), message));
+    }
+    Ok(())
 }
 
 /// A document that is to be tokenized, and what had been read when it came.
@@ -231,6 +238,8 @@ struct State {
     text_xxh3: String,
     text_bytes: u64,
     unknown_tokens: usize,
+    #[serde(default)]
+    unknown: Unknown,
     duplicates: usize,
     shards: Vec<ShardEntry>,
 }
@@ -262,6 +271,7 @@ impl State {
             documents: self.shards.iter().map(|shard| shard.documents).sum(),
             tokens: self.tokens(),
             unknown_tokens: self.unknown_tokens,
+            unknown: self.unknown.clone(),
             duplicates: Duplicates { found: self.duplicates, dropped: self.options.drop_duplicates },
             held_out: HeldOut { by: self.options.hold_out, documents: 0, tokens: 0, sha256: String::new() },
             shards: self.shards.clone(),

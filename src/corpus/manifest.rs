@@ -3,6 +3,7 @@
 use super::split::HoldOut;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::tokenizer::{NOTABLE, Unknown};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -62,6 +63,9 @@ pub struct Manifest {
     pub tokens: usize,
     /// Tokens that are `[UNK]`.
     pub unknown_tokens: usize,
+    /// Why the first of them are.
+    #[serde(default, skip_serializing_if = "Unknown::is_empty")]
+    pub unknown: Unknown,
     /// Documents that occurred before.
     pub duplicates: Duplicates,
     /// The held-out documents, which `held-out.bin` lists.
@@ -143,24 +147,27 @@ impl Manifest {
 
     /// What to say where the held-out share is not the one that was asked for; documents are held out whole.
     pub fn held_out_remark(&self) -> Option<String> {
+        const FEW: usize = 20;
         let HoldOut::Share(asked) = self.held_out.by else { return None };
         let found = self.held_out_share();
         (found > 1.5 * asked || found < 0.5 * asked).then(|| {
             let (found, asked) = (100.0 * found, 100.0 * asked);
-            format!("{found:.2} % of the tokens are held out, not {asked} %: documents are held out whole")
+            let few = match self.documents <= FEW {
+                true => format!(
+                    ", and there are {} (a blank line ends a document, with --documents line every line does)",
+                    self.documents
+                ),
+                false => String::new(),
+            };
+            format!("{found:.2} % of the tokens are held out, not {asked} %: documents are held out whole{few}")
         })
     }
 
     /// What to say where many tokens are `[UNK]`: words that nothing can be learned of.
     pub fn unknown_remark(&self) -> Option<String> {
         let share = self.unknown_share();
-        (share > 0.01).then(|| {
-            format!(
-                "warning: {:.2} % of the tokens are [UNK]: the vocabulary lacks characters of the text (another language, or \
-                 tokenizer.limit_alphabet), or words have more than 100 characters",
-                100.0 * share
-            )
-        })
+        let causes = if self.unknown.is_empty() { String::new() } else { format!(": {}", self.unknown) };
+        (share > NOTABLE).then(|| format!("warning: {:.2} % of the tokens are [UNK]{causes}", 100.0 * share))
     }
 
     /// Share of the tokens that are `[UNK]`.

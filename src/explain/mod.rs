@@ -171,6 +171,14 @@ impl Explainer {
         Self { subject: Subject::Task(predictor) }
     }
 
+    /// What was taken for its task, where no file names one.
+    pub fn note(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Discriminator(_) => None,
+            Subject::Task(predictor) => predictor.note.as_deref(),
+        }
+    }
+
     /// The task that the model was fine-tuned for; absent for a discriminator.
     pub fn kind(&self) -> Option<Kind> {
         match &self.subject {

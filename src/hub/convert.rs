@@ -104,6 +104,10 @@ impl Job<'_> {
         if tensors.loaded.is_empty() {
             return Err(Error::input(self.source, format!("no tensor in it fits an {}", self.class)));
         }
+        // A head may be new; an encoder with a part of its weights is damaged.
+        if let Some(missing) = tensors.missing.iter().find(|name| name.starts_with("electra.")) {
+            return Err(Error::input(self.source, format!("the weights lack {missing}; expected all of the encoder")));
+        }
         write_whole(self.output, |target| {
             save_weights(&model, &target.join("model.safetensors"))?;
             let config = target.join("config.json");

@@ -15,6 +15,13 @@ pub fn place(path: &Path, names: &[&str]) -> Result<PathBuf> {
     if let Some(found) = names.iter().map(|name| path.join(name)).find(|path| path.is_dir()) {
         return Ok(found);
     }
+    if path.join("config.toml").is_file() {
+        let has = ["discriminator", "generator", "model"].into_iter().filter(|name| path.join(name).is_dir());
+        let has = has.collect::<Vec<_>>().join(" and ");
+        let has = if has.is_empty() { "no model yet".into() } else { has };
+        let message = format!("this is a run without {}, which has {has}; expected another one", names.join(" or "));
+        return Err(Error::input(path, message));
+    }
     if path.exists() {
         // What is missing is said by whoever opens it.
         return Ok(path.to_owned());

@@ -56,9 +56,9 @@ impl Confusion {
         self.classes().sum::<Counts>().f1()
     }
 
-    /// Correlation coefficient of Matthews, for more than two classes as Gorodkin (2004) has it, in -1..=1; 0 where gold
-    /// or the predictions know one class only.
-    pub fn matthews(&self) -> f64 {
+    /// Correlation coefficient of Matthews, for more than two classes as Gorodkin (2004) has it, in -1..=1. It is 0 where
+    /// the predictions know one class only, as in scikit-learn, and absent where gold does.
+    pub fn matthews(&self) -> Option<f64> {
         let total = self.total() as f64;
         let products = |of: fn(&Counts) -> (usize, usize)| {
             self.classes().map(|class| of(&class)).map(|(a, b)| a as f64 * b as f64).sum::<f64>()
@@ -66,7 +66,11 @@ impl Confusion {
         let covariance = self.right() as f64 * total - products(|c| (c.gold, c.predicted));
         let gold = total * total - products(|c| (c.gold, c.gold));
         let predicted = total * total - products(|c| (c.predicted, c.predicted));
-        if gold <= 0.0 || predicted <= 0.0 { 0.0 } else { covariance / (gold.sqrt() * predicted.sqrt()) }
+        match (gold > 0.0, predicted > 0.0) {
+            (false, _) => None,
+            (true, false) => Some(0.0),
+            (true, true) => Some(covariance / (gold.sqrt() * predicted.sqrt())),
+        }
     }
 
     fn right(&self) -> usize {
@@ -145,14 +149,15 @@ mod tests {
         close(confusion.f1_of(1), 6.0 / 9.0);
         close(confusion.macro_f1(), (6.0 / 9.0 + 8.0 / 11.0) / 2.0);
         // (3 * 4 - 2 * 1) / sqrt(5 * 4 * 6 * 5)
-        close(confusion.matthews(), 10.0 / 600f64.sqrt());
+        close(confusion.matthews().unwrap(), 10.0 / 600f64.sqrt());
     }
 
     #[test]
     fn a_class_that_nobody_mentions_does_not_count_and_one_only_predicted_does() {
         let confusion = Confusion::new(&[0, 0], &[0, 1], 3).unwrap();
         close(confusion.macro_f1(), (2.0 / 3.0 + 0.0) / 2.0);
-        close(confusion.matthews(), 0.0);
+        assert_eq!(confusion.matthews(), None, "gold has one class");
+        assert_eq!(Confusion::new(&[0, 1], &[0, 0], 2).unwrap().matthews(), Some(0.0));
         close(confusion.f1_of(7), 0.0);
     }
 

@@ -12,11 +12,13 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
     /// The good one.
+    #[serde(alias = "sentence_good")]
     pub good: String,
     /// The bad one.
+    #[serde(alias = "sentence_bad")]
     pub bad: String,
     /// What tells them apart, for example `agreement`.
-    #[serde(default)]
+    #[serde(default, alias = "UID")]
     pub group: String,
     /// The line that it stands in, from 1.
     #[serde(skip)]
@@ -54,7 +56,7 @@ pub fn english() -> Vec<Pair> {
     (1..).zip(text.lines()).map(|(line, text)| Pair { line, ..pair(text) }).collect()
 }
 
-/// The pairs of a file: JSON lines with `good`, `bad` and perhaps `group`, or the same three between tabs, in this order or that of
+/// The pairs of a file: JSON lines with `good`, `bad` and perhaps `group` (or `sentence_good`, `sentence_bad` and `UID`, as BLiMP has them), or the same three between tabs, in this order or that of
 /// a first row which names them. Blank lines are passed over.
 ///
 /// # Errors
@@ -163,7 +165,9 @@ impl Columns {
     /// Those that a first row names, if it names both sentences.
     fn named(fields: &[&str]) -> Option<Self> {
         let at = |name: &str| fields.iter().position(|field| field.trim().eq_ignore_ascii_case(name));
-        Some(Self { good: at("good")?, bad: at("bad")?, group: at("group"), count: fields.len() })
+        let [good, bad, group] = [["good", "sentence_good"], ["bad", "sentence_bad"], ["group", "UID"]];
+        let of = |[name, other]: [&str; 2]| at(name).or_else(|| at(other));
+        Some(Self { good: of(good)?, bad: of(bad)?, group: of(group), count: fields.len() })
     }
 }
 

@@ -81,6 +81,11 @@ impl Served {
         Ok(Self(Models { model, explainer }))
     }
 
+    /// What was taken for its task, where no file names one.
+    pub fn note(&self) -> Option<&str> {
+        self.0.model.note()
+    }
+
     /// Its task.
     pub fn kind(&self) -> Kind {
         self.0.model.kind()

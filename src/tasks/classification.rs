@@ -146,8 +146,8 @@ impl Work for Classification {
                 ("accuracy", confusion.accuracy()),
                 ("macro_f1", confusion.macro_f1()),
                 ("micro_f1", confusion.micro_f1()),
-                ("matthews", confusion.matthews()),
             ]);
+            metrics.extend(confusion.matthews().map(|matthews| ("matthews".to_owned(), matthews)));
             // Of two classes either may be the one that is looked for.
             if let [first, second] = &self.labels[..] {
                 metrics.insert(format!("f1[{first}]"), confusion.f1_of(0));

@@ -39,6 +39,18 @@ pub enum Target {
     Span(usize, usize),
 }
 
+impl Target {
+    /// Whether a loss can be computed of it.
+    pub fn is_known(&self) -> bool {
+        match self {
+            Self::Absent => false,
+            Self::Class(class) => *class != NO_CLASS,
+            Self::Classes(classes) => classes.iter().any(|class| *class != NO_CLASS),
+            Self::Values(_) | Self::Span(..) => true,
+        }
+    }
+}
+
 impl Feature {
     /// `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`.
     pub fn new(tokenizer: &Tokenizer, first: &[Piece], second: Option<&[Piece]>, example: usize) -> Self {

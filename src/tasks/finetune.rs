@@ -1,6 +1,6 @@
 //! A fine-tuning run: from a configuration to a model that answers, and the figures that it reaches.
 
-use super::example::Example;
+use super::example::{Example, Input};
 use super::feature::Feature;
 use super::loader::{TaskSteps, TaskValidLoader};
 use super::network::{Finetuner, Network};
@@ -23,7 +23,7 @@ use crate::learner::{
     EarlyStopping, Faults, Found, Job, Length, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear,
     best_step, fit, layerwise, newest, optimizer, shared, used, verified, with_status,
 };
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{MOST, Tokenizer};
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use rayon::prelude::*;
@@ -93,6 +93,13 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         if loaded.rows.iter().all(|example| example.gold.is_none()) {
             progress(Progress::Stage(&format!("{name}: no example has a label, so that nothing is judged on it")));
         }
+        let texts = loaded.rows.iter().flat_map(|example| example.input.texts());
+        if let Some((share, remark)) = tokenizer.unknown_remark(texts)? {
+            if share > MOST && name != "test" {
+                return Err(Error::input(&loaded.path, format!("{remark}; so there is nothing to learn")));
+            }
+            progress(Progress::Stage(&format!("warning: {name}: {remark}")));
+        }
     }
     let longest = hub::trained_length(&config.model)?;
     let config = &resolve(config, &data.task, &model, longest, data.train.rows.len())?;
@@ -102,6 +109,11 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     let dev = features(&data.task, &data.dev.rows, how, None)?;
     for (path, features) in [(&config.data.train, &train), (&config.data.dev, &dev)] {
         check_pairs(features, &model).map_err(|message| Error::input(path, message))?;
+    }
+    if !dev.is_empty() && !dev.iter().any(|feature| feature.target.is_known()) {
+        let message =
+            "the training data have none of its labels, so that nothing can be chosen by it; expected the same labels";
+        return Err(Error::input(&config.data.dev, message));
     }
     if train.is_empty() {
         return Err(Error::input(&config.data.train, "no row has a token to train on"));
@@ -183,7 +195,21 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         };
         let network = model_of_step.network;
         let task = data.task.clone();
-        let predictor = Predictor { task, network, config: model, tokenizer, max_length, device: device.clone() };
+        let pairs = match &data.train.rows.first().map(|example| &example.input) {
+            Some(Input::Pair(..)) => Some(true),
+            Some(Input::Text(_)) => Some(false),
+            _ => None,
+        };
+        let predictor = Predictor {
+            task,
+            note: None,
+            pairs,
+            network,
+            config: model,
+            tokenizer,
+            max_length,
+            device: device.clone(),
+        };
         judge(&mut report, predictor, step, &data, config, &output)?;
     }
     Ok(report)

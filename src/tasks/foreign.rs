@@ -11,6 +11,22 @@ use crate::error::{Error, Result};
 use serde_json::Value;
 use std::path::Path;
 
+/// What a model with this `config.json` was fine-tuned for, by its class and, of a classifier, by `transformers`' rule: one output
+/// is a number, several are classes, unless `problem_type` says it. Nothing for a class without a head for a task.
+pub fn kind(json: &Value) -> Option<Kind> {
+    match json["architectures"][0].as_str()? {
+        "ElectraForTokenClassification" => Some(Kind::TokenClassification),
+        "ElectraForQuestionAnswering" => Some(Kind::QuestionAnswering),
+        "ElectraForSequenceClassification" => {
+            let names = json["id2label"].as_object().map(|names| names.len() as u64);
+            let outputs = names.or(json["num_labels"].as_u64()).unwrap_or(2);
+            let is_number = json["problem_type"].as_str().map_or(outputs == 1, |kind| kind == "regression");
+            Some(if is_number { Kind::Regression } else { Kind::Classification })
+        }
+        _ => None,
+    }
+}
+
 /// The task of a model whose `config.json` at `path` is `json`, which was fine-tuned for `kind`.
 ///
 /// # Errors
@@ -80,5 +96,11 @@ fn labels(path: &Path, json: &Value) -> Result<Vec<String>> {
             Error::input(path, format!("id2label has no name for {number}; expected one for each number from 0 on"))
         })
     };
-    (0..names.len()).map(name).collect()
+    let names: Vec<String> = (0..names.len()).map(name).collect::<Result<_>>()?;
+    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        Some((at, name)) => {
+            Err(Error::input(path, format!("id2label has \"{name}\" for {at} and for another; expected it once")))
+        }
+        None => Ok(names),
+    }
 }

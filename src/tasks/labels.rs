@@ -2,7 +2,7 @@
 
 use super::classification::Classification;
 use super::example::{Example, Gold};
-use super::read::{Hidden, Loaded, Need, Reading, Value, named, names as names_of};
+use super::read::{Hidden, LABEL, Loaded, Need, Reading, Value, named, names as names_of};
 use super::texts::{TextRow, read_texts};
 use crate::count::counted as count_of;
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ impl Classification {
     /// # Errors
     /// A file or row that cannot be used; one class only.
     pub fn prepare(path: &Path, reading: &Reading) -> Result<(Self, Loaded<Example>)> {
-        let rows = read_texts(path, Need::Required, reading)?;
+        let rows = read_texts(path, Need::Required, LABEL, reading)?;
         if rows.rows.iter().all(|row| row.labels.is_none()) {
             return Err(Error::input(path, NO_LABELS));
         }
@@ -98,7 +98,11 @@ impl Classification {
         if names.iter().any(|name| hidden.has(name)) || (value.is_none() && !self.multi_label) {
             return Ok(None);
         }
-        let number = |name: &str| self.labels.iter().position(|label| label == name || is_same_number(label, name));
+        let is_same = |label: &str, name: &str| is_same_number(label, name) || is_same_truth(label, name);
+        let number = |name: &str| {
+            let exact = self.labels.iter().position(|label| label == name);
+            exact.or_else(|| self.labels.iter().position(|label| is_same(label, name)))
+        };
         let named = |name: &String| -> std::result::Result<String, String> {
             let of_list = named(name, given).map_err(|message| format!("column \"label\": {message}"))?;
             Ok(of_list.to_owned())
@@ -140,9 +144,25 @@ impl Classification {
                 "warning: {count} classes in {rows} rows; is this the column of labels? --label-column chooses one"
             ));
         }
-        let is_real = |label: &String| label.parse::<f64>().is_ok() && label.parse::<i64>().is_err();
-        if self.labels.iter().all(|label| label.parse::<f64>().is_ok()) && self.labels.iter().any(is_real) {
+        let number = |label: &String| label.replacen(',', ".", 1).parse::<f64>();
+        let is_real = |label: &String| number(label).is_ok() && label.parse::<i64>().is_err();
+        if self.labels.iter().all(|label| number(label).is_ok()) && self.labels.iter().any(is_real) {
             doubts.push("warning: the classes are real numbers; --task regression predicts numbers".into());
+        }
+        let is_list = |label: &&String| label.starts_with('[') && label.ends_with(']');
+        if let Some(list) = self.labels.iter().find(is_list) {
+            doubts.push(format!(
+                "warning: \"{list}\" is taken for one label; several labels of a text stand between \"|\", or in an array of JSON"
+            ));
+        }
+        // Several labels of a text look like that where some of them also stand alone.
+        let is_joined = |label: &&String| {
+            label.contains(',') && label.split(',').any(|part| self.labels.iter().any(|label| label == part.trim()))
+        };
+        if let Some(several) = self.labels.iter().find(is_joined).filter(|_| !self.multi_label) {
+            doubts.push(format!(
+                "warning: \"{several}\" is taken for one class; several labels of a text stand between \"|\" with --multi-label"
+            ));
         }
         let holds = |mark: char| self.labels.iter().find(|label| label.trim_matches(mark).contains(mark));
         if !self.multi_label
@@ -173,7 +193,7 @@ impl Classification {
     /// [`Work::read`](super::task::Work::read).
     pub(super) fn read_labelled(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
         // A text with several labels may have none, and a row without a label is left out and counted, not bad.
-        let rows = read_texts(path, gold, reading)?;
+        let rows = read_texts(path, gold, LABEL, reading)?;
         if gold == Need::Required && rows.rows.iter().all(|row| row.labels.is_none()) {
             return Err(Error::input(path, NO_LABELS));
         }
@@ -237,6 +257,11 @@ fn counted(rows: &[TextRow], multi_label: bool) -> BTreeMap<String, usize> {
 fn is_same_number(one: &str, other: &str) -> bool {
     let whole = |text: &str| text.parse::<f64>().ok().filter(|value| value.fract() == 0.0);
     whole(one).is_some_and(|value| whole(other) == Some(value))
+}
+
+/// Whether both are `true`, or both `false`, as programs write them.
+fn is_same_truth(one: &str, other: &str) -> bool {
+    ["true", "false"].iter().any(|truth| one.eq_ignore_ascii_case(truth) && other.eq_ignore_ascii_case(truth))
 }
 
 /// The names of labels in a cell; several between `|`.

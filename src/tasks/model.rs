@@ -40,6 +40,14 @@ impl Model {
         })
     }
 
+    /// What was taken for its task, where no file names one.
+    pub fn note(&self) -> Option<&str> {
+        match self {
+            Self::Task(predictor) => predictor.note.as_deref(),
+            Self::Recommender(_) => None,
+        }
+    }
+
     /// Its task.
     pub fn kind(&self) -> Kind {
         match self {

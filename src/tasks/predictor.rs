@@ -56,6 +56,10 @@ const BATCH: usize = 64;
 pub struct Predictor {
     /// The task.
     pub task: Task,
+    /// What was taken for its task, where no file names one.
+    pub note: Option<String>,
+    /// Whether it was fine-tuned on pairs of texts; absent where that is not known.
+    pub pairs: Option<bool>,
     /// What answers.
     pub network: Network,
     pub(super) config: ModelConfig,
@@ -68,6 +72,8 @@ pub struct Predictor {
 
 /// Name of the task in `config.json`.
 const TASK: &str = "electra_burn_task";
+/// Whether texts are pairs there.
+const PAIRS: &str = "electra_burn_pairs";
 /// Longest text in tokens there.
 const MAX_LENGTH: &str = "electra_burn_max_length";
 
@@ -77,7 +83,8 @@ impl Predictor {
     /// # Errors
     /// [`Error::Input`] for a `config.json` that is missing or damaged.
     pub fn is_at(directory: &Path) -> Result<bool> {
-        Ok(hub::read_json(&hub::place(directory, &["model"])?)?.get(TASK).is_some())
+        let json = hub::read_json(&hub::place(directory, &["model"])?)?;
+        Ok(json.get(TASK).is_some() || foreign::kind(&json).is_some())
     }
 
     /// Opens a directory in Hugging Face's layout that holds a fine-tuned model. It is not trained any further: it has no
@@ -91,7 +98,7 @@ impl Predictor {
     }
 
     /// [`open`](Self::open) of a model that another program has fine-tuned for the task `kind`, which its `config.json` does not
-    /// name: its labels are those of `id2label`.
+    /// name: its labels are those of `id2label`. Without `kind` the class of the model says it.
     ///
     /// # Errors
     /// Those of [`open`](Self::open), and [`Error::Input`] for a model of another task.
@@ -100,6 +107,7 @@ impl Predictor {
         let json = hub::read_json(directory)?;
         let path = directory.join("config.json");
         let config = hub::read_config(directory)?;
+        let mut note = None;
         let task = match (json.get(TASK), kind) {
             (Some(task), _) => {
                 let task: Task = serde_json::from_value(task.clone())
@@ -112,11 +120,14 @@ impl Predictor {
             }
             (None, Some(kind)) => foreign::task(&path, &json, kind)?,
             (None, None) => {
-                let message = format!(
-                    "it names no task (`{TASK}`); expected a model that `electra finetune` has written, or --task with what another \
-                     program has fine-tuned it for"
-                );
-                return Err(Error::input(&path, message));
+                let kind = foreign::kind(&json).ok_or_else(|| {
+                    let message = "it has no head for a task; expected a model that `electra finetune` or another program has fine-tuned";
+                    Error::input(&path, message)
+                })?;
+                let class = json["architectures"][0].as_str().unwrap_or_default();
+                let (path, kind_name) = (path.display(), kind.name());
+                note = Some(format!("{path}: no task is named; {class} is taken for {kind_name}, or --task says it"));
+                foreign::task(&directory.join("config.json"), &json, kind)?
             }
         };
         let tokenizer = Tokenizer::load(directory)?;
@@ -128,7 +139,39 @@ impl Predictor {
             let message = format!("the weights lack {missing}; expected those of an {}", network.class());
             return Err(Error::input(directory, message));
         }
-        Ok(Self { task, network: network.no_grad(), config, tokenizer, max_length, device: device.clone() })
+        let pairs = json.get(PAIRS).and_then(serde_json::Value::as_bool);
+        Ok(Self {
+            task,
+            note,
+            pairs,
+            network: network.no_grad(),
+            config,
+            tokenizer,
+            max_length,
+            device: device.clone(),
+        })
+    }
+
+    /// What speaks against `inputs` being texts for this model: many words that it does not know, pairs in the place of single
+    /// texts.
+    ///
+    /// # Errors
+    /// The tokenizer's.
+    pub fn doubts(&self, inputs: &[Input]) -> Result<Vec<String>> {
+        let remark = self.tokenizer.unknown_remark(inputs.iter().flat_map(Input::texts))?;
+        let mut doubts: Vec<String> = remark.map(|(_, remark)| format!("warning: {remark}")).into_iter().collect();
+        let of = |pairs: bool| if pairs { "pairs of texts" } else { "single texts" };
+        let is_other = |pairs: bool| {
+            inputs.iter().any(|input| match input {
+                Input::Pair(..) => !pairs,
+                Input::Text(_) => pairs,
+                _ => false,
+            })
+        };
+        if let Some(pairs) = self.pairs.filter(|&pairs| is_other(pairs)) {
+            doubts.push(format!("warning: the model was fine-tuned on {}, and these are {}", of(pairs), of(!pairs)));
+        }
+        Ok(doubts)
     }
 
     /// Writes the model to `directory` in Hugging Face's layout, in the place of an older one; `card` is its `README.md`.
@@ -157,6 +200,9 @@ impl Predictor {
         }
         json[TASK] = serde_json::to_value(&self.task).map_err(|error| Error::Training(error.to_string()))?;
         json[MAX_LENGTH] = self.max_length.into();
+        if let Some(pairs) = self.pairs {
+            json[PAIRS] = pairs.into();
+        }
         replace_whole(directory, |target| {
             self.network.save(&target.join("model.safetensors"))?;
             self.tokenizer.save(target, self.config.max_position_embeddings)?;

@@ -36,7 +36,10 @@ impl RankingTask {
         let grades = examples.rows.iter().map(grade);
         let (least, most) = grades.fold((u32::MAX, 0), |(least, most), grade| (least.min(grade), most.max(grade)));
         if least >= most {
-            return Err(Error::input(path, format!("column \"label\": only {most}; expected two grades or more")));
+            return Err(Error::input(
+                path,
+                format!("all grades are {most}; expected two or more: documents that are relevant, and others"),
+            ));
         }
         Ok((Self { max_grade: most }, examples))
     }
@@ -88,7 +91,7 @@ fn read(path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
     }
     let table = Rows::open(path, reading)?;
     let (query, document) = match &reading.text_columns[..] {
-        [] => (QUERY.to_vec(), DOCUMENT.to_vec()),
+        [] => ([QUERY, &["question"]].concat(), [DOCUMENT, &["sentence", "text"]].concat()),
         [query, document] => (vec![query.as_str()], vec![document.as_str()]),
         other => {
             let message = format!("{} columns; expected two, of queries and of documents", other.len());
@@ -129,6 +132,8 @@ fn read(path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
     })?;
     examples.notes.push(note);
     examples.notes.extend(hidden.note(&counts, "row"));
+    let doubt = doubt(&examples.rows, "");
+    examples.notes.extend(doubt);
     Ok(examples)
 }
 
@@ -162,6 +167,18 @@ pub(super) fn sources(path: &Path) -> Result<Vec<PathBuf>> {
     Ok([qrels, queries, documents].into_iter().chain(run).collect())
 }
 
+/// What to say where every order of the documents is right.
+fn doubt(examples: &[Example], way: &str) -> Option<String> {
+    let is_ranked = |example: &&Example| matches!(example.gold, Some(Gold::Relevance { retrieved: true, .. }));
+    let ranked = || examples.iter().filter(is_ranked);
+    (ranked().count() > 1 && ranked().all(|example| grade(example) > 0)).then(|| {
+        format!(
+            "warning: every document to rank is relevant, so that any order of them is right and the figures say nothing; expected \
+             documents that are not relevant too{way}"
+        )
+    })
+}
+
 fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> {
     let files = trec_files(path)?;
     let topics = read_trec(&files, skip_bad_rows)?;
@@ -183,6 +200,7 @@ fn read_judgements(path: &Path, skip_bad_rows: bool) -> Result<Loaded<Example>> 
     if let Some(run) = &files.run {
         notes.push(format!("documents to rank are those of {}", run.display()));
     }
+    notes.extend(doubt(&examples, &format!("; a run is read from {}", path.with_extension("run").display())));
     if without > 0 {
         notes.push(format!("judged queries without a document to rank, which count 0: {without}"));
     }

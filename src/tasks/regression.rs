@@ -4,7 +4,7 @@ use super::classification::text_feature;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
-use super::read::{Hidden, Loaded, Need, Reading, Value};
+use super::read::{Hidden, Loaded, Need, Reading, SCORE, Value};
 use super::task::{Encoding, Metrics, Table, Work};
 use super::texts::read_texts;
 use crate::error::{Error, Result};
@@ -89,7 +89,7 @@ impl Work for Regression {
     }
 
     fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {
-        let rows = read_texts(path, gold, reading)?;
+        let rows = read_texts(path, gold, SCORE, reading)?;
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for row in &rows.rows {
             let label = match &row.labels {
@@ -105,6 +105,7 @@ impl Work for Regression {
             let gold = row.labels.filter(|value| !is_hidden(value)).map(|value| match value {
                 Value::Text(text) => match text.trim().parse::<f64>() {
                     Ok(value) if (value as f32).is_finite() => Ok(Gold::Value(value)),
+                    Ok(value) if !value.is_finite() => Err(format!("column \"score\": {text} is no finite number")),
                     Ok(_) => Err(format!("column \"score\": {text} is larger than single precision holds")),
                     _ => Err(format!("column \"score\": \"{text}\" is not a number")),
                 },

@@ -2,7 +2,7 @@
 
 use super::example::Input;
 use super::read::{
-    Columns, DOCUMENT, LABEL, Loaded, Need, QUERY, Reading, Record, Shape, Source, TEXT, Table, Value, trec_questions,
+    Columns, DOCUMENT, Loaded, Need, QUERY, Reading, Record, Shape, Source, TEXT, Table, Value, trec_questions,
 };
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -18,11 +18,11 @@ pub struct TextRow {
 }
 
 /// Reads the texts of a table; which columns they stand in is told by their names, or by `reading`. A row may have no label even
-/// where `labels` are required; the table must have a column of them.
+/// where `labels` are required; the table must have a column of them, which is the first of the `usual` names that is there.
 ///
 /// # Errors
 /// [`Error::Input`] for a file without such columns, and for a bad row that is not to be left out.
-pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded<TextRow>> {
+pub fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) -> Result<Loaded<TextRow>> {
     let source = Source::open(path)?;
     if let Some(questions) = trec_questions(path, &source, reading)? {
         let row = |(line, label, text): (usize, String, String)| {
@@ -35,7 +35,7 @@ pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded
     let texts = text_columns(path, &table, reading)?;
     let label = match &reading.label_column {
         Some(name) => vec![name.as_str()],
-        None => LABEL.iter().copied().filter(|name| !texts.iter().any(|text| text == name)).collect(),
+        None => usual.iter().copied().filter(|name| !texts.iter().any(|text| text == name)).collect(),
     };
     let mut wanted = Columns::new();
     for text in &texts {
@@ -57,6 +57,7 @@ pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded
         return Err(Error::input(path, message));
     }
     let found = table.column(&label).filter(|_| labels != Need::Ignored).map(str::to_owned);
+    let names = table.names.clone();
     let mut rows = rows.convert(reading.skip_bad_rows, "rows", |record: Record| {
         let line = record.line;
         let mut values = record.values.into_iter();
@@ -69,6 +70,13 @@ pub fn read_texts(path: &Path, labels: Need, reading: &Reading) -> Result<Loaded
         (Some(line), Ok(TextRow { line, input, labels: values.next().flatten() }))
     })?;
     rows.notes.push(note(&texts, found.as_deref(), rows.rows.first()));
+    let is_read = |name: &&String| texts.contains(name) || found.as_ref() == Some(name) || name.is_empty();
+    let others: Vec<&str> = names.iter().filter(|name| !is_read(name)).map(String::as_str).collect();
+    if !others.is_empty() && labels != Need::Ignored {
+        const SHOWN: usize = 8;
+        let more = if others.len() > SHOWN { ", ..." } else { "" };
+        rows.notes.push(format!("columns that are not read: {}{more}", others[..others.len().min(SHOWN)].join(", ")));
+    }
     Ok(rows)
 }
 
@@ -95,10 +103,16 @@ fn text_columns(path: &Path, table: &Table, reading: &Reading) -> Result<Vec<Str
         Some(Shape::Ranking) => Ok(vec![of(QUERY), of(DOCUMENT)]),
         None => Err(wrong(format!(
             "there is no column of texts; expected \"text\", or \"sentence1\" and \"sentence2\", or --text-column; the columns \
-             are: {}",
-            table.names.join(", ")
+             are: {}; where the first line is no header, columns have numbers: --text-column 2 --label-column 1",
+            shown(&table.names)
         ))),
     }
+}
+
+/// Names of columns as messages show them; a text in the place of one is shortened.
+fn shown(names: &[String]) -> String {
+    let short = |name: &String| if name.chars().count() > 30 { shorten(name) } else { name.clone() };
+    names.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
 /// What was taken for what.

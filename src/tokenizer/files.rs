@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::path::Path;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
-use tokenizers::{AddedToken, NormalizerWrapper};
+use tokenizers::{AddedToken, ModelWrapper, NormalizerWrapper};
 
 /// Classes of `transformers` that split text as BERT does.
 const BERT: [&str; 8] = [
@@ -66,6 +66,17 @@ impl Tokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)?;
         // Settings of somebody's last use, which `transformers` does not take over either.
         inner.with_padding(None).with_truncation(None).map_err(damaged)?;
+        let other = match inner.get_model() {
+            ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => None,
+            ModelWrapper::BPE(_) => Some("BPE"),
+            ModelWrapper::Unigram(_) => Some("Unigram"),
+        };
+        if let Some(kind) = other {
+            return Err(Error::input(
+                path,
+                format!("its model is {kind}; expected WordPiece, as BERT and ELECTRA have it"),
+            ));
+        }
         let special = special_tokens(&inner)
             .map_err(|token| Error::input(path, format!("it has no token {token}; expected BERT's special tokens")))?;
         let vocab_size = vocab_size(&inner);
@@ -129,6 +140,15 @@ impl Tokenizer {
                 return Err(Error::input(directory, message));
             }
         }
+        for token in &settings.extra {
+            if self.inner.token_to_id(token).is_none() {
+                let message = format!(
+                    "additional_special_tokens has \"{token}\", which the vocabulary lacks; expected it there or in added_tokens.json"
+                );
+                return Err(Error::input(directory, message));
+            }
+            self.inner.add_special_tokens(&[AddedToken::from(token.clone(), true)]);
+        }
         self.vocab_size = vocab_size(&self.inner);
         Ok(())
     }
@@ -170,6 +190,8 @@ struct Settings {
     roles: Vec<(&'static str, String)>,
     /// Id, token, and whether it is special.
     added: Vec<(u32, String, bool)>,
+    /// Special tokens beyond the roles, which are not cut.
+    extra: Vec<String>,
 }
 
 impl Settings {
@@ -191,10 +213,20 @@ impl Settings {
         if json["never_split"].as_array().is_some_and(|words| !words.is_empty()) {
             return Err(Error::input(&path, "never_split is not implemented; expected none"));
         }
+        for key in ["truncation_side", "padding_side"] {
+            if let Some(side) = json[key].as_str().filter(|side| *side != "right") {
+                return Err(Error::input(
+                    &path,
+                    format!("{key} is \"{side}\", which is not implemented; expected \"right\""),
+                ));
+            }
+        }
         let map = directory.join("special_tokens_map.json");
         let map = if map.is_file() { read(&map)? } else { Value::Null };
         let name = |value: &Value| value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned);
         let roles = ROLES.into_iter().filter_map(|role| Some((role, name(&json[role]).or_else(|| name(&map[role]))?)));
+        let extra = [&json, &map].map(|json| json["additional_special_tokens"].as_array().cloned().unwrap_or_default());
+        let extra = extra.concat().iter().filter_map(name).collect();
         let added = json["added_tokens_decoder"].as_object().into_iter().flatten().filter_map(|(id, token)| {
             Some((id.parse().ok()?, name(token)?, token["special"].as_bool().unwrap_or(false)))
         });
@@ -210,6 +242,7 @@ impl Settings {
             max_length,
             roles: roles.collect(),
             added: added.collect(),
+            extra,
         })
     }
 

@@ -2,8 +2,10 @@
 
 mod files;
 mod train;
+mod unknown;
 mod words;
 
+pub use unknown::{MOST, NOTABLE, Unknown};
 pub use words::special_name_in;
 
 use crate::error::{Error, Result};

@@ -116,6 +116,11 @@ impl JsonLines {
             Some(_) => Err(format!("the field \"{field}\" is not a string")),
             None => {
                 let keys = value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>().join(", "));
+                if value.is_array() {
+                    return Err(
+                        "the line is an array; expected a JSON object a line, as `jq -c '.[]' FILE` writes it".into()
+                    );
+                }
                 let keys = keys.unwrap_or_else(|| "none, since it is not an object".into());
                 Err(format!("there is no field \"{field}\"; the fields are: {keys}; --text-field chooses one"))
             }

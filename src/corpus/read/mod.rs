@@ -13,6 +13,8 @@ mod table;
 use crate::config::{Boundary, CorpusConfig, Format, InvalidUtf8};
 use crate::error::{Error, Result};
 use crate::json::HALF;
+pub(crate) use kind::{is_old_mac, refusal};
+pub(crate) use source::unpack;
 use source::{Found, Origin, Source};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

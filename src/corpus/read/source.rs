@@ -1,15 +1,16 @@
 //! Which files a corpus consists of, and how they are opened.
 
-use super::kind::refusal;
+use super::kind::{is_old_mac, refusal};
 use super::lines::{JsonLines, TextLines};
 use super::table::Table;
 use super::{ReadOptions, Reader};
 use crate::config::Format;
+use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::rows::Fields;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,10 @@ pub struct Found {
     pub sources: Vec<Source>,
     /// Files that were met, by their real paths.
     met: HashSet<PathBuf>,
+    /// Files that are JSON lines and are not called so.
+    json_lines: usize,
+    /// Hidden files, and hidden folders.
+    hidden: usize,
     /// Files that were met again.
     again: Vec<PathBuf>,
     /// Files of unknown kinds in folders, by the ends of their names.
@@ -59,7 +64,8 @@ impl Found {
             return self.folder(path, format);
         }
         if path.exists() {
-            return self.file(path.to_owned(), format.or_else(|| by_name(path)).unwrap_or(Format::Text), true);
+            let format = format.unwrap_or_else(|| self.by_contents(path));
+            return self.file(path.to_owned(), format, true);
         }
         let pattern = path.to_string_lossy();
         if !pattern.contains(['*', '?', '[']) {
@@ -73,7 +79,7 @@ impl Found {
             if file.is_dir() {
                 self.folder(&file, format)?;
             } else if file.exists() {
-                let format = format.or_else(|| by_name(&file)).unwrap_or(Format::Text);
+                let format = format.unwrap_or_else(|| self.by_contents(&file));
                 self.file(file, format, false)?;
             } else {
                 self.lost.push(file.display().to_string());
@@ -92,9 +98,19 @@ impl Found {
         if self.sources.len() > 1 {
             notes.push(format!("{} files", self.sources.len()));
         }
+        if self.json_lines > 0 {
+            let files = counted(self.json_lines, "file");
+            notes.push(format!("{files} with JSON lines under another name; --format text takes them for text"));
+        }
         if !self.unknown.is_empty() {
             let kinds = self.unknown.iter().map(|(end, count)| format!("{count} {end}")).collect();
             notes.push(format!("files of other kinds left out: {}; --format reads every file", some(kinds)));
+        }
+        if self.hidden > 0 {
+            notes.push(format!(
+                "{} left out",
+                counted(self.hidden, "hidden file or folder").replace("folders", "folder")
+            ));
         }
         if !self.lost.is_empty() {
             notes.push(format!("left out, since they cannot be read: {}", some(self.lost.clone())));
@@ -104,6 +120,17 @@ impl Found {
             notes.push(format!("named twice and read once: {}", some(again)));
         }
         notes
+    }
+
+    /// The format that a file's name stands for; text that is JSON lines by its contents is counted.
+    fn by_contents(&mut self, path: &Path) -> Format {
+        match by_name(path).unwrap_or(Format::Text) {
+            Format::Text if path.is_file() && holds_json(path) => {
+                self.json_lines += 1;
+                Format::Jsonl
+            }
+            format => format,
+        }
     }
 
     fn file(&mut self, file: PathBuf, format: Format, explicit: bool) -> Result<()> {
@@ -120,8 +147,12 @@ impl Found {
     /// The files of a folder; hidden ones, and those of hidden folders, are left out.
     fn folder(&mut self, path: &Path, format: Option<Format>) -> Result<()> {
         let before = self.sources.len() + self.again.len();
-        let is_visible =
-            |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+        let mut hidden = 0;
+        let is_visible = |entry: &walkdir::DirEntry| {
+            let is_hidden = entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
+            hidden += usize::from(is_hidden);
+            !is_hidden
+        };
         for entry in
             walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter().filter_entry(is_visible)
         {
@@ -135,7 +166,8 @@ impl Found {
             if !entry.file_type().is_file() {
                 continue;
             }
-            match format.or_else(|| by_name(entry.path())) {
+            let named = by_name(entry.path()).map(|_| self.by_contents(entry.path()));
+            match format.or(named) {
                 Some(format) => self.file(entry.into_path(), format, false)?,
                 None => {
                     let end = entry.path().extension().map(|end| format!(".{}", end.to_string_lossy().to_lowercase()));
@@ -143,6 +175,7 @@ impl Found {
                 }
             }
         }
+        self.hidden += hidden;
         if self.sources.len() + self.again.len() > before {
             return Ok(());
         }
@@ -193,6 +226,10 @@ impl Source {
         let (stream, first) = decompress(Counted { inner: raw, read: read.clone() })
             .map_err(|error| Error::input(&path, unpacked(&error)))?;
         if let Some(message) = refusal(&first) {
+            return Err(Error::input(&path, message));
+        }
+        if self.format == Format::Text && is_old_mac(&first) {
+            let message = "its lines end in a carriage return alone; expected a line feed: `tr '\\r' '\\n' < FILE`";
             return Err(Error::input(&path, message));
         }
         Ok(match self.format {
@@ -249,6 +286,36 @@ fn peek(mut stream: impl Read, count: u64) -> std::io::Result<(Vec<u8>, impl Rea
     let mut first = Vec::new();
     (&mut stream).take(count).read_to_end(&mut first)?;
     Ok((first.clone(), Cursor::new(first).chain(stream)))
+}
+
+/// `bytes` unpacked, where they are gzip, zstd or xz; `most` is the size that is allowed.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub fn unpack(bytes: Vec<u8>, most: u64) -> std::result::Result<Vec<u8>, String> {
+    let is_packed = |magic: &&[u8]| bytes.starts_with(magic);
+    let magics: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], &[0xfd, b'7', b'z', b'X', b'Z', 0]];
+    if !magics.iter().any(is_packed) {
+        return Ok(bytes);
+    }
+    let mut text = Vec::new();
+    let (stream, _) = decompress(Cursor::new(bytes)).map_err(|error| unpacked(&error))?;
+    stream.take(most.saturating_add(1)).read_to_end(&mut text).map_err(|error| unpacked(&error))?;
+    match text.len() as u64 > most {
+        true => Err(format!("it has more than {most} bytes when it is unpacked, the most that are expected of it")),
+        false => Ok(text),
+    }
+}
+
+/// Whether the first line of the file at `path` is an object of JSON.
+fn holds_json(path: &Path) -> bool {
+    const LONGEST: u64 = 1 << 20;
+    let Ok((stream, _)) = File::open(path).and_then(decompress) else { return false };
+    let mut first = Vec::new();
+    if stream.take(LONGEST).read_until(b'\n', &mut first).is_err() {
+        return false;
+    }
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&first).is_ok()
 }
 
 /// Unpacks gzip, zstd and xz, told by their first bytes, and leaves out a byte order mark; also the first bytes of what was

@@ -4,7 +4,9 @@ use super::bad::{Collector, Loaded};
 use super::form::{Layout, begins_as_json, json as json_layout};
 use super::source::Source;
 use super::table::objects;
-use super::{Form, Need, Reading, json};
+use super::{Form, Need, Reading, json, shorten};
+use crate::corpus::read::is_old_mac;
+use crate::count::counted;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -20,6 +22,9 @@ const TAGS: &[&str] =
 /// What else a header may name.
 const OTHERS: &[&str] =
     &["id", "sentence", "sentence_id", "lemma", "xpos", "feats", "head", "deprel", "chunk", "chunk_tags", "index"];
+
+/// Words of a sentence that is hardly one.
+const LONG: usize = 30;
 
 type Outcome<T> = std::result::Result<T, String>;
 
@@ -51,6 +56,16 @@ pub fn read_conll(path: &Path, tags: Need, reading: &Reading) -> Result<Loaded<S
     if is_json {
         return read_json(path, &source, json_layout(&source), tags, reading);
     }
+    if reading.format.is_none() && json::extension(path).as_deref() == Some("csv") {
+        let message = "this is CSV; expected a word and its tag a line between blanks or tabs, or arrays of both in JSON, or --format conll";
+        return Err(Error::input(path, message));
+    }
+    if is_old_mac(source.bytes()) {
+        return Err(Error::input(
+            path,
+            "its lines end in a carriage return alone; expected a line feed: `tr '\\r' '\\n' < FILE`",
+        ));
+    }
     let lines = Lines::of(&source);
     let columns = lines.columns(path, tags, reading)?;
     let mut sentences = Collector::new(path, reading.skip_bad_rows);
@@ -60,6 +75,12 @@ pub fn read_conll(path: &Path, tags: Need, reading: &Reading) -> Result<Loaded<S
     }
     let mut loaded = sentences.finish("sentences")?;
     loaded.notes.push(columns.note(loaded.rows.first()));
+    if let [only] = &loaded.rows[..]
+        && only.words.len() > LONG
+    {
+        let words = counted(only.words.len(), "word");
+        loaded.notes.push(format!("warning: the file is one sentence of {words}; a blank line ends a sentence"));
+    }
     Ok(loaded)
 }
 
@@ -132,6 +153,28 @@ impl<'a> Lines<'a> {
         self.width > 1 && !self.sentences.is_empty() && self.sample().all(counts)
     }
 
+    /// Whether column `at` has tags that mark entities, some of them inside one.
+    fn is_tagged(&self, at: usize) -> bool {
+        self.column(at).all(is_entity_tag) && self.column(at).any(|tag| tag != "O")
+    }
+
+    /// The only column of tags that mark entities.
+    fn tagged(&self) -> Option<usize> {
+        let mut all = (0..self.width).filter(|&at| self.is_tagged(at));
+        all.next().filter(|_| all.next().is_none())
+    }
+
+    /// What stands before a colon in front of every word, as WikiANN names languages.
+    fn prefix(&self, word: usize) -> Option<String> {
+        const LEAST: usize = 5;
+        let (prefix, _) = self.column(word).next()?.split_once(':')?;
+        let is_language = (2..=12).contains(&prefix.len())
+            && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            && self.column(word).count() >= LEAST;
+        let all = |field: &str| field.strip_prefix(prefix).is_some_and(|rest| rest.len() > 1 && rest.starts_with(':'));
+        (is_language && self.column(word).all(all)).then(|| format!("{prefix}:"))
+    }
+
     /// Which columns hold words and tags.
     fn columns(&self, path: &Path, tags: Need, reading: &Reading) -> Result<Chosen> {
         let wrong = |message: String| {
@@ -153,6 +196,7 @@ impl<'a> Lines<'a> {
         let is_counted = self.is_counted();
         let is_conllu = is_counted && self.width == 10;
         let word = place(&reading.word_column, WORDS, "--word-column")?;
+        let word_is_given = word.is_some();
         let word = word.unwrap_or(usize::from(is_counted)).min(self.width.saturating_sub(1));
         let last = self.width.saturating_sub(1);
         // Of GermEval's two columns of tags, the first has the outer entities.
@@ -163,19 +207,31 @@ impl<'a> Lines<'a> {
             _ => last,
         };
         let tag = if tags == Need::Ignored { None } else { place(&reading.tag_column, TAGS, "--tag-column")? };
+        // Some files have other columns behind the tags, or tags before the words.
+        let is_meant = word_is_given || tag.is_some() || is_conllu || self.header.is_some() || self.width < 2;
+        let (word, usual) = match self.tagged().filter(|_| !is_meant && !self.is_tagged(usual)) {
+            Some(at) if at == word => (if at == 0 { 1 } else { 0 }, at),
+            Some(at) => (word, at),
+            None => (word, usual),
+        };
         let is_hidden = |at: &usize| self.column(*at).all(|tag| tag == "_" || tag == "-100");
         let tag = match tags {
             Need::Ignored => None,
             _ => tag.or(Some(usual)).filter(|at| *at != word && *at < self.width && !is_hidden(at)),
         };
         if tag.is_none() && tags == Need::Required && !self.sentences.is_empty() {
+            let bad = self.sample().flatten().find_map(|(line, fields)| Some((*line, fields.as_ref().err()?.clone())));
+            if let Some((line, message)) = bad {
+                return Err(Error::Input { path: path.to_owned(), line: Some(line), message });
+            }
             let word = self.column(word).next().unwrap_or_default();
             return Err(wrong(format!(
                 "the word \"{word}\" has no tag; expected a word and its tag in the last column, or --tag-column"
             )));
         }
         let second = has_two && reading.tag_column.is_none();
-        Ok(Chosen { word, tag, width: self.width, is_counted, is_conllu, second, header: self.header.clone() })
+        let prefix = self.prefix(word);
+        Ok(Chosen { word, tag, width: self.width, is_counted, is_conllu, second, header: self.header.clone(), prefix })
     }
 }
 
@@ -189,6 +245,8 @@ struct Chosen {
     /// Whether another column holds tags too.
     second: bool,
     header: Option<Vec<String>>,
+    /// What is taken off every word.
+    prefix: Option<String>,
 }
 
 impl Chosen {
@@ -215,8 +273,17 @@ impl Chosen {
             if self.is_conllu && fields.first().is_some_and(|id| id.contains(['-', '.'])) {
                 continue;
             }
-            words.extend(fields.get(self.word).map(|&word| word.to_owned()));
-            tags.extend(self.tag.and_then(|at| fields.get(at)).map(|&tag| tag.to_owned()));
+            let bare = |word: &str| {
+                let prefix = self.prefix.as_deref().unwrap_or_default();
+                word.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or(word).to_owned()
+            };
+            words.extend(fields.get(self.word).map(|&word| bare(word)));
+            let tag = self.tag.and_then(|at| fields.get(at)).copied();
+            if let Some(tag) = tag.filter(|tag| tag.contains(' ')) {
+                let message = format!("the tag {} has blanks; expected a word and its tag a line", shorten(tag));
+                return (*number, Err(message));
+            }
+            tags.extend(tag.map(str::to_owned));
         }
         match words.is_empty() {
             true => (first, Err("the sentence has no word".into())),
@@ -238,6 +305,9 @@ impl Chosen {
         }
         if self.is_counted {
             note.push_str("; column 1 counts the words");
+        }
+        if let Some(prefix) = &self.prefix {
+            note.push_str(&format!("; \"{prefix}\" is taken off every word"));
         }
         if self.second {
             note.push_str("; column 4 has tags too, which --tag-column 4 takes");
@@ -266,12 +336,21 @@ fn is_end(line: &str) -> bool {
 }
 
 /// Whether a line of these fields is a comment in a file of `width` columns whose other lines end in `ends`: it has the form
-/// `# key = value`, or begins with a lone `#` and has another width or an end that no word has. A mere `#` may be a word.
+/// `# key = value`, or begins with a lone `#` and has another width or an end that no word has, or with other signs after it
+/// and has another width (`###MEDLINE:1`, `#begin document`). A mere `#` may be a word.
 fn is_comment(line: &str, fields: &[&str], width: usize, ends: &HashSet<&str>) -> bool {
-    let Some(rest) = line.strip_prefix("# ").or_else(|| line.strip_prefix("#\t")) else { return false };
-    let has_value = rest.split_once('=').is_some_and(|(key, _)| key.ends_with(' ') && !key.trim().is_empty());
-    let is_other = fields.len() != width || fields.last().is_some_and(|end| !ends.contains(end));
-    has_value || (width > 1 && is_other)
+    if !line.starts_with('#') {
+        return false;
+    }
+    let has_width = fields.len() == width;
+    let is_other = !has_width || fields.last().is_some_and(|end| !ends.contains(end));
+    match line.strip_prefix("# ").or_else(|| line.strip_prefix("#\t")) {
+        Some(rest) => {
+            let has_value = rest.split_once('=').is_some_and(|(key, _)| key.ends_with(' ') && !key.trim().is_empty());
+            has_value || (width > 1 && is_other)
+        }
+        None => width > 1 && (!has_width || line.starts_with("##") && is_other),
+    }
 }
 
 /// Whether `names` are those of columns, words and tags among them.
@@ -285,7 +364,7 @@ fn is_header(names: &[&str]) -> bool {
 
 /// Whether a tag has the form of those that mark entities.
 fn is_entity_tag(tag: &str) -> bool {
-    tag == "O" || tag.starts_with("B-") || tag.starts_with("I-")
+    tag == "O" || ["B-", "I-", "E-", "S-", "L-", "U-", "M-"].iter().any(|start| tag.starts_with(start))
 }
 
 /// Sentences in the objects of JSON.
@@ -317,6 +396,11 @@ fn from_json(
 ) -> Outcome<Sentence> {
     let [of_words, of_tags] = chosen;
     let (name, words) = of_words.field(map, &names[0]).ok_or_else(|| of_words.missing(map, &names[0]))?;
+    if words.is_string() && name == "text" {
+        return Err(format!(
+            "the field \"{name}\" is a text; expected arrays of words and of their tags, since entities by their offsets are not read"
+        ));
+    }
     let words = json::strings(&name, words)?;
     if words.is_empty() {
         return Err(format!("the field \"{name}\" is empty; expected the words of a sentence"));

@@ -1,7 +1,8 @@
 //! What a file of rows looks like, found out from its contents first and its name second.
 
-use super::columns::Shape;
+use super::columns::{DOCUMENT, LABEL, PAIRS, QUERY, Shape, TEXT};
 use super::delimited::rows;
+use super::interactions::Interactions;
 use super::json::extension;
 use super::options::check_lines;
 use super::source::Source;
@@ -27,7 +28,7 @@ pub enum Layout {
 pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout> {
     let first = first_line(source);
     match reading.format {
-        Some(Form::Tsv) => return Some(Layout::Fields(Fields::tabs(&first))),
+        Some(Form::Tsv) => return Some(Layout::Fields(tabs(source, &first, false))),
         Some(Form::Csv) => return Some(Layout::Fields(Fields::commas(&first))),
         Some(Form::Json) => return Some(json(source)),
         Some(Form::Lines | Form::Conll) => return None,
@@ -39,10 +40,17 @@ pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout>
     }
     match name.as_str() {
         "jsonl" | "json" | "ndjson" => Some(Layout::JsonLines),
+        // Some are called so and have tabs.
+        "csv" if is_tabular(source) => Some(Layout::Fields(tabs(source, &first, true))),
         "csv" => Some(Layout::Fields(Fields::commas(&first))),
-        "tsv" | "tab" if first.contains('\t') || !first.contains(',') => Some(Layout::Fields(Fields::tabs(&first))),
+        "tsv" | "tab" if first.contains('\t') || !first.contains(',') => {
+            Some(Layout::Fields(tabs(source, &first, false)))
+        }
+        _ if !reading.text_columns.is_empty() && is_tabular(source) => {
+            Some(Layout::Fields(tabs(source, &first, false)))
+        }
         _ => {
-            let both = [Fields::tabs(&first), Fields::commas(&first)];
+            let both = [tabs(source, &first, false), Fields::commas(&first)];
             both.into_iter().find(|fields| is_header(source, &first, *fields, reading)).map(Layout::Fields)
         }
     }
@@ -53,9 +61,38 @@ pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout>
 fn is_header(source: &Source, first: &str, fields: Fields, reading: &Reading) -> bool {
     let names = split(first, fields);
     let is_name = |name: &String| !name.is_empty() && !name.contains(' ');
-    let is_meant = Shape::of(&names).is_some() || reading.text_columns.iter().any(|name| names.contains(name));
+    let shape = Shape::of(&names);
+    let is_meant = shape.is_some() || reading.text_columns.iter().any(|name| names.contains(name));
+    // Two names that belong together are no accident.
+    let is_named = matches!(shape, Some(Shape::Pair(..))) || names.iter().all(is_name);
     let row = rows(source, fields).nth(1).and_then(|(_, row)| row.ok());
-    names.len() > 1 && is_meant && names.iter().all(is_name) && row.is_none_or(|row| row.len() == names.len())
+    names.len() > 1 && is_meant && is_named && row.is_none_or(|row| row.len() == names.len())
+}
+
+/// Rows that are looked at.
+const LOOKED_AT: usize = 1000;
+
+/// Whether every one of the first lines has a tab.
+fn is_tabular(source: &Source) -> bool {
+    let mut lines = source.lines().take(LOOKED_AT).filter_map(|(_, line)| line.ok()).filter(|line| !is_blank(line));
+    lines.next().is_some_and(|first| first.contains('\t')) && lines.all(|line| line.contains('\t'))
+}
+
+/// The fields of a file with tabs and the header `first`. Quotes are characters like any other, unless all names of the header
+/// have them, or every field that begins with one is quoted as in CSV and some have a quote within, which is doubled there; a file
+/// that is called CSV (`is_csv`) needs none within.
+fn tabs(source: &Source, first: &str, is_csv: bool) -> Fields {
+    let fields = Fields::tabs(first);
+    let mut has_doubled = is_csv;
+    let mut is_quoting = |field: &str| {
+        let Some(inner) = field.strip_prefix('"') else { return true };
+        let Some(inner) = inner.strip_suffix('"') else { return false };
+        has_doubled |= inner.contains("\"\"");
+        !inner.replace("\"\"", "").contains('"')
+    };
+    let lines = source.lines().take(LOOKED_AT).filter_map(|(_, line)| line.ok());
+    let all = lines.flat_map(|line| line.split('\t')).all(&mut is_quoting);
+    Fields { quoted: fields.quoted || all && has_doubled, ..fields }
 }
 
 /// [`layout`] of what must be a table.
@@ -79,7 +116,8 @@ pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
         return check_lines(reading).map(|()| false);
     }
     if kind == Kind::Recommendation {
-        return Ok(false);
+        let table = Interactions::of(&Source::open(path)?);
+        return table.map(|table| table.is_some()).map_err(|message| Error::input(path, message));
     }
     if let Some(form) = reading.format {
         return Ok(form != Form::Lines);
@@ -92,7 +130,7 @@ pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
         Kind::QuestionAnswering => begins_as_json(&source),
         Kind::TokenClassification => {
             let name = extension(path).unwrap_or_default();
-            let is_named = ["conll", "conllu", "iob", "iob2", "bio"].contains(&name.as_str());
+            let is_named = ["conll", "conllu", "iob", "iob2", "bio", "csv"].contains(&name.as_str());
             is_named || begins_as_json(&source) || is_tagged(&source)
         }
         _ => {
@@ -100,6 +138,25 @@ pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
                 || trec_questions(path, &source, reading)?.is_some()
                 || is_judgements(path)
         }
+    })
+}
+
+/// Whether `line` is the header of a table for texts: names of columns that are known, two at least.
+pub fn is_known_header(line: &str) -> bool {
+    [Fields::tabs(line), Fields::commas(line)].into_iter().any(|fields| {
+        let names = split(line, fields);
+        let known = |name: &&String| {
+            [TEXT, LABEL, QUERY, DOCUMENT, &["question", "context"]]
+                .concat()
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name))
+                || PAIRS
+                    .iter()
+                    .any(|(first, second)| name.eq_ignore_ascii_case(first) || name.eq_ignore_ascii_case(second))
+        };
+        let is_bare = |field: &str| !field.is_empty() && !field.contains(' ');
+        let are_names = line.split(char::from(fields.delimiter)).all(is_bare);
+        names.len() > 1 && are_names && names.iter().filter(known).count() > 1
     })
 }
 
@@ -149,7 +206,9 @@ fn first_line(source: &Source) -> String {
 pub fn json(source: &Source) -> Layout {
     let first = first_line(source);
     match crate::json::parse(&first) {
-        Ok(serde_json::Value::Object(object)) if !object.values().any(is_rows) => Layout::JsonLines,
+        Ok(serde_json::Value::Object(object)) if !object.values().any(is_rows) || is_row(&object, source) => {
+            Layout::JsonLines
+        }
         Ok(serde_json::Value::Object(_) | serde_json::Value::Array(_)) => Layout::JsonArray,
         // A broken first row is no reason to take the file for something else.
         _ if first.trim_start().starts_with('{') && first.trim_end().ends_with('}') => Layout::JsonLines,
@@ -158,6 +217,15 @@ pub fn json(source: &Source) -> Layout {
         }
         _ => Layout::JsonLines,
     }
+}
+
+/// Whether the object of the first line is a row although it holds an array of objects: other objects follow, or it has a text of
+/// its own.
+fn is_row(object: &serde_json::Map<String, serde_json::Value>, source: &Source) -> bool {
+    let mut lines = source.lines().filter(|(_, line)| !matches!(line, Ok(line) if is_blank(line)));
+    let follows = lines.nth(1).is_some_and(|(_, line)| line.is_ok_and(|line| line.trim_start().starts_with('{')));
+    let texts = object.iter().filter(|(name, value)| value.is_string() && *name != "title").map(|(name, _)| name);
+    follows || Shape::of(&texts.collect::<Vec<_>>()).is_some()
 }
 
 /// Whether a value is an array of objects, as exports that are one object have it.

@@ -13,9 +13,11 @@ pub fn is_json(path: &Path) -> bool {
     extension(path).is_some_and(|end| ["jsonl", "json", "ndjson"].contains(&end.as_str()))
 }
 
-/// The extension in lower case.
+/// The extension in lower case, without that of a packed file.
 pub fn extension(path: &Path) -> Option<String> {
-    Some(path.extension()?.to_string_lossy().to_lowercase())
+    let name = path.file_name()?.to_string_lossy().to_lowercase();
+    let name = [".gz", ".zst", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    Some(name.rsplit_once('.')?.1.to_owned())
 }
 
 /// The object that a line holds.

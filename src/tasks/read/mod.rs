@@ -18,6 +18,7 @@ mod conll;
 mod delimited;
 mod form;
 mod hidden;
+mod interactions;
 mod json;
 mod judgements;
 mod names;
@@ -34,10 +35,10 @@ mod trec;
 
 pub use crate::config::{Form, Reading};
 pub use bad::{Loaded, Skipped};
-pub use columns::{Columns, DOCUMENT, LABEL, PAIRS, QUERY, QUERY_ID, Shape, TEXT};
+pub use columns::{Columns, DOCUMENT, LABEL, PAIRS, QUERY, QUERY_ID, SCORE, Shape, TEXT};
 pub use conll::{Sentence, read_conll};
-pub use form::holds_rows;
 pub(super) use form::is_judgements;
+pub use form::{holds_rows, is_known_header};
 pub(super) use hidden::Hidden;
 pub use names::{named, names};
 pub use objects::object_input;
@@ -75,7 +76,9 @@ pub(super) fn shorten(text: &str) -> String {
     format!("{short:?}")
 }
 
-/// Names as messages list them.
+/// The first of the names that a column may have, as messages list them.
 fn quoted<S: AsRef<str>>(names: &[S], between: &str) -> String {
-    names.iter().map(|name| format!("\"{}\"", name.as_ref())).collect::<Vec<_>>().join(between)
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).map(|name| format!("\"{}\"", name.as_ref())).collect::<Vec<_>>().join(between);
+    if names.len() > SHOWN { format!("{shown}{between}another name for it") } else { shown }
 }

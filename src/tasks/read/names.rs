@@ -14,10 +14,14 @@ pub fn names(reading: &Reading) -> Result<Vec<String>> {
     let text = source.text()?;
     let names: Vec<String> = match serde_json::from_str::<Vec<String>>(text) {
         Ok(names) => names,
-        Err(_) => text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+        Err(_) => text.trim_end().lines().map(str::trim).map(str::to_owned).collect(),
     };
     if names.is_empty() {
         return Err(Error::input(path, "there are no names of labels; expected one a line, or a JSON array of them"));
+    }
+    if let Some(at) = names.iter().position(String::is_empty) {
+        let message = "the line is blank; expected a name, since the number of a line is that of its label".into();
+        return Err(Error::Input { path: path.clone(), line: Some(at + 1), message });
     }
     let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
     match twice {

@@ -26,7 +26,9 @@ fn given(reading: &Reading) -> impl Iterator<Item = (&'static str, &'static [Kin
         ("--tag-column", reading.tag_column.is_some(), OF_WORDS),
         ("--labels", reading.labels.is_some(), OF_NAMES),
         ("--multi-label", reading.multi_label, &OF_NAMES[..1]),
-        ("--format", reading.format.is_some_and(|form| form != Form::Lines), OF_FORMS),
+        ("--format tsv or csv", matches!(reading.format, Some(Form::Tsv | Form::Csv)), OF_TEXTS),
+        ("--format conll", reading.format == Some(Form::Conll), OF_WORDS),
+        ("--format json", reading.format == Some(Form::Json), OF_FORMS),
     ];
     all.into_iter().filter(|(_, given, _)| *given).map(|(flag, _, kinds)| (flag, kinds))
 }

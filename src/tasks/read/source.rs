@@ -1,5 +1,7 @@
 //! A file in memory, and its lines.
 
+use super::json::extension;
+use crate::corpus::read::{refusal, unpack};
 use crate::error::{Error, Result};
 use crate::files;
 use std::path::{Path, PathBuf};
@@ -15,8 +17,16 @@ pub struct Source {
 
 impl Source {
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes =
-            files::read(path, files::LARGE).map_err(|error| Error::input(path, format!("cannot be read: {error}")))?;
+        if path.is_dir() {
+            return Err(Error::input(path, "this is a folder; expected a file"));
+        }
+        let wrong = |message: String| Error::input(path, format!("cannot be read: {message}"));
+        let packed = files::read(path, files::LARGE).map_err(|error| wrong(error.to_string()))?;
+        let bytes = unpack(packed, files::LARGE).map_err(wrong)?;
+        if extension(path).as_deref() == Some("xlsx") {
+            return Err(Error::input(path, "this is a workbook; expected it saved as CSV"));
+        }
+        refusal(&bytes).map_or(Ok(()), |message| Err(Error::input(path, message)))?;
         Ok(Self { path: path.to_owned(), bytes })
     }
 
@@ -49,7 +59,10 @@ pub fn decode<'a>(bytes: &'a [u8], what: &str) -> std::result::Result<&'a str, S
 
 fn not_utf8(bytes: &[u8], at: usize, before: usize, what: &str) -> String {
     let byte = bytes.get(at).copied().unwrap_or_default();
-    format!("byte {} of the {what}, 0x{byte:02X}, is not UTF-8; expected text in UTF-8", before + 1)
+    format!(
+        "byte {} of the {what}, 0x{byte:02X}, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it",
+        before + 1
+    )
 }
 
 /// The line, from 1, that an offset lies in, and how many bytes of it lie before.

@@ -1,12 +1,13 @@
 //! Tables: TSV, CSV, JSON lines and arrays.
 
 use super::bad::{Collector, Loaded};
-use super::columns::{Columns, Wanted};
+use super::columns::{Columns, Shape, Wanted};
 use super::delimited::rows;
 use super::form::{Layout, is_rows, require};
 use super::json;
 use super::source::Source;
 use super::{Need, Reading, is_blank};
+use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::rows::Fields;
 use serde_json::Map;
@@ -99,9 +100,25 @@ impl Table {
         let at = |line: usize, message: String| Error::Input { path: self.path.clone(), line: Some(line), message };
         let places = wanted.locate(&self.names).map_err(|message| at(1, message))?;
         let behind = usize::from(!self.is_headless);
-        for (line, fields) in rows(&self.source, fields).skip(behind) {
+        // Without a header no row says how many fields there are; those that are wanted must be there.
+        let needed = places.iter().flatten().map(|place| place + 1).max().unwrap_or(0);
+        let (mut ragged, mut repeated) = (0, 0);
+        let mut header: Option<Vec<String>> = None;
+        for (number, (line, fields)) in rows(&self.source, fields).enumerate() {
+            if number < behind {
+                header = fields.ok();
+                continue;
+            }
+            // Files that were joined have the header again.
+            if header.is_some() && fields.as_ref().ok() == header.as_ref() {
+                repeated += 1;
+                continue;
+            }
             let record = fields.and_then(|fields| {
-                if fields.len() != self.names.len() {
+                let is_short = fields.len() < needed;
+                if self.is_headless && fields.len() != self.names.len() && !is_short {
+                    ragged += 1;
+                } else if fields.len() != self.names.len() {
                     let (found, expected) = (count(fields.len()), self.names.len());
                     let first = if self.is_headless { "the first row" } else { "the header" };
                     return Err(format!("the row has {found}; {first} has {expected}"));
@@ -112,7 +129,17 @@ impl Table {
             });
             records.add(Some(line), record)?;
         }
-        records.finish(if self.is_headless { "rows" } else { "rows behind the header" })
+        let mut loaded = records.finish(if self.is_headless { "rows" } else { "rows behind the header" })?;
+        if repeated > 0 {
+            loaded.notes.push(format!("{} of the header left out", counted(repeated, "repetition")));
+        }
+        if ragged > 0 {
+            let (rows, first) = (counted(ragged, "row"), count(self.names.len()));
+            loaded.notes.push(format!(
+                "{rows} with more or fewer fields than the {first} of the first, as far as they are not read"
+            ));
+        }
+        Ok(loaded)
     }
 }
 
@@ -191,9 +218,11 @@ fn header(path: &Path, source: &Source, fields: Fields, reading: &Reading) -> Re
     let names: Vec<String> = fields.iter().map(|name| name.trim().to_owned()).collect();
     let is_number = |name: &String| name.parse::<usize>().is_ok();
     let mut asked = reading.text_columns.iter().chain(&reading.label_column).peekable();
-    let is_headless = asked.peek().is_some() && asked.all(is_number) && !names.iter().all(is_number);
-    match is_headless {
-        true => Ok(((1..=names.len()).map(|number| number.to_string()).collect(), true)),
+    let by_number = asked.peek().is_some() && asked.all(is_number) && !names.iter().all(is_number);
+    // Columns of a table with a header may be numbered too.
+    let is_header = Shape::of(&names).is_some() && !names.iter().any(|name| name.contains(' ') || is_number(name));
+    match by_number {
+        true => Ok(((1..=names.len()).map(|number| number.to_string()).collect(), !is_header)),
         false => Ok((names, false)),
     }
 }

@@ -20,6 +20,9 @@ pub struct Data {
     pub fingerprint: String,
 }
 
+/// Items that a session must have: one that is known and one that comes next.
+const LEAST: usize = 2;
+
 /// Special tokens, whose ids lie before those of the items.
 pub const SPECIAL: usize = 5;
 
@@ -30,11 +33,11 @@ impl Data {
     /// A file or session that cannot be used, with file and line; sessions for judging that share nothing with the others.
     pub fn read(config: &FinetuneConfig) -> Result<Self> {
         let (files, skip) = (&config.data, config.data.skip_bad_rows);
-        let train = read_sessions(&files.train, skip)?;
+        let train = read_sessions(&files.train, LEAST, skip)?;
         let tokenizer = Tokenizer::from_words(by_frequency(&train.rows))?;
-        let dev = read_sessions(&files.dev, skip)?;
+        let dev = read_sessions(&files.dev, LEAST, skip)?;
         check_shared(&tokenizer, &dev)?;
-        let test = files.test.as_ref().map(|path| read_sessions(path, skip)).transpose()?;
+        let test = files.test.as_ref().map(|path| read_sessions(path, LEAST, skip)).transpose()?;
         test.as_ref().map_or(Ok(()), |test| check_shared(&tokenizer, test))?;
         let fingerprint = fingerprint(&[&files.train, &files.dev])?;
         Ok(Self { tokenizer, train, dev, test, fingerprint })
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     fn session(text: &str) -> Session {
-        Session { line: 1, items: text.split(' ').map(str::to_owned).collect() }
+        Session { line: 1, user: String::new(), items: text.split(' ').map(str::to_owned).collect() }
     }
 
     #[test]

@@ -70,7 +70,8 @@ fn other_conll_errors_name_the_line() {
     let path = folder.file("a.conll", "\n-DOCSTART- O\n\n");
     fails(read_conll(&path, Need::Required, false), &path, None, "there are no sentences");
     let path = folder.file("b.conll", b"in O\ncaf\xe9 O\n\nend O\n");
-    let message = "byte 4 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
+    let message =
+        "byte 4 of the line, 0xE9, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it";
     fails(read_conll(&path, Need::Required, false), &path, Some(2), message);
     assert_eq!(read_conll(&path, Need::Required, true).unwrap().rows, [sentence(4, &["end"], &["O"])]);
 }
@@ -157,4 +158,35 @@ fn a_column_that_is_not_there_is_refused() {
     let message = "the word \"anna\" has no tag; expected a word and its tag in the last column, or --tag-column";
     fails(super::super::read_conll(&hidden, Need::Required, &Reading::default()), &hidden, Some(1), message);
     assert_eq!(super::super::read_conll(&hidden, Need::Optional, &Reading::default()).unwrap().rows[0].tags, None);
+}
+
+/// Files whose tags do not stand last, or whose words have something in front.
+#[test]
+fn columns_are_known_by_what_they_hold() {
+    let folder = Folder::new();
+    let read = |text: &str| read_conll(&folder.file("a.bio", text), Need::Required, false).unwrap();
+    let swapped = read("O\tplay\nB-ACTOR\tLoses\n\nO\ta\n");
+    assert_eq!(swapped.rows[0], sentence(1, &["play", "Loses"], &["O", "B-ACTOR"]));
+    assert!(swapped.notes[0].starts_with("columns: word = 2, tag = 1;"), "{:?}", swapped.notes);
+    let judged = read("# sent_id = 0\n1\triver\tO\t-\t-\n2\tGives\tB-MISC\t-\tjd\n\n1\tSad\tO\t-\tjd\n");
+    assert_eq!(judged.rows[0], sentence(2, &["river", "Gives"], &["O", "B-MISC"]), "the last column is an annotator's");
+    let prefixed = read("de:eats\tO\nde::\tO\nde:Paris\tB-LOC\n\nde:in\tO\nde:it\tO\n");
+    assert_eq!(prefixed.rows[0].words, words(&["eats", ":", "Paris"]));
+    assert!(prefixed.notes[0].contains("\"de:\" is taken off every word"), "{:?}", prefixed.notes);
+    let commented =
+        read("###MEDLINE:95369245\n\n#begin document (a); part 000\nIL-2\tB-DNA\ngene\tO\n\n## x-0\tA text\n#a\tO\n");
+    assert_eq!(commented.rows[1], sentence(8, &["#a"], &["O"]), "a word may begin with a hash");
+
+    let path = folder.file("c.iob", "BOS river EOS\tO B-city O\n");
+    let message = "the tag \"O B-city O\" has blanks; expected a word and its tag a line";
+    fails(read_conll(&path, Need::Required, false), &path, Some(1), message);
+    let path = folder.file("latin.conll", b"caf\xe9 O\nb B-X\n\n");
+    let message =
+        "byte 4 of the line, 0xE9, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it";
+    fails(read_conll(&path, Need::Required, false), &path, Some(1), message);
+    let whole = read(&"a O\nb B-X\n".repeat(150));
+    assert!(whole.notes[1].starts_with("warning: the file is one sentence of 300 words"), "{:?}", whole.notes);
+    let offsets = folder.file("d.jsonl", "{\"text\": \"a b\", \"label\": [[0, 1, \"X\"]]}\n");
+    let error = read_conll(&offsets, Need::Required, false).unwrap_err();
+    assert!(error.to_string().contains("entities by their offsets are not read"), "{error}");
 }

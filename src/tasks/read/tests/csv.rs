@@ -56,7 +56,8 @@ fn csv_errors_name_the_line_and_column() {
         fails(read_table(&path, &wanted(), false), &path, line, message);
     }
     let path = folder.file("i.csv", b"label,text\n1,x\n\n1,caf\xe9\n");
-    let message = "byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8";
+    let message =
+        "byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it";
     fails(read_table(&path, &wanted(), false), &path, Some(4), message);
 }
 

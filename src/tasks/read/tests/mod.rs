@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 mod conll;
 mod csv;
+mod sessions;
 mod squad;
 mod table;
 mod trec;
@@ -75,50 +76,9 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn sessions_are_items_between_white_space() {
-    let folder = Folder::new();
-    let path = folder.file("a.txt", "\u{feff}1 2\t3\r\n\n  \nx  y\n");
-    let loaded = read_sessions(&path, false).unwrap();
-    let expected =
-        [Session { line: 1, items: words(&["1", "2", "3"]) }, Session { line: 4, items: words(&["x", "y"]) }];
-    assert_eq!(loaded, Loaded { path, rows: expected.into(), skipped: Skipped::default(), notes: Vec::new() });
-}
-
-#[test]
-fn a_session_needs_two_items() {
-    let folder = Folder::new();
-    let path = folder.file("a.txt", "1 2\n\n3\n4 5\n");
-    let message = "the session has only the item \"3\"; expected two items at least";
-    fails(read_sessions(&path, false), &path, Some(3), message);
-    let loaded = read_sessions(&path, true).unwrap();
-    assert_eq!((loaded.rows.len(), loaded.skipped.count), (2, 1));
-    assert_eq!(names(&folder, &loaded.skipped), [format!("a.txt:3: {message}")]);
-
-    let path = folder.file("b.txt", "1\n2\n3\n4\n5\n6\n");
-    let first = format!("{}:1: {}", path.display(), message.replace('3', "1"));
-    fails(read_sessions(&path, true), &path, None, &format!("all sessions are bad, 6 of them; the first: {first}"));
-    let path = folder.file("c.txt", " \n\n");
-    fails(read_sessions(&path, true), &path, None, "there are no sessions");
-    let path = folder.file("d.txt", b"1 2\n3 caf\xe9\n");
-    let message = "byte 6 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
-    fails(read_sessions(&path, false), &path, Some(2), message);
-}
-
-#[test]
 fn only_the_first_few_messages_are_kept() {
     let folder = Folder::new();
     let path = folder.file("a.txt", format!("1 2\n{}", "3\n".repeat(100)));
-    let loaded = read_sessions(&path, true).unwrap();
+    let loaded = read_sessions(&path, 2, true).unwrap();
     assert_eq!((loaded.skipped.count, loaded.skipped.first.len()), (100, 5));
-}
-
-#[test]
-fn a_table_of_users_and_items_becomes_sessions() {
-    let folder = Folder::new();
-    let text = "user_id:token\titem_id:token\ttimestamp:float\nu\tb\t2\nv\tx\t1\nu\ta\t1\nu\tc\t2\n";
-    let loaded = read_sessions(&folder.file("a.inter", text), false).unwrap();
-    assert_eq!(loaded.rows, [Session { line: 2, items: words(&["a", "b", "c"]) }]);
-    assert_eq!(loaded.notes.last().unwrap(), "1 user with a single item left out");
-    let loaded = read_sessions(&folder.file("b.csv", "userId,movieId,rating\n1,7,5\n1,3,4\n"), false).unwrap();
-    assert_eq!(loaded.rows, [Session { line: 2, items: words(&["7", "3"]) }]);
 }

@@ -140,7 +140,8 @@ fn the_frame_is_checked() {
         fails(read_squad(&path, Need::Required, false), &path, line, &message);
     }
     let path = folder.file("b.json", b"{\n\"x\": \"caf\xe9\"}");
-    let message = "byte 10 of the line, 0xE9, is not UTF-8; expected text in UTF-8";
+    let message =
+        "byte 10 of the line, 0xE9, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it";
     fails(read_squad(&path, Need::Required, false), &path, Some(2), message);
 }
 

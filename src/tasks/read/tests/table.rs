@@ -82,7 +82,8 @@ fn tsv_errors_name_the_line_and_column() {
     {
         assert!(error.contains(part), "{error}");
     }
-    let latin = "byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8";
+    let latin =
+        "byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it";
     let path = folder.file("k.tsv", b"label\ttext\n1\tx\n1\tcaf\xe9\n");
     fails(read_table(&path, &labelled(), false), &path, Some(3), latin);
     let path = folder.file("l.tsv", b"text\tl\xe9\n1\tx\n");
@@ -98,7 +99,7 @@ fn bad_rows_are_left_out_on_request() {
     assert_eq!(loaded.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 5]);
     let messages = [
         "a.tsv:3: the row has 1 field; the header has 2",
-        "a.tsv:4: byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8",
+        "a.tsv:4: byte 4 of the field, 0xE9, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it",
     ];
     assert_eq!((loaded.skipped.count, names(&folder, &loaded.skipped)), (2, words(&messages)));
     // A wrong header is no bad row.
@@ -162,7 +163,8 @@ fn json_errors_name_the_line_and_field() {
     let path = folder.file("c.json", "\n[]\n");
     fails(columns(&path), &path, Some(2), "the line is an array; expected one JSON object a line");
     let path = folder.file("d.json", b"{\"text\": \"\xff\"}");
-    let message = "byte 11 of the line, 0xFF, is not UTF-8; expected text in UTF-8";
+    let message =
+        "byte 11 of the line, 0xFF, is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it";
     fails(read_table(&path, &wanted, false), &path, Some(1), message);
 }
 
@@ -243,4 +245,64 @@ fn half_a_character_is_a_bad_row_where_it_is_read() {
     let message = "the field \"text\" holds half a surrogate pair, which is no character; expected a text in Unicode";
     fails(read_table(&path, &labelled(), false), &path, Some(2), message);
     assert_eq!(read_table(&path, &labelled(), true).unwrap().rows.len(), 1);
+}
+
+#[test]
+fn a_header_is_no_row() {
+    let folder = Folder::new();
+    let path = folder.file("stars.csv", "stars,text,useful\n5,the stone,1\nstars,text,useful\n4,of wood,0\n");
+    let asked = Reading { text_columns: vec!["2".into()], label_column: Some("1".into()), ..Reading::default() };
+    for (asked, names) in [(asked, ["2", "1", "1"]), (Reading::default(), ["text", "stars", "stars"])] {
+        let loaded = Table::open(&path, &asked).unwrap().read(&wanted_of(names), false).unwrap();
+        let rows: Vec<_> = loaded.rows.iter().map(|row| (row.line, row.text(0), row.text(1))).collect();
+        assert_eq!(rows, [(2, Some("the stone"), Some("5")), (4, Some("of wood"), Some("4"))]);
+        assert_eq!(loaded.notes, ["1 repetition of the header left out"]);
+    }
+    for line in ["label\ttext", "question,context", "Premise\tHypothesis"] {
+        assert!(is_known_header(line), "{line}");
+    }
+    for line in ["label, text", "the text", "a\tb", "Text: a label, and a text"] {
+        assert!(!is_known_header(line), "{line}");
+    }
+}
+
+/// What follows is no part of a name: objects with arrays of objects, packed files, quoted fields between tabs.
+#[test]
+fn rows_are_known_by_what_they_hold() {
+    let folder = Folder::new();
+    let nested = "{\"text\": \"a\", \"label\": 1, \"spans\": [{\"start\": 0}]}\n";
+    let texts = |name: &str, bytes: &[u8]| -> Vec<String> {
+        let rows = read_table(&folder.file(name, bytes), &labelled(), false).unwrap().rows;
+        rows.iter().map(|row| row.text(0).unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(texts("one.jsonl", nested.as_bytes()), ["a"]);
+    assert_eq!(texts("two.jsonl", nested.repeat(2).as_bytes()), ["a", "a"]);
+    let quoted = "label\ttext\n1\t\"\"\"a\"\" b\"\n0\tc\n";
+    assert_eq!(texts("q.tsv", quoted.as_bytes()), ["\"a\" b", "c"]);
+    assert_eq!(texts("stray.tsv", b"label\ttext\n1\t\"a\" b\n0\t\"\"c\"\"\n"), ["\"a\" b", "\"\"c\"\""]);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, quoted.as_bytes()).unwrap();
+    assert_eq!(texts("q.tsv.gz", &packed.finish().unwrap()), ["\"a\" b", "c"]);
+    assert_eq!(texts("tabs.csv", b"label\ttext\n1\ta, b\n"), ["a, b"]);
+
+    for (name, bytes, message) in [
+        ("a.xlsx", &b"PK\x03\x04"[..], "this is a workbook; expected it saved as CSV"),
+        ("a.tsv", b"\xff\xfea\0", "this is text in UTF-16"),
+        (
+            "a.tsv.bz2",
+            b"BZh91AY",
+            "this is a bzip2 file, which is not unpacked; expected what `bunzip2 -c FILE` writes",
+        ),
+    ] {
+        let error = columns(&folder.file(name, bytes)).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    assert!(columns(folder.0.path()).unwrap_err().to_string().contains("this is a folder; expected a file"));
+
+    // Rows without a header may end with fields that others lack.
+    let path = folder.file("ragged.tsv", "a\t1\tone\nb\t0\ttwo\tsource\nc\t1\n");
+    let asked = Reading { text_columns: vec!["3".into()], label_column: Some("2".into()), ..Reading::default() };
+    let loaded = Table::open(&path, &asked).unwrap().read(&wanted_of(["3", "2", "2"]), true).unwrap();
+    assert_eq!((loaded.rows.len(), loaded.skipped.count), (2, 1), "{:?}", loaded.notes);
+    assert!(loaded.notes[0].starts_with("1 row with more or fewer fields than the 3 fields of the first"));
 }
