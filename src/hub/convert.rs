@@ -2,6 +2,7 @@
 
 use super::config::{architecture, read_config, read_json};
 use super::import::{Loaded, load_masked_lm, load_weights};
+use super::names;
 use super::save_weights;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
@@ -106,6 +107,7 @@ impl Job<'_> {
         }
         // A head may be new; an encoder with a part of its weights is damaged.
         if let Some(missing) = tensors.missing.iter().find(|name| name.starts_with("electra.")) {
+            let missing = names::theirs(missing);
             return Err(Error::input(self.source, format!("the weights lack {missing}; expected all of the encoder")));
         }
         write_whole(self.output, |target| {

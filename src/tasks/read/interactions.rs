@@ -64,6 +64,9 @@ pub struct Interactions {
     has_header: bool,
 }
 
+/// The items of a user, each with when it was chosen.
+type Chosen = Vec<(Time, String)>;
+
 /// When an item was chosen: a number, or a text whose order is that of time.
 type Time = (f64, String);
 
@@ -136,7 +139,7 @@ impl Interactions {
         }
         let chosen = chosen.finish("rows behind the header")?;
         let mut places: HashMap<String, usize> = HashMap::new();
-        let mut sessions: Vec<(usize, String, Vec<(Time, String)>)> = Vec::new();
+        let mut sessions: Vec<(usize, String, Chosen)> = Vec::new();
         for (line, (user, item, time)) in chosen.rows {
             let place = *places.entry(user.clone()).or_insert(sessions.len());
             if place == sessions.len() {
