@@ -115,8 +115,10 @@ class Check:
             expected = value(model(**tokenizer(text, return_tensors="pt")))
         source = self.work / "input.txt"
         source.write_text(text + "\n")
-        run = self.run("predict", "--device", "flex", "--model", place, "--task", task, "--json", "--top-k", "9", "--input", source)
-        self.same(name, run, expected, lambda out: READ[task](json.loads(out)))
+        # The class of the model says its task, too.
+        for how, options in [("", ["--task", task]), (", by its class", [])]:
+            run = self.run("predict", "--device", "flex", "--model", place, *options, "--json", "--top-k", "9", "--input", source)
+            self.same(name + how, run, expected, lambda out: READ[task](json.loads(out)))
 
 
 REMOVED = object()
@@ -229,7 +231,9 @@ def heads(c):
     c.predict("tagger", place, "token-classification", ElectraForTokenClassification, tags)
     c.refused("tagger as classifier", c.run("predict", "--device", "flex", "--model", place, "--task", "classification"),
               "ElectraForTokenClassification")
-    c.refused("no task named", c.run("predict", "--device", "flex", "--model", place), "--task")
+    c.refused("no head for a task", c.run("predict", "--device", "flex", "--model", c.work / "plain"), "no head for a task")
+    c.change(place, "config.json", id2label={"0": "O", "1": "B-X", "2": "B-X"})
+    c.refused("a label twice", c.run("predict", "--device", "flex", "--model", place), "id2label")
     place = c.make("one-type", ElectraForSequenceClassification, type_vocab_size=1, num_labels=2)
     pair = c.work / "pair.txt"
     pair.write_text("the cat\tthe boat\n")
@@ -293,6 +297,8 @@ def tokenizers(c):
         ("t5", dict(tokenizer_class="T5Tokenizer"), "tokenizer_class"),
         ("mask", dict(tokenizer_class="BertTokenizer", mask_token="<mask>"), "mask_token"),
         ("flag", dict(do_lower_case="no"), "do_lower_case"),
+        ("left", dict(tokenizer_class="BertTokenizer", truncation_side="left"), "truncation_side"),
+        ("extra", dict(tokenizer_class="BertTokenizer", additional_special_tokens=["<x>"]), "additional_special_tokens"),
     ]:
         c.refused(f"settings: {name}", c.run("tokenizer", "encode", "--tokenizer", vocabulary(name, **settings), "the"), part)
     place = vocabulary("counts", text="".join(f"{word}\t7\n" for word in WORDS))
