@@ -219,8 +219,13 @@ pub fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
 /// # Errors
 /// Those of [`read`], and bytes that are no UTF-8.
 pub fn read_text(path: &Path, most: u64) -> std::io::Result<String> {
-    let invalid = |error| std::io::Error::new(std::io::ErrorKind::InvalidData, error);
-    String::from_utf8(read(path, most)?).map_err(invalid)
+    String::from_utf8(read(path, most)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+        let message =
+            format!("line {line} is not UTF-8; expected text in UTF-8, as `iconv -f latin1 -t UTF-8 FILE` writes it");
+        std::io::Error::new(std::io::ErrorKind::InvalidData, message)
+    })
 }
 
 /// Calls `each` with the number, from 1, and the bytes of every line of the file at `path`, until it says `false`. No more than a

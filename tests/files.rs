@@ -290,7 +290,7 @@ fn what_a_folder_holds_is_said() {
     succeeds(&output);
     let said = text_of(&output);
     for part in [
-        "2 files",
+        "2 files: 1 text (a blank line ends a document), 1 JSON lines (field \"text\")",
         "files of other kinds left out: 1 .bz2, 1 .html, 1 without an ending; --format reads every file",
         "left out, since they cannot be read:",
         "dangling.txt",

@@ -83,7 +83,9 @@ impl Corpus {
         for path in paths {
             found.add(path, options.format)?;
         }
-        let notes = found.notes().into();
+        let mut notes = vec![found.described(&options)];
+        notes.extend(found.notes());
+        let notes = notes.into();
         Ok(Self { name, sources: found.sources.into(), texts: [].into(), options, notes })
     }
 

@@ -4,8 +4,8 @@ use super::kind::{is_old_mac, refusal};
 use super::lines::{JsonLines, TextLines};
 use super::table::Table;
 use super::{ReadOptions, Reader};
-use crate::config::Format;
-use crate::count::counted;
+use crate::config::{Boundary, Format};
+use crate::count::{counted, readable_count};
 use crate::error::{Error, Result};
 use crate::rows::Fields;
 use std::collections::{BTreeMap, HashSet};
@@ -88,16 +88,37 @@ impl Found {
         if found { Ok(()) } else { Err(Error::input(path, "no file fits this pattern")) }
     }
 
-    /// What people should know of the files: how many there are, and what was left out.
+    /// How many files of which kinds there are, and what is taken for a document of them.
+    pub fn described(&self, options: &ReadOptions) -> String {
+        let field = &options.text_field;
+        let of_text = match options.boundary {
+            Boundary::Line => "each line a document",
+            Boundary::BlankLine => "a blank line ends a document",
+        };
+        let kinds = [
+            (Format::Text, format!("text ({of_text})")),
+            (Format::Jsonl, format!("JSON lines (field \"{field}\")")),
+            (Format::Csv, format!("CSV (column \"{field}\")")),
+            (Format::Tsv, format!("TSV (column \"{field}\")")),
+            (Format::Parquet, format!("Parquet (column \"{field}\")")),
+        ];
+        let count = |format: Format| self.sources.iter().filter(|source| source.format == format).count();
+        let kinds = kinds.iter().filter(|(format, _)| count(*format) > 0);
+        let several = self.sources.len() > 1;
+        let kinds: Vec<String> = match several {
+            true => kinds.map(|(format, what)| format!("{} {what}", readable_count(count(*format)))).collect(),
+            false => kinds.map(|(_, what)| what.clone()).collect(),
+        };
+        format!("{}: {}", counted(self.sources.len(), "file"), kinds.join(", "))
+    }
+
+    /// What people should know of the files: what was left out, and what is not what it is called.
     pub fn notes(&self) -> Vec<String> {
         let some = |all: Vec<String>| {
             let more = if all.len() > 5 { ", ..." } else { "" };
             format!("{}{more}", all.iter().take(5).cloned().collect::<Vec<_>>().join(", "))
         };
         let mut notes = Vec::new();
-        if self.sources.len() > 1 {
-            notes.push(format!("{} files", self.sources.len()));
-        }
         if self.json_lines > 0 {
             let files = counted(self.json_lines, "file");
             notes.push(format!("{files} with JSON lines under another name; --format text takes them for text"));

@@ -32,7 +32,15 @@ impl Table {
         let wrong = |message: String| Error::Input { path: path.clone(), line: Some(line), message };
         let header = header.map_err(wrong)?;
         let name = &options.text_field;
-        let Some(column) = header.iter().position(|field| field == name.as_bytes()) else {
+        // As it is written, or else in any case.
+        let exact = |field: &&Vec<u8>| field.as_slice() == name.as_bytes();
+        let similar = |field: &&Vec<u8>| field.eq_ignore_ascii_case(name.as_bytes());
+        let count = |is: &dyn Fn(&&Vec<u8>) -> bool| header.iter().filter(is).count();
+        if count(&exact) > 1 || count(&exact) == 0 && count(&similar) > 1 {
+            return Err(wrong(format!("there are two columns \"{name}\"; expected one")));
+        }
+        let place = header.iter().position(|field| exact(&field));
+        let Some(column) = place.or_else(|| header.iter().position(|field| similar(&field))) else {
             let columns: Vec<_> = header.iter().map(|field| String::from_utf8_lossy(field)).collect();
             let message = format!(
                 "there is no column \"{name}\"; the columns are: {}; --text-field chooses one",
