@@ -136,12 +136,53 @@ async fn connection(
     _ = serving.await;
 }
 
-/// Whether `request` names this machine as its host, as one from a program on this machine does: by a name of its own, or by the
-/// address `own` that is listened on.
-pub fn is_local_request(request: &Request, own: IpAddr) -> bool {
-    // An absolute URI has a host too.
-    let authority = request.uri().authority().is_none_or(|authority| is_local(authority.as_str(), own));
-    authority && host(request.headers()).is_some_and(|host| is_local(host, own))
+/// The hosts that requests may name. Without a check, a web page could give its own name the address of this machine and read the
+/// answers (DNS rebinding).
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// The address that is listened on; names of this machine that no one else can have are always allowed.
+    own: IpAddr,
+    /// Names of this machine elsewhere, as a proxy in front hands them on.
+    allowed: Vec<String>,
+}
+
+impl Hosts {
+    /// Those of a server that listens on `own`, and those of `allowed`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what is no name of a host.
+    pub fn new(own: IpAddr, allowed: &[String]) -> Result<Self> {
+        let is_name = |name: &String| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        };
+        match allowed.iter().find(|name| !is_name(name)) {
+            Some(name) => Err(Error::Usage(format!(
+                "--allow-host: \"{name}\" is no name of a host; expected one such as box.example.org, without a port"
+            ))),
+            None => Ok(Self { own, allowed: allowed.to_vec() }),
+        }
+    }
+
+    /// Whether all hosts that `request` names are among them, with any port.
+    pub fn have(&self, request: &Request) -> bool {
+        // An absolute URI has a host too.
+        let authority = request.uri().authority().is_none_or(|authority| self.has(authority.as_str()));
+        authority && host(request.headers()).is_some_and(|host| self.has(host))
+    }
+
+    fn has(&self, host: &str) -> bool {
+        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+        is_local(host, self.own) || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    }
+}
+
+impl std::fmt::Display for Hosts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all = ["localhost", "127.0.0.1", "[::1]"].iter().map(|name| (*name).to_owned());
+        let own = Some(self.own.to_string()).filter(|own| own != "127.0.0.1");
+        let all: Vec<String> = all.chain(own).chain(self.allowed.iter().cloned()).collect();
+        write!(f, "{} alone; --allow-host NAME adds a name", all.join(", "))
+    }
 }
 
 /// The one Host header of a request.
@@ -165,6 +206,20 @@ fn is_local(host: &str, own: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_can_be_allowed() {
+        let hosts = Hosts::new("127.0.0.1".parse().unwrap(), &["box.tailnet.ts.net".into()]).unwrap();
+        for host in ["localhost:6007", "box.tailnet.ts.net", "Box.tailnet.ts.net:443"] {
+            assert!(hosts.has(host), "{host}");
+        }
+        for host in ["tailnet.ts.net", "box.tailnet.ts.net.evil.example", "box.tailnet.ts.net:evil", "evil.example"] {
+            assert!(!hosts.has(host), "{host}");
+        }
+        for name in ["", "box:80", "a b", "*"] {
+            assert!(Hosts::new("127.0.0.1".parse().unwrap(), &[name.into()]).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn hosts_of_this_machine_are_told_from_others() {

@@ -119,6 +119,24 @@ fn only_this_machine_may_ask_and_only_read() {
     assert_eq!(server.get("/nowhere").0, 404);
 }
 
+/// Behind a proxy the machine has another name.
+#[test]
+fn another_name_is_answered_where_it_is_allowed() {
+    let directory = directory();
+    let runs = directory.path().join("runs");
+    std::fs::create_dir_all(&runs).unwrap();
+    let server =
+        Server::start("dashboard", &[runs.as_os_str(), "--allow-host".as_ref(), "box.tailnet.ts.net".as_ref()]);
+    for host in ["box.tailnet.ts.net", "box.tailnet.ts.net:443", "localhost"] {
+        assert_eq!(server.request("GET", "/", host).0, 200, "{host}");
+    }
+    let (status, _, body) = server.request("GET", "/", "evil.example");
+    assert_eq!(status, 403);
+    assert!(body.contains("box.tailnet.ts.net alone; --allow-host NAME adds a name"), "{body}");
+    let wrong = electra(directory.path(), &["dashboard", "runs", "--allow-host", "*"]);
+    refused(&wrong, &["--allow-host: \"*\" is no name of a host"]);
+}
+
 #[test]
 fn nothing_outside_of_the_folder_is_served() {
     let directory = directory();

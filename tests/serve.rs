@@ -134,6 +134,11 @@ fn wrong_requests_are_told_what_is_wrong() {
     let server = serve("classification", &limits);
     let mut client = server.client();
     let long = format!("{{\"inputs\": [\"{}\"]}}", "a ".repeat(501));
+    let [alone, listed] = ["{\"inputs\": \"the water\"}", "{\"inputs\": [\"the water\"]}"]
+        .map(|body| client.post("/predict", body.as_bytes()));
+    assert_eq!((alone.status, alone.json()), (200, listed.json()), "one input needs no array");
+    let preflight = server.request("OPTIONS", "/predict", "localhost");
+    assert!(preflight.0 == 405 && preflight.1.contains("\r\nallow: post"), "{preflight:?}");
     for (body, status, part) in [
         ("{\"inputs\": [\"a\"", 400, "not JSON"),
         ("", 400, "not JSON"),
@@ -141,7 +146,9 @@ fn wrong_requests_are_told_what_is_wrong() {
         ("[]", 422, "expected struct"),
         ("{}", 422, "missing field `inputs`"),
         ("{\"inputs\": [\"a\"], \"topk\": 2}", 422, "unknown field `topk`"),
-        ("{\"inputs\": \"a\"}", 422, "expected a sequence"),
+        ("{\"inputs\": 7}", 422, "inputs[0]: expected a text"),
+        ("{\"inputs\": null}", 422, "inputs[0]: expected a text"),
+        ("{\"inputs\": [\"a\"], \"truncate\": true}", 422, "unknown field `truncate`, expected `inputs` or `top_k`"),
         ("{\"inputs\": [\"a\"], \"top_k\": -1}", 422, "-1"),
         ("{\"inputs\": [\"a\"], \"top_k\": 0}", 422, "top_k: 0; expected 1 or more"),
         ("{\"inputs\": []}", 422, "\"inputs\" is empty"),

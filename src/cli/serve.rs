@@ -29,6 +29,9 @@ pub struct Arguments {
     /// Address to listen on. There is no encryption: beyond loopback a proxy belongs in front
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
+    /// On loopback: another name of this machine that requests may have, as a proxy in front hands it on; may be given again
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
     /// File with a token that requests must have, as `authorization: Bearer TOKEN`; it is made where it does not exist
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -92,6 +95,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         None => (),
     }
-    model.serve(server, limits, token.map(|((token, _), _)| token), &signal)?;
+    model.serve(server, limits, &arguments.allow_host, token.map(|((token, _), _)| token), &signal)?;
     Ok(ExitCode::SUCCESS)
 }

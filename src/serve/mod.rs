@@ -11,7 +11,7 @@ mod routes;
 
 use crate::error::Result;
 use crate::explain::Explainer;
-use crate::http::{Bounds, Server};
+use crate::http::{Bounds, Hosts, Server};
 use crate::hub;
 use crate::tasks::{Kind, Model, Recommender};
 use crate::token::Token;
@@ -93,18 +93,27 @@ impl Served {
 
     /// The routes, to be served by another server, with a thread that computes.
     ///
-    /// Where that listens on an address that only this machine can reach (`loopback`), requests that name another host are refused:
-    /// a web page could give its own name the address 127.0.0.1. Where there is a `token`, all but `/healthz` must have it.
-    pub fn router(self, limits: Limits, loopback: Option<IpAddr>, token: Option<Token>) -> Router {
-        routes::router(self.0, limits, loopback, token)
+    /// Where that listens on an address that only this machine can reach, `hosts` are those that requests may name. Where there is a
+    /// `token`, all but `/healthz` must have it.
+    pub fn router(self, limits: Limits, hosts: Option<Hosts>, token: Option<Token>) -> Router {
+        routes::router(self.0, limits, hosts, token)
     }
 
-    /// Answers on `server` until `signal` is set, then finishes the answers that are under way.
+    /// Answers on `server` until `signal` is set, then finishes the answers that are under way. On an address that only this
+    /// machine can reach, requests may name it and the hosts of `allowed`.
     ///
     /// # Errors
-    /// Those of [`Server::serve`].
-    pub fn serve(self, server: Server, limits: Limits, token: Option<Token>, signal: &AtomicUsize) -> Result<()> {
-        let loopback = Some(server.address().ip()).filter(IpAddr::is_loopback);
-        server.serve(self.router(limits, loopback, token), Bounds::default(), signal)
+    /// Those of [`Server::serve`] and [`Hosts::new`].
+    pub fn serve(
+        self,
+        server: Server,
+        limits: Limits,
+        allowed: &[String],
+        token: Option<Token>,
+        signal: &AtomicUsize,
+    ) -> Result<()> {
+        let own = Some(server.address().ip()).filter(IpAddr::is_loopback);
+        let hosts = own.map(|own| Hosts::new(own, allowed)).transpose()?;
+        server.serve(self.router(limits, hosts, token), Bounds::default(), signal)
     }
 }

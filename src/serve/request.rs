@@ -7,14 +7,15 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, error::Category, json};
 
 /// Of `POST /predict`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Predict {
+    #[serde(deserialize_with = "one_or_several")]
     pub inputs: Vec<Value>,
     pub top_k: Option<usize>,
 }
@@ -32,6 +33,7 @@ pub(super) struct Rerank {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Embed {
+    #[serde(deserialize_with = "one_or_several")]
     pub inputs: Vec<String>,
 }
 
@@ -39,11 +41,19 @@ pub(super) struct Embed {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Explain {
+    #[serde(deserialize_with = "one_or_several")]
     pub inputs: Vec<Value>,
     pub label: Option<String>,
     pub token: Option<usize>,
     #[serde(default)]
     pub attention: bool,
+}
+
+/// An array, or in its place the only thing that would stand in it.
+fn one_or_several<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let all = if value.is_array() { value } else { Value::Array(vec![value]) };
+    serde_json::from_value(all).map_err(D::Error::custom)
 }
 
 /// Why a request gets no answer.

@@ -5,7 +5,7 @@ use super::figures::Figures;
 use super::queue::{Failure, Models, Question, Queue};
 use super::request::{Embed, Explain, Predict, Refusal, Rerank, body, count, inputs, readable};
 use crate::explain::Options;
-use crate::http::is_local_request;
+use crate::http::Hosts;
 use crate::tasks::{Input, Kind};
 use crate::token::Token;
 use axum::extract::{MatchedPath, Request, State};
@@ -15,7 +15,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -35,9 +34,9 @@ type Answered = Result<Json<Value>, Refusal>;
 /// Most inputs that are explained for one request: each takes as long as a hundred predictions.
 const MOST_EXPLAINED: usize = 16;
 
-/// The server's routes, answered by `models`, for requests to this machine's own names where `loopback` is the address that is
-/// listened on, and for those that have the `token` where there is one.
-pub(super) fn router(models: Models, limits: Limits, loopback: Option<IpAddr>, token: Option<Token>) -> Router {
+/// The server's routes, answered by `models`, for requests to `hosts` where these are bound, and for those that have the `token`
+/// where there is one.
+pub(super) fn router(models: Models, limits: Limits, hosts: Option<Hosts>, token: Option<Token>) -> Router {
     let figures = Arc::new(Figures::default());
     let app = App {
         kind: models.model.kind(),
@@ -65,17 +64,17 @@ pub(super) fn router(models: Models, limits: Limits, loopback: Option<IpAddr>, t
         })
         .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route; /openapi.json lists them"))
         .with_state(app);
-    match loopback {
-        Some(own) => routes.layer(from_fn_with_state(own, local_alone)),
+    match hosts {
+        Some(hosts) => routes.layer(from_fn_with_state(Arc::new(hosts), known_hosts)),
         None => routes,
     }
 }
 
-async fn local_alone(State(own): State<IpAddr>, request: Request, next: Next) -> Response {
-    match is_local_request(&request, own) {
+async fn known_hosts(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    match hosts.have(&request) {
         true => next.run(request).await,
         false => {
-            let message = format!("this server answers to localhost, 127.0.0.1, [::1] and {own} alone");
+            let message = format!("this server answers to {hosts}");
             Refusal::new(StatusCode::FORBIDDEN, message).into_response()
         }
     }

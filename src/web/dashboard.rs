@@ -8,6 +8,7 @@ use super::listing::Listing;
 use super::load::Load;
 use super::place::Run;
 use crate::error::{Error, Result};
+use crate::http::Hosts;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -47,11 +48,11 @@ impl App {
     }
 }
 
-/// The pages that show the runs below `folder`, or the run that it is, until `signal` is not zero.
+/// The pages that show the runs below `folder`, or the run that it is, to requests to `hosts`, until `signal` is not zero.
 ///
 /// # Errors
 /// [`Error::Input`] where `folder` is no directory.
-pub fn dashboard(folder: &Path, signal: Arc<AtomicUsize>) -> Result<Router> {
+pub fn dashboard(folder: &Path, hosts: Hosts, signal: Arc<AtomicUsize>) -> Result<Router> {
     if !folder.is_dir() {
         return Err(Error::input(folder, "there is no such directory; expected a folder of runs, or a run"));
     }
@@ -71,7 +72,7 @@ pub fn dashboard(folder: &Path, signal: Arc<AtomicUsize>) -> Result<Router> {
         .route("/api/events", get(events))
         .fallback(|| async { (StatusCode::NOT_FOUND, "there is nothing here\n") })
         .with_state(Arc::new(app));
-    Ok(guarded(router, &[Method::GET, Method::HEAD]))
+    Ok(guarded(router, &[Method::GET, Method::HEAD], hosts))
 }
 
 /// The query of a request: `run` as often as there are runs.

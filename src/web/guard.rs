@@ -4,13 +4,13 @@
 //! origin, but it can give its own name the address 127.0.0.1 (DNS rebinding), and then its origin is ours. The Host
 //! header tells: it still holds the site's name. Ports are free, so that an SSH tunnel may end at any.
 
-use crate::http::is_local_request;
+use crate::http::Hosts;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 /// What a browser may load for our pages: scripts, styles, pictures and data from here, nothing from elsewhere, nothing
 /// written into the page itself.
@@ -25,24 +25,28 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// `router`, for requests by one of `methods` whose Host is this machine: others are answered 405 and 403.
-pub fn guarded(router: Router, methods: &'static [Method]) -> Router {
-    let check = move |request: Request, next: Next| async move {
-        let mut response = match refusal(&request, methods) {
-            Some(response) => response,
-            None => next.run(request).await,
-        };
-        for (name, value) in HEADERS {
-            response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+/// `router`, for requests by one of `methods` whose Host is one of `hosts`: others are answered 405 and 403.
+pub fn guarded(router: Router, methods: &'static [Method], hosts: Hosts) -> Router {
+    let hosts = Arc::new(hosts);
+    let check = move |request: Request, next: Next| {
+        let hosts = hosts.clone();
+        async move {
+            let mut response = match refusal(&request, methods, &hosts) {
+                Some(response) => response,
+                None => next.run(request).await,
+            };
+            for (name, value) in HEADERS {
+                response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+            }
+            response
         }
-        response
     };
     router.layer(from_fn(check))
 }
 
-fn refusal(request: &Request, methods: &[Method]) -> Option<Response> {
-    if !is_local_request(request, Ipv4Addr::LOCALHOST.into()) {
-        let message = "forbidden: this server answers to localhost, 127.0.0.1 and [::1] alone\n";
+fn refusal(request: &Request, methods: &[Method], hosts: &Hosts) -> Option<Response> {
+    if !hosts.have(request) {
+        let message = format!("forbidden: this server answers to {hosts}\n");
         return Some((StatusCode::FORBIDDEN, message).into_response());
     }
     if !methods.contains(request.method()) {
