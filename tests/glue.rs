@@ -66,6 +66,12 @@ fn mnli(folder: &Path) {
     }
 }
 
+/// The set that MNLI's model answers.
+fn diagnostic(folder: &Path) {
+    let row = |number: usize, _: bool, a: &str, b: &str| format!("{number}\t{a}\t{b}");
+    table(&folder.join("diagnostic.tsv"), "index\tsentence1\tsentence2\n", 6, 14, row);
+}
+
 fn sts(folder: &Path) {
     for (name, seed) in [("train.tsv", 11), ("dev.tsv", 12)] {
         let row = |number: usize, stone: bool, a: &str, b: &str| {
@@ -96,6 +102,7 @@ fn tasks_that_are_there_are_run_judged_and_answered() {
     mrpc(&data.join("MRPC"));
     mnli(&data.join("MNLI"));
     sts(&data.join("STSB"));
+    diagnostic(&data.join("diagnostic"));
     refused(&run(path, &["--tasks", "ColA", "SQuAD"]), &["SQuAD", "MNLI"]);
     refused(&run(path, &["--tasks", "RTE"]), &["data", "RTE"]);
     assert!(!path.join("out").exists(), "something was written");
@@ -133,7 +140,8 @@ fn tasks_that_are_there_are_run_judged_and_answered() {
         lines.map(|(number, said)| (number.parse().unwrap(), said.to_owned())).collect()
     };
     let (two, three) = (&["0", "1"][..], &["entailment", "neutral", "contradiction"][..]);
-    for (name, count, labels) in [("CoLA.tsv", 7, two), ("MNLI-m.tsv", 5, three), ("MNLI-mm.tsv", 5, three)] {
+    let sets = [("CoLA.tsv", 7, two), ("MNLI-m.tsv", 5, three), ("MNLI-mm.tsv", 5, three), ("AX.tsv", 6, three)];
+    for (name, count, labels) in sets {
         let (numbers, said): (Vec<usize>, Vec<String>) = submission(name).into_iter().unzip();
         assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "{name}");
         assert!(said.iter().all(|said| labels.contains(&said.as_str())), "{name}: {said:?}");

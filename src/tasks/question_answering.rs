@@ -288,3 +288,50 @@ impl Work for QuestionAnswering {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TokenizerConfig;
+    use crate::tokenizer::Tokenizer;
+    use std::collections::BTreeSet;
+
+    /// Words whose last letter has a mark, a vowel sign or a selector, which the tokenizer leaves out of its span.
+    const WORDS: [(&str, &str); 13] = [
+        ("Latin", "cafe\u{301}"),
+        ("Greek", "\u{3b1}\u{3b3}\u{3b1}\u{3b8}\u{3b7}\u{301}"),
+        ("Cyrillic", "\u{43c}\u{43e}\u{438}\u{306}"),
+        ("Arabic", "\u{643}\u{62a}\u{627}\u{628}\u{64b}"),
+        ("Hebrew", "\u{5e9}\u{5dc}\u{5d5}\u{5b9}"),
+        ("Devanagari", "\u{930}\u{93e}\u{939}\u{941}"),
+        ("Bengali", "\u{9ac}\u{9c1}"),
+        ("Tamil", "\u{ba8}\u{bc0}"),
+        ("Telugu", "\u{c28}\u{c40}"),
+        ("Thai", "\u{e17}\u{e35}\u{e48}"),
+        ("Korean", "\u{1112}\u{1161}\u{11ab}"),
+        ("Japanese", "\u{304b}\u{3099}"),
+        ("emoji", "\u{2764}\u{fe0f}"),
+    ];
+
+    #[test]
+    fn an_answer_ends_behind_the_marks_of_its_last_letter() {
+        let letters: BTreeSet<char> = WORDS.iter().flat_map(|(_, word)| word.chars()).chain("runs".chars()).collect();
+        let letters = letters.iter().flat_map(|c| [c.to_string(), format!("##{c}")]);
+        let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(str::to_owned);
+        let vocabulary: Vec<String> = special.into_iter().chain(letters).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), vocabulary.join("\n")).unwrap();
+        let tokenizer = Tokenizer::from_vocabulary(file.path(), &TokenizerConfig::default()).unwrap();
+        let mut shorter = 0;
+        for (script, word) in WORDS {
+            let context = format!("{word} runs");
+            let length = word.chars().count();
+            let pieces = tokenizer.encode(&context).unwrap();
+            let last = pieces.iter().rfind(|piece| piece.start < length).unwrap();
+            shorter += usize::from(last.end < length);
+            assert_eq!(span(&context, 0, last.end), (word.to_owned(), length), "{script}");
+        }
+        assert!(shorter > 8, "the tokenizer's own span ends before the marks in {shorter} scripts alone");
+        assert_eq!(span("ab c", 0, 2), ("ab".to_owned(), 2), "nothing else is added");
+    }
+}
