@@ -127,6 +127,9 @@ impl Replacement {
             let file = std::fs::OpenOptions::new().write(true).open(path).map_err(unwritable)?;
             return Ok(Self { path: path.to_owned(), file: Written::Itself(file) });
         }
+        if path.is_symlink() && !path.exists() {
+            return Err(Error::output(path, "this link leads nowhere; expected the name of a file"));
+        }
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]

@@ -454,6 +454,9 @@ fn answers_go_where_the_output_leads() {
     std::os::unix::fs::symlink("real.tsv", path.join("link.tsv")).unwrap();
     succeeds(&predict(path, &train, &["--output", "link.tsv"]));
     assert!(path.join("link.tsv").is_symlink());
+    std::os::unix::fs::symlink("nowhere", path.join("lost.tsv")).unwrap();
+    refused(&predict(path, &train, &["--output", "lost.tsv"]), &["lost.tsv: this link leads nowhere"]);
+    assert!(path.join("lost.tsv").is_symlink());
     assert_eq!(read(path.join("real.tsv")).lines().count(), 40);
     let output = predict(path, &train, &["--output", "/dev/null"]);
     succeeds(&output);

@@ -2,7 +2,7 @@
 
 use super::labelled::Labelled;
 use super::progress::Working;
-use electra_burn::tasks::read::{Loaded, Need, check_options, read_sessions};
+use electra_burn::tasks::read::{LEAST_ITEMS, Loaded, Need, check_options, read_sessions};
 use electra_burn::tasks::{Cell, Input, Kind, Metrics, Predictor, Recommender, Table};
 use electra_burn::{Result, device, hub};
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if Recommender::is_at(&model) {
         check_options(Kind::Recommendation, reading)?;
         let recommender = Recommender::open(&model, &device)?;
-        let data = read_sessions(&arguments.data, 2, reading.skip_bad_rows)?;
+        let data = read_sessions(&arguments.data, LEAST_ITEMS, reading.skip_bad_rows)?;
         let (metrics, tables) = recommender.evaluate(&data)?;
         return Ok(show(arguments.json, "sessions", &data, metrics, &tables));
     }

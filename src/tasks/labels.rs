@@ -213,8 +213,8 @@ pub(super) fn unseen(example: &Example) -> impl Iterator<Item = &str> {
     one.into_iter().chain(several.iter().map(String::as_str))
 }
 
-/// What is said of so many rows or words, `one` of them, of `all`, whose labels or tags, `names`, the model does not know; nothing where
-/// there are none.
+/// A note about labels or tags that the model does not know: `names`. `count` of `all` rows or words have one of them; `one` is the
+/// word for such a row in the singular, `what` that for the names. There is no note where there are no such names.
 pub(super) fn unknown((count, all): (usize, usize), one: &str, what: &str, names: &BTreeSet<&str>) -> Option<String> {
     const SHOWN: usize = 5;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("\"{name}\"")).collect();

@@ -140,7 +140,7 @@ impl Tokenizer {
         }
     }
 
-    /// The share of `[UNK]` among the tokens of `texts`, of which the first megabyte is looked at, with what there is to say of it;
+    /// The share of `[UNK]` among the tokens of `texts`, of which the first 256 KiB are looked at, with what there is to say of it;
     /// nothing where they are few.
     ///
     /// # Errors
@@ -149,7 +149,7 @@ impl Tokenizer {
         if self.has_whole_words() {
             return Ok(None);
         }
-        let (mut tokens, mut unknown, mut causes, mut left) = (0, 0, Unknown::default(), LONGEST);
+        let (mut tokens, mut unknown, mut causes, mut left) = (0, 0, Unknown::default(), LONGEST / 4);
         for text in texts {
             let text = &text[..text.floor_char_boundary(left)];
             left -= text.len();

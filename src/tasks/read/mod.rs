@@ -44,7 +44,7 @@ pub use names::{named, names};
 pub use objects::object_input;
 pub use options::{check_lines, check_options};
 pub(super) use questions::trec_questions;
-pub use sessions::{Session, read_sessions};
+pub use sessions::{LEAST_ITEMS, Session, read_sessions};
 pub(super) use source::Source;
 pub use squad::{Answer, Answers, Question, read_squad};
 pub use table::{Record, Table, Value};

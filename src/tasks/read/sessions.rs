@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::tokenizer::special_name_in;
 use std::path::Path;
 
+/// Items of a session that is trained on or judged: some that are known, and one that comes next.
+pub const LEAST_ITEMS: usize = 2;
+
 /// What somebody chose, one thing after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {

@@ -130,6 +130,11 @@ impl Table {
             records.add(Some(line), record)?;
         }
         let mut loaded = records.finish(if self.is_headless { "rows" } else { "rows behind the header" })?;
+        if let Some(header) =
+            header.filter(|header| *header != self.names && self.names.iter().all(|name| name.parse::<usize>().is_ok()))
+        {
+            loaded.notes.push(format!("the first line is a header: {}", header.join(", ")));
+        }
         if repeated > 0 {
             loaded.notes.push(format!("{} of the header left out", counted(repeated, "repetition")));
         }

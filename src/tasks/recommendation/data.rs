@@ -1,7 +1,7 @@
 //! Sessions as documents, and their items as a vocabulary.
 
 use super::super::finetune::fingerprint;
-use super::super::read::{Loaded, Session, read_sessions};
+use super::super::read::{LEAST_ITEMS, Loaded, Session, read_sessions};
 use crate::config::FinetuneConfig;
 use crate::corpus::read::Corpus;
 use crate::corpus::{self, BuildOptions, HoldOut, Progress, TokenStore, Vocabulary};
@@ -20,9 +20,6 @@ pub struct Data {
     pub fingerprint: String,
 }
 
-/// Items that a session must have: one that is known and one that comes next.
-const LEAST: usize = 2;
-
 /// Special tokens, whose ids lie before those of the items.
 pub const SPECIAL: usize = 5;
 
@@ -33,11 +30,11 @@ impl Data {
     /// A file or session that cannot be used, with file and line; sessions for judging that share nothing with the others.
     pub fn read(config: &FinetuneConfig) -> Result<Self> {
         let (files, skip) = (&config.data, config.data.skip_bad_rows);
-        let train = read_sessions(&files.train, LEAST, skip)?;
+        let train = read_sessions(&files.train, LEAST_ITEMS, skip)?;
         let tokenizer = Tokenizer::from_words(by_frequency(&train.rows))?;
-        let dev = read_sessions(&files.dev, LEAST, skip)?;
+        let dev = read_sessions(&files.dev, LEAST_ITEMS, skip)?;
         check_shared(&tokenizer, &dev)?;
-        let test = files.test.as_ref().map(|path| read_sessions(path, LEAST, skip)).transpose()?;
+        let test = files.test.as_ref().map(|path| read_sessions(path, LEAST_ITEMS, skip)).transpose()?;
         test.as_ref().map_or(Ok(()), |test| check_shared(&tokenizer, test))?;
         let fingerprint = fingerprint(&[&files.train, &files.dev])?;
         Ok(Self { tokenizer, train, dev, test, fingerprint })

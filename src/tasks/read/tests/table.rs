@@ -252,11 +252,15 @@ fn a_header_is_no_row() {
     let folder = Folder::new();
     let path = folder.file("stars.csv", "stars,text,useful\n5,the stone,1\nstars,text,useful\n4,of wood,0\n");
     let asked = Reading { text_columns: vec!["2".into()], label_column: Some("1".into()), ..Reading::default() };
-    for (asked, names) in [(asked, ["2", "1", "1"]), (Reading::default(), ["text", "stars", "stars"])] {
+    let said = "the first line is a header: stars, text, useful";
+    let again = "1 repetition of the header left out";
+    for (asked, names, notes) in
+        [(asked, ["2", "1", "1"], &[said, again][..]), (Reading::default(), ["text", "stars", "stars"], &[again])]
+    {
         let loaded = Table::open(&path, &asked).unwrap().read(&wanted_of(names), false).unwrap();
         let rows: Vec<_> = loaded.rows.iter().map(|row| (row.line, row.text(0), row.text(1))).collect();
         assert_eq!(rows, [(2, Some("the stone"), Some("5")), (4, Some("of wood"), Some("4"))]);
-        assert_eq!(loaded.notes, ["1 repetition of the header left out"]);
+        assert_eq!(loaded.notes, notes);
     }
     for line in ["label\ttext", "question,context", "Premise\tHypothesis"] {
         assert!(is_known_header(line), "{line}");
