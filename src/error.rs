@@ -75,6 +75,17 @@ pub enum Error {
     Training(String),
 }
 
+impl From<electra_runs::Error> for Error {
+    fn from(error: electra_runs::Error) -> Self {
+        match error {
+            electra_runs::Error::Input { path, line, message } => Self::Input { path, line, message },
+            electra_runs::Error::Output { path, message } => Self::Output { path, message },
+            electra_runs::Error::Io { path, source } => Self::Io { path, source },
+            other => Self::Training(other.to_string()),
+        }
+    }
+}
+
 impl Error {
     /// The exit code of the program: 2 for wrong input or usage, 1 for a run that failed on its way.
     pub fn exit_code(&self) -> u8 {

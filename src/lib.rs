@@ -1,7 +1,7 @@
 //! Pretraining of ELECTRA text encoders by replaced token detection, on any device that Burn reaches.
 //!
 //! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`kernels`] ->
-//! [`model`] -> [`objective`], [`scoring`] -> [`learner`] -> [`bench`], [`hub`] -> [`predict`], [`tasks`] -> [`explain`], [`report`]. A module uses
+//! [`model`] -> [`objective`], [`scoring`], [`hub`] -> [`learner`] -> [`bench`] -> [`predict`], [`tasks`] -> [`explain`], [`report`]. A module uses
 //! those before it in this list and none after it.
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
@@ -11,13 +11,12 @@
 pub mod bench;
 pub mod config;
 pub mod corpus;
-pub mod count;
-mod curve;
 pub mod data;
 pub mod device;
 pub mod error;
 pub mod explain;
 pub mod files;
+mod html;
 #[cfg(feature = "web")]
 pub mod http;
 pub mod hub;
@@ -41,5 +40,5 @@ pub mod tokenizer;
 pub mod web;
 
 pub use config::Config;
-pub use count::readable_count;
+pub use electra_runs::readable_count;
 pub use error::{Error, Result};

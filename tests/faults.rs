@@ -64,7 +64,7 @@ fn a_poisoned_step_is_skipped_and_counted() {
     let at = directory.path();
     let config = config(at, &["training.steps=20", "training.log_every=5"]);
     let report = run(at, "run", &config, false, &[7, 8, 13]).unwrap();
-    assert_eq!(report.steps, 20);
+    assert_eq!(report.outcome.steps, 20);
     let records = records(&at.join("run"));
     let skipped: Vec<_> = records.iter().map(|r| r["skipped_steps"].as_u64()).collect();
     assert_eq!(skipped, [None, Some(2), Some(1), None]);
@@ -82,7 +82,7 @@ fn a_poisoned_step_leaves_the_weights_as_they_are() {
     let config = config(at, &["training.steps=12", "training.validate_every=1", "training.max_bad_steps=12"]);
     let losses = |name: &str, poisoned: &[usize]| -> Vec<f64> {
         let report = run(at, name, &config, false, poisoned).unwrap();
-        report.records.iter().filter(|record| record.split == "valid").map(|record| record.mlm_loss).collect()
+        report.outcome.records.iter().filter(|record| record.split == "valid").map(|record| record.mlm_loss).collect()
     };
     let (clean, poisoned) = (losses("clean", &[]), losses("poisoned", &[5, 6, 9]));
     assert_eq!((clean.len(), poisoned.len()), (13, 13), "one before the first step, and one after each");
@@ -118,8 +118,8 @@ fn too_many_bad_steps_end_the_run_with_what_is_known() {
     // Once the cause is gone, the run goes on from there, to the figures of a run without the trouble.
     let resumed = run(at, "run", &config, true, &[]).unwrap();
     let clean = run(at, "clean", &config, false, &[]).unwrap();
-    assert_eq!(resumed.last_validation(), clean.last_validation());
-    assert_eq!(resumed.records.len(), clean.records.len());
+    assert_eq!(resumed.outcome.last_validation(), clean.outcome.last_validation());
+    assert_eq!(resumed.outcome.records.len(), clean.outcome.records.len());
 }
 
 on_every_backend!(poisoned_steps_are_skipped_and_counted);
@@ -134,7 +134,7 @@ fn poisoned_steps_are_skipped_and_counted(backend: &Backend) {
     assert_eq!(skipped, [None, Some(2), None]);
     // The same steps are left out on the CPU, so that both go the same way.
     let expected = run(at, "expected", &config, false, &[6, 7]).unwrap();
-    let loss = |report: &Report| report.last_validation().unwrap().mlm_loss;
+    let loss = |report: &Report| report.outcome.last_validation().unwrap().mlm_loss;
     assert!((loss(&found) - loss(&expected)).abs() < 1e-2, "{} and {}", loss(&found), loss(&expected));
 
     let config = Config {

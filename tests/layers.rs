@@ -5,10 +5,9 @@ use std::path::Path;
 /// Top to bottom. `error` is used by all; `main`'s modules are not part of the library.
 const LAYERS: &[&str] = &[
     "error",
-    "count",
+    "html",
     "json",
     "rows",
-    "curve",
     "files",
     "token",
     "http",
@@ -22,9 +21,9 @@ const LAYERS: &[&str] = &[
     "model",
     "objective",
     "scoring",
+    "hub",
     "learner",
     "bench",
-    "hub",
     "predict",
     "tasks",
     "explain",

@@ -1,10 +1,10 @@
 //! What is printed at the end of a run of pretraining: what came of it, what its encoder says, and what to do next.
 
 use burn::tensor::Device;
-use electra_burn::count::counted;
 use electra_burn::learner::Report;
 use electra_burn::predict::Detector;
 use electra_burn::{Config, Result};
+use electra_runs::counted;
 use std::path::Path;
 
 /// A sentence with one word too many, of the kind that the corpus of the demonstration has.
@@ -12,29 +12,30 @@ const PLANTED: &str = "In the morning the children walk to the the school.";
 
 /// Prints what came of the run at `output`.
 pub fn print(output: &Path, config: &Config, report: &Report) {
+    let outcome = &report.outcome;
     say!();
     if let Some(reason) = &report.interrupted {
-        say!("stopped after step {} ({reason}); the checkpoint and both models were saved", report.steps);
+        say!("stopped after step {} ({reason}); the checkpoint and both models were saved", outcome.steps);
     }
     match report.elapsed {
-        None => say!("nothing is left to do after {} steps: {}", report.steps, limit(config, report.steps)),
+        None => say!("nothing is left to do after {} steps: {}", outcome.steps, limit(config, outcome.steps)),
         Some(_) => say!(
             "{} in {} on {}",
-            counted(report.steps, "step"),
-            report.facts.time().unwrap_or_default(),
-            report.facts.devices().last().unwrap_or(&"an unknown device")
+            counted(outcome.steps, "step"),
+            outcome.facts.time().unwrap_or_default(),
+            outcome.facts.devices().last().unwrap_or(&"an unknown device")
         ),
     }
     if config.training.time_budget.is_some() && report.interrupted.is_none() && report.elapsed.is_some() {
-        say!("the end: {}", limit(config, report.steps));
+        say!("the end: {}", limit(config, outcome.steps));
     }
-    if let Some(warmup) = config.schedule.warmup_steps.filter(|&warmup| report.steps < warmup) {
+    if let Some(warmup) = config.schedule.warmup_steps.filter(|&warmup| outcome.steps < warmup) {
         say!("warning: the learning rate was still rising; schedule.warmup_steps is {warmup}");
     }
-    if let Some(last) = report.last_validation().filter(|last| last.step < report.steps) {
+    if let Some(last) = outcome.last_validation().filter(|last| last.step < outcome.steps) {
         say!("the last validation was at step {}", last.step);
     }
-    if let (Some(first), Some(last)) = (report.first_validation(), report.last_validation())
+    if let (Some(first), Some(last)) = (outcome.first_validation(), outcome.last_validation())
         && first.step < last.step
     {
         let auc = |auc: Option<f64>| auc.map_or_else(|| "-".into(), |auc| format!("{auc:.3}"));
@@ -56,7 +57,7 @@ pub fn print(output: &Path, config: &Config, report: &Report) {
                 say!("  minimal pairs      {first:.3} -> {last:.3} by the {network}");
             }
         }
-        let health = report.health();
+        let health = outcome.health();
         if let Some(sentence) = health.sentence() {
             say!("{}{sentence}", if health.verdict().is_trouble() { "warning: " } else { "verdict: " });
         }

@@ -26,10 +26,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select("auto")?.device;
     let working = Working::on("exporting");
     let (config, report) = learner::restore(&arguments.run, arguments.checkpoint, &device)?;
-    let default = || arguments.run.join(format!("export-{:07}", report.steps));
+    let default = || arguments.run.join(format!("export-{:07}", report.outcome.steps));
     let output = arguments.output.clone().unwrap_or_else(default);
-    hub::export(&output, &config, &report)?;
+    hub::export(&output, report.trained(&config))?;
     drop(working);
-    say!("step {} -> {}", report.steps, output.display());
+    say!("step {} -> {}", report.outcome.steps, output.display());
     Ok(ExitCode::SUCCESS)
 }

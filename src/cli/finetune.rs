@@ -5,9 +5,10 @@ use super::reading::Bar;
 use super::training::{Training, path};
 use electra_burn::config::{self, FinetuneConfig};
 use electra_burn::corpus::Progress;
-use electra_burn::count::counted;
 use electra_burn::tasks::{self, FinetuneReport, Kind, Metrics, SeedsReport};
 use electra_burn::{Error, Result};
+use electra_runs::counted;
+use electra_runs::layout::CONFIG;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use toml::Value;
@@ -90,8 +91,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let resume = arguments.resume.is_some();
     let seeds = seeds_below(&output, resume, usize::from(arguments.training.seeds));
     let saved = resume.then(|| match seeds {
-        None => output.join("config.toml"),
-        Some(_) => first_seed(&output).join("config.toml"),
+        None => output.join(CONFIG),
+        Some(_) => first_seed(&output).join(CONFIG),
     });
     if let Some(file) = saved.as_ref().filter(|file| !file.is_file()) {
         let message = format!("there is no run here; expected {}", file.display());
@@ -122,7 +123,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
 
 /// How many seeds are run, where they are several: those of a run that is gone on with stand in directories of their own.
 fn seeds_below(output: &Path, resume: bool, seeds: usize) -> Option<usize> {
-    let found = resume && !output.join("config.toml").is_file() && first_seed(output).join("config.toml").is_file();
+    let found = resume && !output.join(CONFIG).is_file() && first_seed(output).join(CONFIG).is_file();
     (seeds > 1 || found).then_some(seeds.max(2).max(if found { count_seeds(output) } else { 0 }))
 }
 

@@ -1,7 +1,7 @@
 //! `electra import`
 
 use super::progress::Working;
-use electra_burn::learner::readable_count;
+use electra_burn::readable_count;
 use electra_burn::{Result, device, hub};
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! `electra inspect`
 
-use electra_burn::learner::readable_count;
+use electra_burn::readable_count;
 use electra_burn::tokenizer::Tokenizer;
 use electra_burn::{Result, hub};
 use std::path::PathBuf;

@@ -120,8 +120,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let device = options.adapters.main().device.clone();
     let report = learner::pretrain(&config, options)?;
     match arguments.resume {
-        Some(_) => hub::export_again(&output, &config, &report)?,
-        None => hub::export(&output, &config, &report)?,
+        Some(_) => hub::export_again(&output, report.trained(&config))?,
+        None => hub::export(&output, report.trained(&config))?,
     }
     closing::print(&output, &config, &report);
     if report.interrupted.is_none() {

@@ -1,6 +1,7 @@
 //! `--restart`
 
 use electra_burn::{Error, Result, learner};
+use electra_runs::layout::CONFIG;
 use std::path::Path;
 
 /// Checks that `--restart` comes with `--resume`, which clap does not where that conflicts with another argument.
@@ -24,7 +25,7 @@ const DEPTH: usize = 2;
 
 /// How many runs there are.
 fn set_aside(path: &Path, depth: usize) -> Result<usize> {
-    if path.join("config.toml").is_file() {
+    if path.join(CONFIG).is_file() {
         let (aside, step) = learner::set_aside(path)?;
         say!(
             "what {} had come to, up to step {}, is now in {}; training begins at step 0",

@@ -81,7 +81,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Err(Error::Usage(message));
     }
     let signal = super::signals::signals(false)?;
-    let token = arguments.token_file.as_ref().map(|path| Ok((Token::read_or_create(path)?, path))).transpose()?;
+    let token =
+        arguments.token_file.as_ref().map(|path| Ok::<_, Error>((Token::read_or_create(path)?, path))).transpose()?;
     let adapter = device::select(&arguments.device)?;
     let model = Served::open_as(&arguments.model, arguments.task, &adapter.device)?;
     model.note().iter().for_each(|note| say!("{note}"));

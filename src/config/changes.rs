@@ -2,9 +2,10 @@
 
 use super::{Config, FinetuneConfig};
 use crate::error::{Error, Problem, Result};
+use electra_runs::settings;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use toml::{Table, Value};
+use toml::Table;
 
 /// Keys of the length of a run, its intervals, what it keeps and what it writes.
 const FREE: [&str; 14] = [
@@ -68,17 +69,6 @@ fn check<C: Serialize>(saved: &C, new: &C, free: &[&str]) -> Result<()> {
 
 /// The values of all keys, as TOML writes them.
 fn values<C: Serialize>(config: &C) -> BTreeMap<String, String> {
-    let mut values = BTreeMap::new();
     let table = Table::try_from(config).expect("a configuration holds only what TOML can express");
-    flatten("", &table, &mut values);
-    values
-}
-
-fn flatten(prefix: &str, table: &Table, into: &mut BTreeMap<String, String>) {
-    for (key, value) in table {
-        match value {
-            Value::Table(table) => flatten(&format!("{prefix}{key}."), table, into),
-            value => _ = into.insert(format!("{prefix}{key}"), value.to_string()),
-        }
-    }
+    settings(&table).into_iter().map(|(key, value)| (key, value.to_string())).collect()
 }

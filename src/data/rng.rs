@@ -61,6 +61,11 @@ impl Rng {
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize
     }
 
+    /// Puts `items` into a random order.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        (1..items.len()).rev().for_each(|at| items.swap(at, self.below(at + 1)));
+    }
+
     /// Normal with mean 0 and deviation 1, cut at two deviations by drawing again (Box-Muller).
     pub fn truncated_normal(&mut self) -> f32 {
         loop {

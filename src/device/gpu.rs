@@ -31,7 +31,7 @@ pub(super) fn adapter(backend: &str, index: usize, device: Device) -> Adapter {
         memory: memory
             .and_then(|bytes| bytes.trim().parse().ok())
             .or(said.filter(|_| is_gpu))
-            .or_else(|| super::host::memory().filter(|_| !is_gpu)),
+            .or_else(|| electra_runs::memory().filter(|_| !is_gpu)),
         device,
         link: Link::default(),
     }

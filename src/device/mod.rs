@@ -7,7 +7,6 @@ mod adapters;
 mod capabilities;
 #[cfg(gpu)]
 mod gpu;
-mod host;
 mod launches;
 mod link;
 #[cfg(feature = "remote")]
@@ -15,7 +14,6 @@ pub mod remote;
 
 pub use adapters::Adapters;
 pub use capabilities::{Capabilities, capabilities, has_float_atomics, largest_buffer};
-pub use host::Host;
 pub use launches::{Kernel, Launches, watch};
 pub use link::Link;
 
@@ -259,7 +257,7 @@ fn backend_adapters(backend: &str) -> Vec<Adapter> {
                     threads => format!("CPU, {threads} threads"),
                 },
                 is_gpu: false,
-                memory: host::memory(),
+                memory: electra_runs::memory(),
                 device,
                 link: Link::default(),
             })

@@ -116,9 +116,8 @@ impl Explainer {
         let mut by_attribution = places.clone();
         by_attribution.sort_by(|&a, &b| attributions[b].total_cmp(&attributions[a]));
         let random = (0..RANDOM_ORDERS).map(|order| {
-            let mut rng = Rng::new(SEED, Purpose::Order, number, order as u64);
             let mut places = places.clone();
-            (1..places.len()).rev().for_each(|at| places.swap(at, rng.below(at + 1)));
+            Rng::new(SEED, Purpose::Order, number, order as u64).shuffle(&mut places);
             places
         });
         Ok(std::iter::once(by_attribution).chain(random).collect())

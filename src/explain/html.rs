@@ -1,6 +1,7 @@
 //! Explanations as one HTML page that needs nothing else: no script, no font, no picture from elsewhere.
 
 use super::{Explanation, Maps, Token};
+use crate::html::escape;
 use std::fmt::Write;
 
 /// Blue speaks for the output, orange against it; both lie over the page's own background, so that they do in the dark
@@ -30,7 +31,7 @@ pub fn page(model: &str, explanations: &[Explanation]) -> String {
     for (number, explanation) in (1..).zip(explanations) {
         section(&mut body, number, explanation);
     }
-    let title = escape(&format!("What {model} says, and why"));
+    let title = escape(format!("What {model} says, and why"));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
@@ -49,7 +50,7 @@ macro_rules! put {
 }
 
 fn section(out: &mut String, number: usize, explanation: &Explanation) {
-    put!(out, "<section>\n<h2>{number}. {}</h2>", escape(&explanation.explained.to_string()));
+    put!(out, "<section>\n<h2>{number}. {}</h2>", escape(explanation.explained.to_string()));
     let probability = explanation.probability.map_or_else(String::new, |p| format!(", probability {p:.4}"));
     put!(
         out,
@@ -77,7 +78,7 @@ fn section(out: &mut String, number: usize, explanation: &Explanation) {
             let token = &explanation.tokens[at];
             let (class, size) = colour(token);
             let about = if explanation.positions.contains(&at) { " about" } else { "" };
-            let title = escape(&format!("{} {:+.4}", token.token, token.attribution));
+            let title = escape(format!("{} {:+.4}", token.token, token.attribution));
             line += &format!(
                 "<span class=\"{class}{about}\" style=\"--size:{size:.3}\" title=\"{title}\">{characters}</span>"
             );
@@ -128,22 +129,4 @@ fn attention(out: &mut String, maps: &Maps) {
         put!(out, "</div>");
     }
     put!(out, "</details>");
-}
-
-/// A text that stands for itself in HTML, between tags and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            // Neither allowed in HTML nor to be seen.
-            '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f' => escaped += "\u{fffd}",
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }

@@ -3,6 +3,7 @@
 use super::subject::Subject;
 use super::{Options, tokens};
 use crate::error::{Error, Result};
+use crate::metrics::{sigmoid, softmax};
 use crate::tasks::{Feature, Input, Kind, Loss, Prediction, Predictor};
 use serde::Serialize;
 use std::fmt;
@@ -85,15 +86,10 @@ impl Output {
     pub fn probability(&self, line: &[f32]) -> Option<f64> {
         match self.scale {
             Scale::Score => None,
-            Scale::Sigmoid => Some(1.0 / (1.0 + (-self.logit(line)).exp())),
+            Scale::Sigmoid => Some(sigmoid(self.logit(line))),
             Scale::Softmax => {
-                let part = line.len() / self.columns.len();
-                let probability = |&column: &usize| {
-                    let part = &line[column / part * part..][..part];
-                    let most = part.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let exp = |logit: f32| f64::from(logit - most).exp();
-                    exp(line[column]) / part.iter().map(|&logit| exp(logit)).sum::<f64>()
-                };
+                let size = line.len() / self.columns.len();
+                let probability = |&column: &usize| softmax(&line[column / size * size..][..size])[column % size];
                 Some(self.columns.iter().map(probability).product())
             }
         }

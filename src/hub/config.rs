@@ -5,19 +5,18 @@ use super::import::{check_pointer, weight_files};
 use crate::config::{Config, ModelConfig};
 use crate::error::{Error, Result};
 use crate::files;
-use crate::learner::Report;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The `config.json` of `network`.
-pub(super) fn hugging_face(config: &Config, network: Network, report: &Report) -> Value {
+/// The `config.json` of `network` after so many steps.
+pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32, steps: usize) -> Value {
     let (model, class) = match network {
         Network::Discriminator => (config.model.clone(), "ElectraForPreTraining"),
         Network::Generator => (config.generator_model(), "ElectraForMaskedLM"),
     };
-    let mut json = architecture_json(&model, class, report.tokenizer.special().pad);
-    json["electra_burn_steps"] = report.steps.into();
+    let mut json = architecture_json(&model, class, pad_token_id);
+    json["electra_burn_steps"] = steps.into();
     json[TRAINED_LENGTH] = config.data.sequence_length.into();
     json
 }

@@ -124,7 +124,7 @@ impl Job<'_> {
             if self.directory.join("vocab.txt").is_file() && !self.directory.join("tokenizer.json").is_file() {
                 Tokenizer::load(self.directory)?.save(target, self.positions)?;
             }
-            Ok(())
+            Ok::<_, Error>(())
         })?;
         let has_task = self.json.get("electra_burn_task").is_some();
         Ok(Imported { class: self.class.to_owned(), parameters: model.num_params(), tensors, has_task })

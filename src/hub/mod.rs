@@ -19,8 +19,11 @@ pub use place::place;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::{replace_whole, write_whole};
-use crate::learner::Report;
+use crate::model::ElectraPair;
+use crate::tokenizer::Tokenizer;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStore};
+use electra_runs::Outcome;
+use electra_runs::layout::{DISCRIMINATOR, GENERATOR};
 use std::path::Path;
 
 /// One of the two networks.
@@ -39,19 +42,32 @@ impl Network {
     /// The directory in a run, and the module's name in the pair.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Discriminator => "discriminator",
-            Self::Generator => "generator",
+            Self::Discriminator => DISCRIMINATOR,
+            Self::Generator => GENERATOR,
         }
     }
+}
+
+/// A trained pair, and what belongs to it.
+#[derive(Clone, Copy)]
+pub struct Trained<'a> {
+    /// The configuration that it was trained with.
+    pub config: &'a Config,
+    /// Both networks, without autodiff.
+    pub pair: &'a ElectraPair,
+    /// The tokenizer of both.
+    pub tokenizer: &'a Tokenizer,
+    /// The run, for the model card.
+    pub outcome: &'a Outcome,
 }
 
 /// Writes `discriminator/` and `generator/` into `directory`, each whole or not at all.
 ///
 /// # Errors
 /// [`Error::Output`] where they exist; [`Error::Io`] or [`Error::Training`] where a file cannot be written.
-pub fn export(directory: &Path, config: &Config, report: &Report) -> Result<()> {
+pub fn export(directory: &Path, trained: Trained) -> Result<()> {
     for network in Network::ALL {
-        write_whole(&directory.join(network.name()), |target| write(target, network, config, report))?;
+        write_whole(&directory.join(network.name()), |target| write(target, network, trained))?;
     }
     Ok(())
 }
@@ -60,26 +76,30 @@ pub fn export(directory: &Path, config: &Config, report: &Report) -> Result<()> 
 ///
 /// # Errors
 /// Those of [`export`], but for directories that exist.
-pub fn export_again(directory: &Path, config: &Config, report: &Report) -> Result<()> {
+pub fn export_again(directory: &Path, trained: Trained) -> Result<()> {
     for network in Network::ALL {
-        replace_whole(&directory.join(network.name()), |target| write(target, network, config, report))?;
+        replace_whole(&directory.join(network.name()), |target| write(target, network, trained))?;
     }
     Ok(())
 }
 
-fn write(directory: &Path, network: Network, config: &Config, report: &Report) -> Result<()> {
+fn write(directory: &Path, network: Network, trained: Trained) -> Result<()> {
+    let Trained { config, pair, tokenizer, outcome } = trained;
     let file = |name: &str, text: String| {
         let path = directory.join(name);
         std::fs::write(&path, text).map_err(Error::io(&path))
     };
-    let (pair, weights) = (&report.model.pair, directory.join("model.safetensors"));
+    let weights = directory.join("model.safetensors");
     match network {
         Network::Discriminator => save_weights(&pair.pretraining(), &weights)?,
         Network::Generator => save_weights(&pair.masked_lm(), &weights)?,
     }
-    file("config.json", format!("{:#}\n", config::hugging_face(config, network, report)))?;
-    report.tokenizer.save(directory, config.model.max_position_embeddings)?;
-    file("README.md", card::card(config, network, report))
+    file(
+        "config.json",
+        format!("{:#}\n", config::hugging_face(config, network, tokenizer.special().pad, outcome.steps)),
+    )?;
+    tokenizer.save(directory, config.model.max_position_embeddings)?;
+    file("README.md", card::card(config, network, outcome))
 }
 
 /// Writes the weights of a network in PyTorch's layout and Hugging Face's names; `path` must not exist.

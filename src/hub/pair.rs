@@ -3,12 +3,12 @@
 use super::config::read_config;
 use super::import::{check_vocabulary, load_masked_lm, load_weights};
 use crate::config::{Config, ModelConfig};
-use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::model::{ElectraForMaskedLm, ElectraPair};
 use crate::tokenizer::Tokenizer;
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
+use electra_runs::counted;
 use std::path::Path;
 
 /// The pair that `config.init` names, by [`open_pair`]; nothing where it names none.

@@ -1,6 +1,7 @@
 //! Where the model lies that a path stands for.
 
 use crate::error::{Error, Result};
+use electra_runs::layout::{CONFIG, DISCRIMINATOR, GENERATOR, MODEL};
 use std::path::{Path, PathBuf};
 
 /// The directory of the model at `path`: that itself, or that of the run at `path` which has the first of `names` that is there.
@@ -15,8 +16,8 @@ pub fn place(path: &Path, names: &[&str]) -> Result<PathBuf> {
     if let Some(found) = names.iter().map(|name| path.join(name)).find(|path| path.is_dir()) {
         return Ok(found);
     }
-    if path.join("config.toml").is_file() {
-        let has = ["discriminator", "generator", "model"].into_iter().filter(|name| path.join(name).is_dir());
+    if path.join(CONFIG).is_file() {
+        let has = [DISCRIMINATOR, GENERATOR, MODEL].into_iter().filter(|name| path.join(name).is_dir());
         let has = has.collect::<Vec<_>>().join(" and ");
         let has = if has.is_empty() { "no model yet".into() } else { has };
         let message = format!("this is a run without {}, which has {has}; expected another one", names.join(" or "));

@@ -7,8 +7,8 @@
 use super::dashboard::Watch;
 use super::found::{SCHEMA, State};
 use super::interval::{Interval, SharedInterval, locked};
-use super::record::{self, read_records};
 use super::trainee::Tally;
+use super::validations::Validations;
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::files;
@@ -16,6 +16,8 @@ use burn::train::checkpoint::{
     Checkpoint, Checkpointer, CheckpointerError, CheckpointingAction, CheckpointingStrategy,
 };
 use burn::train::metric::store::EventStoreClient;
+use electra_runs::layout::STATE;
+use electra_runs::{checkpoint_name as name, checkpoint_steps as steps, forget_removed};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,24 +29,6 @@ pub(super) const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
 
 /// The metrics since the last record.
 pub(super) const INTERVAL: &str = "interval.safetensors";
-
-/// Name of the directory of the checkpoint at `step`.
-pub(crate) fn name(step: usize) -> String {
-    format!("step-{step:07}")
-}
-
-/// The steps that `directory` has checkpoints of, ascending.
-pub(super) fn steps(directory: &Path) -> std::io::Result<Vec<usize>> {
-    let mut steps = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let found = entry?.file_name();
-        let step = found.to_str().and_then(|name| name.strip_prefix("step-")?.parse::<usize>().ok());
-        // As this program writes it: `step-7` is somebody else's.
-        steps.extend(step.filter(|&step| *found == *name(step)));
-    }
-    steps.sort_unstable();
-    Ok(steps)
-}
 
 /// The checkpoints of a run.
 #[derive(Clone)]
@@ -66,6 +50,8 @@ pub(super) struct Checkpoints<T> {
     /// Ends the names of this process's neighbours, so that they are nobody else's.
     mark: Arc<str>,
     watch: Watch,
+    /// Which one is the best.
+    validations: Validations,
 }
 
 impl<T: Tally> Checkpoints<T> {
@@ -79,16 +65,29 @@ impl<T: Tally> Checkpoints<T> {
         interval: SharedInterval<T>,
     ) -> Result<Self> {
         let (written, ended, intervals) = Default::default();
-        let watch = Watch::default();
+        let (watch, validations) = Default::default();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let mark = format!("{}-{:x}", std::process::id(), now.as_nanos()).into();
         let damaged = Arc::new(Mutex::new(begin(&directory, step).map_err(Error::io(&directory))?));
-        Ok(Self { directory, seed, store, interval, keep, written, ended, intervals, damaged, mark, watch })
+        Ok(Self {
+            directory,
+            seed,
+            store,
+            interval,
+            keep,
+            written,
+            ended,
+            intervals,
+            damaged,
+            mark,
+            watch,
+            validations,
+        })
     }
 
-    /// The same; `watch` is told of writes that fail.
-    pub fn told_to(self, watch: Watch) -> Self {
-        Self { watch, ..self }
+    /// The same; `watch` is told of writes that fail, and `validations` say which is the best.
+    pub fn told_to(self, watch: Watch, validations: Validations) -> Self {
+        Self { watch, validations, ..self }
     }
 
     /// The writers of the three parts, in the order in which Burn takes them.
@@ -170,7 +169,7 @@ impl<T: Tally> Checkpoints<T> {
         }
         let program = env!("CARGO_PKG_VERSION").into();
         let state = State { schema: SCHEMA, program, step, seed: self.seed, store: self.store.clone(), files: hashes };
-        let mut file = std::fs::File::create(partial.join("state.json"))?;
+        let mut file = std::fs::File::create(partial.join(STATE))?;
         file.write_all(format!("{}\n", serde_json::to_string_pretty(&state)?).as_bytes())?;
         file.sync_all()?;
         // A damaged checkpoint of the same step may be in the way.
@@ -185,24 +184,19 @@ impl<T: Tally> Checkpoints<T> {
             damaged.swap_remove(at);
         }
         self.excess(step)?.into_iter().try_for_each(|old| self.remove(old))?;
-        record::forget_removed(self.directory.parent().unwrap_or(Path::new(".")), step)
+        forget_removed(self.directory.parent().unwrap_or(Path::new(".")), step)
     }
 
     /// The checkpoints up to `newest` that are neither among the newest nor the best nor one of those that are kept for good.
     fn excess(&self, newest: usize) -> std::io::Result<Vec<usize>> {
         let mut steps = steps(&self.directory)?;
         steps.retain(|&step| step <= newest);
-        let best = self.keep.keep_best.as_deref().and_then(|metric| self.best(metric, &steps));
+        let best_by = |metric| self.validations.best(metric, |step| steps.contains(&step));
+        let best = self.keep.keep_best.as_deref().and_then(best_by).map(|best| best.step);
         steps.truncate(steps.len().saturating_sub(self.keep.keep_checkpoints));
         let every = self.keep.keep_every;
         steps.retain(|&step| Some(step) != best && (every == 0 || !step.is_multiple_of(every)));
         Ok(steps)
-    }
-
-    /// The step whose validation was the best by `metric`; the first of equal ones.
-    fn best(&self, metric: &str, steps: &[usize]) -> Option<usize> {
-        let metrics = self.directory.parent()?.join("metrics.jsonl");
-        best_step(&metrics, metric, |step| steps.contains(&step)).map(|(step, _)| step)
     }
 
     /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.
@@ -242,7 +236,7 @@ fn remove_ours(directory: &Path) -> std::io::Result<bool> {
         return std::fs::remove_file(directory).map(|()| true);
     }
     let parts = PARTS.map(|part| format!("{part}.bpk"));
-    for name in parts.iter().map(String::as_str).chain([INTERVAL, "state.json"]) {
+    for name in parts.iter().map(String::as_str).chain([INTERVAL, STATE]) {
         match std::fs::remove_file(directory.join(name)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -252,31 +246,6 @@ fn remove_ours(directory: &Path) -> std::io::Result<bool> {
         Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => Ok(false),
         removed => removed.map(|()| true),
     }
-}
-
-/// The step among those that `counts` whose validation in the records at `path` is the best by `metric`, and its value; of
-/// equal ones that of the smallest loss, then the first. Losses and errors are better when they are smaller.
-pub(crate) fn best_step(path: &Path, metric: &str, counts: impl Fn(usize) -> bool) -> Option<(usize, f64)> {
-    let records: Vec<serde_json::Value> = read_records(path).ok()?;
-    let sign = if is_better_smaller(metric) { -1.0 } else { 1.0 };
-    let of = |record: &serde_json::Value| {
-        let step = record["step"].as_u64()? as usize;
-        let value = record[metric].as_f64().filter(|value| value.is_finite())?;
-        let loss = ["loss", "disc_loss"].iter().find_map(|name| record[*name].as_f64()).unwrap_or(f64::INFINITY);
-        counts(step).then_some((step, value, (sign * value, -loss)))
-    };
-    let mut best: Option<(usize, f64, (f64, f64))> = None;
-    for found in records.iter().filter(|record| record["split"] == "valid").filter_map(of) {
-        if best.is_none_or(|(_, _, goodness)| found.2 > goodness) {
-            best = Some(found);
-        }
-    }
-    best.map(|(step, value, _)| (step, value))
-}
-
-/// Whether `metric` is a loss or an error.
-pub(crate) fn is_better_smaller(metric: &str) -> bool {
-    metric.ends_with("loss") || metric.ends_with("error")
 }
 
 /// Flushes the entries of `directory`, so that a rename survives a power cut; a no-op where that cannot be asked for.

@@ -2,26 +2,22 @@
 
 use super::checkpoint::{Always, Checkpoints};
 use super::dashboard::{Dashboard, Opening};
-use super::directory::RunDirectory;
-use super::facts::RunFacts;
 use super::found::Found;
-use super::health::Health;
 use super::interval::{SharedInterval, locked};
 use super::length::Length;
 use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};
 use super::parallel::Shares;
-use super::record::{self, Failure, RecordLog, RunRecord, read_records};
+use super::record::{Failure, RecordLog, RunRecord};
 use super::renderer::Renderer;
-use super::runs::{RunState, Status};
-use super::samples::{MakeSample, SAMPLES, SampleLog};
+use super::samples::{MakeSample, SampleLog};
 use super::startup::Startup;
-use super::strategy::{EarlyStopping, Ending, Windows};
+use super::strategy::{Ending, Windows};
 use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
+use super::validations::{EarlyStopping, Validations};
 use crate::config::{LoggingConfig, Precision, TrainingConfig};
 use crate::corpus::Progress;
-use crate::count::readable_count;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
 use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
 use crate::error::{Error, Result};
@@ -29,6 +25,8 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::store::ModuleRecord;
 use burn::train::{Interrupter, Learner, SupervisedTraining, TrainLoader, TrainingStrategy, ValidLoader};
+use electra_runs::layout::{CHECKPOINTS, METRICS, SAMPLES};
+use electra_runs::{Health, Host, RunDirectory, RunFacts, RunState, Status, cut, read_records, readable_count};
 use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,6 +92,8 @@ pub(crate) struct Fitted<M: Trainee> {
     pub model: M,
     /// All records, as they stand in `metrics.jsonl`.
     pub records: Vec<RecordOf<M>>,
+    /// The validations among them.
+    pub validations: Validations,
     /// Steps done.
     pub steps: usize,
     /// As they stand in `run.json`.
@@ -165,17 +165,19 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         optimizer = optimizer.load_record(record);
         *locked(&interval) = found.interval;
     }
-    let metrics_path = output.join("metrics.jsonl");
+    let metrics_path = output.join(METRICS);
     for path in [&metrics_path, &output.join(SAMPLES)] {
-        record::cut(path, (start > 0).then_some(start))?;
+        cut(path, (start > 0).then_some(start))?;
     }
-    let enough = start > 0 && job.early_stopping.as_ref().is_some_and(|stopping| stopping.is_met(&metrics_path));
+    let validations = if start > 0 { Validations::read(&metrics_path)? } else { Validations::default() };
+    let enough = job.early_stopping.as_ref().is_some_and(|stopping| validations.are_enough(stopping));
     let length = job.length;
     if enough || length.is_over(start) {
         let records = read_records(&metrics_path)?;
         let facts = RunFacts::read(output)?.unwrap_or(job.facts);
         // Without dropout, as behind a run: what is judged next is the model.
-        return Ok(Fitted { model: model.valid(), records, steps: start, facts, elapsed: None, interrupted: None });
+        let model = model.valid();
+        return Ok(Fitted { model, records, validations, steps: start, facts, elapsed: None, interrupted: None });
     }
     let parameters = model.num_params();
     let format = match adapters.require_precision(training.precision)? {
@@ -188,7 +190,8 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     });
     let parameters_read = readable_count(parameters);
     progress(Progress::Stage(&format!("training {parameters_read} parameters on {adapters}{format}{time}")));
-    let mut facts = RunFacts { parameters, ..job.facts }.begin(output, start, adapters)?;
+    let host = Host::this(rayon::current_num_threads());
+    let mut facts = RunFacts { parameters, ..job.facts }.begin(output, start, adapters.to_string(), host)?;
 
     // A worker compiles and tunes for itself.
     let compiles = |adapter: &Adapter| !computes_on_host(&adapter.device) && !adapter.link.is_remote();
@@ -224,13 +227,13 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let failure = Failure::new(interrupter.clone());
     let board =
         job.logging.tensorboard.then(|| Board::create(output, start, failure.clone())).transpose()?.map(Arc::new);
-    let log = RecordLog::create(&metrics_path, SUMMARY, failure.clone(), board.clone())?;
+    let log = RecordLog::create(&metrics_path, SUMMARY, failure.clone(), board.clone(), validations.clone())?;
     let renderer = Box::new(Renderer::new(std::io::stdout(), watch.clone()));
     let samples = job.make_sample.map(|make| SampleLog::create(output, make)).transpose()?;
     let ending = Arc::new(Mutex::new(Ending::default()));
     let kept = (job.seed, training.clone());
-    let checkpoints = Checkpoints::new(output.join("checkpoints"), start, kept, job.fingerprint, interval.clone())?
-        .told_to(watch.clone());
+    let checkpoints = Checkpoints::new(output.join(CHECKPOINTS), start, kept, job.fingerprint, interval.clone())?
+        .told_to(watch.clone(), validations.clone());
     let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
     let (train, valid) = job.loaders;
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
@@ -250,6 +253,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
         checkpoints,
         board,
         early_stopping: job.early_stopping,
+        validations: validations.clone(),
         startup: Mutex::new(startup),
         watch,
         samples,
@@ -310,6 +314,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     Ok(Fitted {
         model,
         records: read_records(&metrics_path)?,
+        validations,
         steps: ending.steps,
         facts,
         elapsed: Some(elapsed),

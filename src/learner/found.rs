@@ -1,15 +1,15 @@
 //! The checkpoint that a run is resumed from: the newest whole one. What cannot be read, or is of another version, is
 //! refused, and nothing is changed before a newer checkpoint is whole.
 
-use super::checkpoint::{INTERVAL, PARTS, name, steps};
-use super::directory::RunDirectory;
-use super::facts::RunFacts;
+use super::checkpoint::{INTERVAL, PARTS};
 use super::interval::Interval;
-use super::record::{METRICS, Position};
-use super::samples::SAMPLES;
 use super::trainee::Tally;
 use crate::error::{Error, Result};
 use crate::files;
+use electra_runs::layout::{
+    CHECKPOINTS, CONFIG, DISCRIMINATOR, EVENTS, FACTS, GENERATOR, METRICS, MODEL, RESULTS, SAMPLES, STATE, STATUS,
+};
+use electra_runs::{RunDirectory, RunFacts, checkpoint_name as name, checkpoint_steps as steps, last_step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -82,7 +82,7 @@ impl State {
     /// # Errors
     /// What is wrong with it.
     pub fn verify(directory: &Path) -> std::result::Result<Self, Unusable> {
-        let path = directory.join("state.json");
+        let path = directory.join(STATE);
         let text = files::read(&path, files::SMALL).map_err(|error| Unusable::of(&path, &error))?;
         let value: serde_json::Value = serde_json::from_slice(&text)
             .map_err(|error| Unusable::Damaged(format!("state.json is no whole JSON: {error}")))?;
@@ -122,7 +122,7 @@ impl State {
 /// # Errors
 /// [`Error::Input`] for one that is missing, damaged, or of another version.
 pub(crate) fn verified(run: &Path, step: usize) -> Result<PathBuf> {
-    let path = run.join("checkpoints").join(name(step));
+    let path = run.join(CHECKPOINTS).join(name(step));
     match State::verify(&path) {
         Ok(_) => Ok(path),
         Err(Unusable::Damaged(why)) => Err(Error::input(&path, format!("{why}; expected a whole checkpoint"))),
@@ -152,7 +152,7 @@ pub(crate) fn used<T>(found: Option<&Found<T>>) -> Duration {
 /// none is whole. Nothing is changed.
 pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&str)) -> Result<Option<Found<T>>> {
     check_records(run)?;
-    let directory = &run.join("checkpoints");
+    let directory = &run.join(CHECKPOINTS);
     let steps = match steps(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         steps => steps.map_err(|error| Error::input(directory, error.to_string()))?,
@@ -207,7 +207,7 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
 /// [`Error::Input`] for a file that cannot; nothing is changed.
 fn check_records(run: &Path) -> Result<()> {
     RunFacts::read(run)?;
-    for name in [METRICS, SAMPLES, "status.json"] {
+    for name in [METRICS, SAMPLES, STATUS] {
         let path = run.join(name);
         match files::open(&path).and_then(|_| std::fs::OpenOptions::new().append(true).open(&path)) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -221,16 +221,9 @@ fn check_records(run: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The last step in the records at `path`, 0 without any.
-fn last_step(path: &Path) -> usize {
-    let text = files::read(path, files::LARGE).unwrap_or_default();
-    let lines = text.split(|&byte| byte == b'\n').rev();
-    lines.filter_map(|line| serde_json::from_slice::<Position>(line).ok()).map(|record| record.step).next().unwrap_or(0)
-}
-
 /// What a run leaves beside its checkpoints and records.
-const EXPORTS: [&str; 3] = ["discriminator", "generator", "model"];
-const FACTS: [&str; 3] = ["results.json", "run.json", "status.json"];
+const EXPORTS: [&str; 3] = [DISCRIMINATOR, GENERATOR, MODEL];
+const REPORTS: [&str; 3] = [RESULTS, FACTS, STATUS];
 
 /// Moves what the run at `run` has come to into a new folder `before-restart-N` of it, which is returned with the last step that was
 /// recorded. A copy of the configuration goes with it; nothing is removed.
@@ -243,12 +236,12 @@ pub fn set_aside(run: &Path) -> Result<(PathBuf, usize)> {
     let folder = |number: usize| run.join(format!("before-restart-{number}"));
     let aside = (1..).map(folder).find(|folder| !folder.exists()).unwrap_or_else(|| folder(0));
     std::fs::create_dir(&aside).map_err(Error::io(&aside))?;
-    let config = run.join("config.toml");
-    std::fs::copy(&config, aside.join("config.toml")).map_err(Error::io(&config))?;
+    let config = run.join(CONFIG);
+    std::fs::copy(&config, aside.join(CONFIG)).map_err(Error::io(&config))?;
     let events =
         std::fs::read_dir(run).map_err(Error::io(run))?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let events: Vec<String> = events.filter(|name| name.starts_with("events.out.")).collect();
-    let names = ["checkpoints", METRICS, SAMPLES].into_iter().chain(EXPORTS).chain(FACTS);
+    let events: Vec<String> = events.filter(|name| name.starts_with(EVENTS)).collect();
+    let names = [CHECKPOINTS, METRICS, SAMPLES].into_iter().chain(EXPORTS).chain(REPORTS);
     for name in names.chain(events.iter().map(String::as_str)) {
         match std::fs::rename(run.join(name), aside.join(name)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(run.join(name))(error)),

@@ -1,18 +1,17 @@
 //! Burn metrics over what a step saw: one plot for each number, and the summary that becomes lines and records.
 
-use super::health::{Health, Verdict};
 use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::length::Length;
 use super::observation::Seen;
-use super::record::{RunRecord, TrainingFigures};
+use super::record::RunRecord;
 use super::trainee::{Number, Tally};
 use burn::tensor::TensorReadError;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
 };
+use electra_runs::{Health, TrainingFigures, Verdict, readable_duration, warnings};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The numbers of training that do not depend on what is trained.
 pub(super) fn training_numbers<T: Tally>() -> [Number<T>; 3] {
@@ -174,11 +173,11 @@ impl<T: Tally> Summary<T> {
             line += &format!(
                 " | lr {:.2e} grad {grad_norm:.2} | {tokens_per_second:.0} tokens/s, {} left",
                 interval.rate,
-                readable(left)
+                readable_duration(left)
             );
             let count = interval.skipped;
             if count > 0 {
-                line += &format!("\nwarning: {count} steps were skipped, since loss or gradients were not finite");
+                line += &format!("\nwarning: {}", warnings::skipped_steps(count as u64));
             }
             if let Some(spike) = &interval.spike {
                 line += &format!(
@@ -220,17 +219,6 @@ impl<T: Tally> Summary<T> {
     }
 }
 
-/// A duration as people say it: `42s`, `3m 05s`, `2h 10m`, `5d 04h`.
-pub(super) fn readable(duration: Duration) -> String {
-    let s = duration.as_secs();
-    match s {
-        0..60 => format!("{s}s"),
-        60..3600 => format!("{}m {:02}s", s / 60, s % 60),
-        3600..86_400 => format!("{}h {:02}m", s / 3600, s / 60 % 60),
-        _ => format!("{}d {:02}h", s / 86_400, s / 3600 % 24),
-    }
-}
-
 impl<T: Tally> Metric for Summary<T> {
     type Input = Arc<Seen<T>>;
 
@@ -267,9 +255,10 @@ impl<T: Tally> Metric for Summary<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learner::Record;
+    use crate::learner::{Record, record_of};
     use crate::objective::Tally;
     use std::sync::Mutex;
+    use std::time::Duration;
 
     fn metadata() -> MetricMetadata {
         let progress = burn::data::dataloader::Progress::new(1, 1, None);
@@ -277,7 +266,7 @@ mod tests {
     }
 
     fn make() -> MakeRecord<Tally> {
-        Arc::new(Record::new)
+        Arc::new(record_of)
     }
 
     /// A step or validation whose discriminator separates replaced tokens from original ones by `gap`.
@@ -333,11 +322,5 @@ mod tests {
         assert!(turned.len() == 1 && turned[0].starts_with("learning"), "{turned:?}");
         let collapsed: Vec<_> = (8..11).filter_map(|at| told(10 * at, 0.0)).collect();
         assert!(collapsed.len() == 1 && collapsed[0].starts_with("warning collapsed"), "{collapsed:?}");
-    }
-
-    #[test]
-    fn durations_are_readable() {
-        let say = |s| readable(Duration::from_secs(s));
-        assert_eq!([say(5), say(185), say(7800), say(446_400)], ["5s", "3m 05s", "2h 10m", "5d 04h"]);
     }
 }

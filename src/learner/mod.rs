@@ -2,13 +2,10 @@
 
 mod checkpoint;
 mod dashboard;
-mod directory;
 mod estimate;
-mod facts;
 mod fit;
 mod found;
 mod gradients;
-mod health;
 mod interval;
 mod length;
 mod metrics;
@@ -24,38 +21,34 @@ mod renderer;
 mod restore;
 mod resume;
 mod run;
-mod runs;
 mod samples;
 mod startup;
 mod step;
 mod strategy;
 mod tensorboard;
 mod trainee;
+mod validations;
 
-pub use crate::count::readable_count;
-pub(crate) use checkpoint::{best_step, is_better_smaller};
 pub use dashboard::ends_with_dashboard;
-pub(crate) use directory::RunDirectory;
+pub use electra_runs::{
+    CorpusFacts, Health, Record, RunFacts, RunState, RunSummary, Sample, SampleToken, Session, TrainingFigures,
+    Validation, Verdict, runs,
+};
 pub use estimate::{Estimate, Limits, check_fits, share, size as readable_size};
-pub use facts::{CorpusFacts, RunFacts, Session};
 pub use fit::Faults;
 pub(crate) use fit::{Job, fit, shared, with_status};
 pub use found::set_aside;
 pub(crate) use found::{Found, newest, used, verified};
 pub use gradients::clip_to_norm;
-pub use health::{Health, Validation, Verdict};
 pub use length::Length;
 pub use observation::{Observation, Seen, read_all};
 pub use optimizer::{WarmupLinear, layerwise, optimizer};
-pub use record::{Record, RunRecord, TrainingFigures};
+pub(crate) use prepare::corpus_facts;
+pub use record::{RunRecord, record_of};
 pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
+pub(crate) use run::VERSION;
 pub use run::{Report, RunOptions, pretrain};
-#[cfg(feature = "web")]
-pub(crate) use runs::planned_steps;
-pub use runs::{RunState, RunSummary, runs};
-pub(crate) use runs::{Status, state_of};
-pub use samples::{Sample, SampleToken};
 pub use step::{Pretrainer, apply, inference_step, train_step, update};
-pub(crate) use strategy::EarlyStopping;
 pub use trainee::{Number, Statistics, Tally, Trainee};
+pub(crate) use validations::{EarlyStopping, Validations};

@@ -3,12 +3,12 @@
 use super::step::Pretrainer;
 use crate::config::Config;
 use crate::corpus::Progress;
-use crate::count::readable_count;
 use crate::error::Result;
 use crate::scoring::pairs::{Pair, accuracy, check, judge};
 use crate::scoring::{Network, Scorer};
 use crate::tokenizer::Tokenizer;
 use burn::tensor::Device;
+use electra_runs::readable_count;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

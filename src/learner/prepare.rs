@@ -3,12 +3,26 @@
 use crate::config::Config;
 use crate::corpus::read::{Corpus, ReadOptions};
 use crate::corpus::{self, BuildOptions, HoldOut, Progress, Split, TokenStore, Vocabulary};
-use crate::count::readable_count;
 use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
 use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+use electra_runs::{CorpusFacts, readable_count};
 use std::sync::Arc;
+
+/// What is known of the text in `store`.
+pub(crate) fn corpus_facts(store: &TokenStore) -> CorpusFacts {
+    let manifest = store.manifest();
+    CorpusFacts {
+        documents: store.documents(Split::Train),
+        tokens: store.range(Split::Train).len(),
+        held_out_documents: store.documents(Split::Valid),
+        held_out_tokens: store.range(Split::Valid).len(),
+        vocab_size: manifest.vocab_size,
+        unknown_share: manifest.unknown_share(),
+        duplicates: manifest.duplicates.found,
+    }
+}
 
 /// Opens the store of the corpus, which is built first where it is not in the cache.
 pub(super) fn prepare(

@@ -1,10 +1,10 @@
 //! The numbers of pretraining, as the Learner sees them.
 
 use super::observation::Seen;
-use super::record::Record;
 use super::trainee::{Number, Statistics, Tally};
 use crate::objective;
 use burn::tensor::{Device, Tensor};
+use electra_runs::Record;
 
 impl Statistics for objective::Statistics {
     type Tally = objective::Tally;

@@ -1,9 +1,6 @@
 //! The model of a checkpoint, for export.
 
-use super::checkpoint;
-use super::facts::RunFacts;
 use super::found::verified;
-use super::record::{Record, read_records};
 use super::resume::written;
 use super::run::Report;
 use super::step::Pretrainer;
@@ -13,6 +10,8 @@ use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use burn::tensor::Device;
+use electra_runs::layout::{CHECKPOINTS, CONFIG, METRICS, TOKENIZER};
+use electra_runs::{Outcome, Record, RunFacts, checkpoint_steps, read_records};
 use std::path::Path;
 
 /// The configuration of the run at `directory`, and what it had come to at `step`, its last checkpoint by default.
@@ -20,9 +19,9 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Input`] for a directory that is no run, and for a step that it has no checkpoint of, with those that it has.
 pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result<(Config, Report)> {
-    let config = load(&written(directory.join("config.toml")))?;
-    let checkpoints = directory.join("checkpoints");
-    let steps = checkpoint::steps(&checkpoints).map_err(|error| Error::input(&checkpoints, error.to_string()))?;
+    let config = load(&written(directory.join(CONFIG)))?;
+    let checkpoints = directory.join(CHECKPOINTS);
+    let steps = checkpoint_steps(&checkpoints).map_err(|error| Error::input(&checkpoints, error.to_string()))?;
     let step = match step.or(steps.last().copied()) {
         Some(step) if steps.contains(&step) => step,
         _ => {
@@ -39,9 +38,10 @@ pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result
     let model = Pretrainer::new(&config, device)
         .try_load_record(record)
         .map_err(|error| Error::input(&path, error.to_string()))?;
-    let mut records: Vec<Record> = read_records(&directory.join("metrics.jsonl"))?;
+    let mut records: Vec<Record> = read_records(&directory.join(METRICS))?;
     records.retain(|record| record.step <= step);
-    let tokenizer = Tokenizer::load(&directory.join("tokenizer"))?;
+    let tokenizer = Tokenizer::load(&directory.join(TOKENIZER))?;
     let facts = RunFacts::read(directory)?.unwrap_or_default();
-    Ok((config, Report { model, tokenizer, records, steps: step, elapsed: None, interrupted: None, facts }))
+    let outcome = Outcome { steps: step, records, facts };
+    Ok((config, Report { model, tokenizer, outcome, elapsed: None, interrupted: None }))
 }

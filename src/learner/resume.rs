@@ -1,8 +1,9 @@
-//! Which run is gone on with, and what may be different then.
+//! Which run is resumed, and what may be different then.
 
-use super::checkpoint;
 use crate::config::{Config, Source, check_kind, load};
 use crate::error::{Error, Result};
+use electra_runs::checkpoint_steps;
+use electra_runs::layout::{CHECKPOINTS, CONFIG};
 use std::path::{Path, PathBuf};
 
 /// The configuration of the run at `directory` with the changes that `source` makes of its file.
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// [`Error::Input`] where there is no run; [`Error::Config`] with every change that a run cannot go on with.
 pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> Source) -> Result<Config> {
-    let file = directory.join("config.toml");
+    let file = directory.join(CONFIG);
     if !file.is_file() {
         return Err(Error::input(directory, "there is no run here; expected a directory with config.toml"));
     }
@@ -28,5 +29,5 @@ pub(super) fn written(file: PathBuf) -> Source {
 
 /// Whether the run at `directory` has saved a checkpoint.
 pub fn has_checkpoint(directory: &Path) -> bool {
-    checkpoint::steps(&directory.join("checkpoints")).is_ok_and(|steps| !steps.is_empty())
+    checkpoint_steps(&directory.join(CHECKPOINTS)).is_ok_and(|steps| !steps.is_empty())
 }

@@ -1,18 +1,14 @@
 //! A pretraining run from a configuration to two exported models.
 
-use super::directory::RunDirectory;
 use super::estimate::{Limits, check_fits};
-use super::facts::{CorpusFacts, RunFacts};
 use super::fit::{Faults, Job, fit, shared, with_status};
 use super::found::{newest, used};
-use super::health::Health;
 use super::length::Length;
 use super::metrics::MakeRecord;
 use super::optimizer::{optimizer, schedule};
 use super::pairs::Pairs;
-use super::prepare::{loaders, prepare};
-use super::record::{METRICS, Record, RunRecord, read_records};
-use super::runs::{RunState, Status};
+use super::prepare::{corpus_facts, loaders, prepare};
+use super::record::record_of;
 use super::samples::sampler;
 use super::step::Pretrainer;
 use crate::config::Config;
@@ -21,15 +17,21 @@ use crate::data::Cursor;
 use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::hub::Trained;
 use crate::model::ElectraPair;
 use crate::objective::Tally;
 use crate::scoring;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
+use electra_runs::layout::{CONFIG, METRICS, TOKENIZER};
+use electra_runs::{Outcome, Record, RunDirectory, RunFacts, RunState, Status, read_records};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+
+/// Of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a run needs beside its configuration.
 pub struct RunOptions<'a> {
@@ -51,45 +53,24 @@ pub struct RunOptions<'a> {
     pub progress: &'a mut dyn FnMut(Progress),
 }
 
-/// What a run has come to.
+/// A run that has ended.
 pub struct Report {
     /// The trained networks, without autodiff.
     pub model: Pretrainer,
     /// The tokenizer that was trained on the corpus.
     pub tokenizer: Tokenizer,
-    /// All records, as they stand in `metrics.jsonl`.
-    pub records: Vec<Record>,
-    /// Steps done.
-    pub steps: usize,
+    /// Its steps and records.
+    pub outcome: Outcome,
     /// Time from the first step to the last validation, where it is known.
     pub elapsed: Option<Duration>,
     /// Why the run stopped before its last step, where somebody asked for it.
     pub interrupted: Option<String>,
-    /// What the run knows of itself: devices, text, time.
-    pub facts: RunFacts,
 }
 
 impl Report {
-    /// The last validation.
-    pub fn last_validation(&self) -> Option<&Record> {
-        self.records.iter().rfind(|record| record.split == "valid")
-    }
-
-    /// Real tokens of the steps up to the last record of training, and its step; absent where that does not know, as in runs of
-    /// earlier versions.
-    pub fn tokens_seen(&self) -> Option<(usize, usize)> {
-        let record = self.records.iter().rfind(|record| record.split == "train")?;
-        Some((record.step, record.training.tokens_seen?))
-    }
-
-    /// How the discriminator does, by the last validations.
-    pub fn health(&self) -> Health {
-        self.records.iter().filter_map(RunRecord::validation).collect()
-    }
-
-    /// The validation before the first step.
-    pub fn first_validation(&self) -> Option<&Record> {
-        self.records.iter().find(|record| record.split == "valid")
+    /// The trained pair of a run with `config`, to be exported.
+    pub fn trained<'a>(&'a self, config: &'a Config) -> Trained<'a> {
+        Trained { config, pair: &self.model.pair, tokenizer: &self.tokenizer, outcome: &self.outcome }
     }
 }
 
@@ -136,7 +117,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
             format!("{} s, but {:.0} s of the run are used; expected more", asked.as_secs(), used.as_secs_f64());
         return Err(Error::config("training.time_budget", message));
     }
-    let tokenizer_path = output.join("tokenizer");
+    let tokenizer_path = output.join(TOKENIZER);
     let (tokenizer, pair) = initial.unzip();
     let tokenizer = match tokenizer {
         None if found.is_some() && config.init.discriminator.is_some() => Some(Tokenizer::load(&tokenizer_path)?),
@@ -153,11 +134,11 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
         Some(pairs) => Some(Pairs::new(pairs, config, &tokenizer, &adapters.main().device, signal.clone(), progress)?),
         None => None,
     };
-    let facts = RunFacts { corpus: Some(CorpusFacts::of(&store)), ..RunFacts::new("pretraining") };
+    let facts = RunFacts { corpus: Some(corpus_facts(&store)), ..RunFacts::new(VERSION, "pretraining") };
 
     let cursor = Cursor::default();
     let (steps, valid) = loaders(config, &tokenizer, store, &adapters, &cursor)?;
-    files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
+    files::write_file(&output.join(CONFIG), config.to_toml().as_bytes())?;
     let directory = directory.keep();
     *begun = true;
     Status::write(RunState::Running, None, &output)?;
@@ -202,11 +183,9 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     Ok(Report {
         model: fitted.model,
         tokenizer,
-        records: fitted.records,
-        steps: fitted.steps,
+        outcome: Outcome { steps: fitted.steps, records: fitted.records, facts: fitted.facts },
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
-        facts: fitted.facts,
     })
 }
 
@@ -221,6 +200,6 @@ fn record_with(pairs: Option<Pairs>) -> MakeRecord<Tally> {
     Arc::new(move |step, split, tally| {
         let score = pairs.as_ref().filter(|_| split == "valid").and_then(Pairs::take);
         let (discriminator, generator) = (score.map(|score| score.discriminator), score.map(|score| score.generator));
-        Record { pairs_discriminator: discriminator, pairs_generator: generator, ..Record::new(step, split, tally) }
+        Record { pairs_discriminator: discriminator, pairs_generator: generator, ..record_of(step, split, tally) }
     })
 }

@@ -9,47 +9,17 @@ use crate::error::{Error, Result};
 use crate::objective::Judged;
 use crate::tokenizer::Tokenizer;
 use burn::tensor::Device;
-use serde::{Deserialize, Serialize};
+use electra_runs::layout::SAMPLES;
+use electra_runs::{Sample, SampleToken};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// Name of the file in the run directory.
-pub(super) const SAMPLES: &str = "samples.jsonl";
 
 /// Held-out sequences that take turns.
 const SEQUENCES: usize = 4;
 
 /// Most tokens of a sample.
 const TOKENS: usize = 64;
-
-/// A line of `samples.jsonl`. The names are an interface: other programs read them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sample {
-    /// Steps done.
-    pub step: usize,
-    /// The tokens without special ones, as many as a sample has room for.
-    pub tokens: Vec<SampleToken>,
-}
-
-/// A token of a [`Sample`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SampleToken {
-    /// What the discriminator saw.
-    pub token: String,
-    /// What stood in the text, where that is another token.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub original: Option<String>,
-    /// The discriminator's probability that the token was replaced.
-    pub probability: f64,
-}
-
-impl SampleToken {
-    /// Whether the discriminator takes the token for a replaced one.
-    pub fn is_accused(&self) -> bool {
-        self.probability > 0.5
-    }
-}
 
 /// What makes a sample of a model after so many steps.
 pub(crate) type MakeSample<M> = Box<dyn Fn(&M, usize) -> Result<Sample> + Send + Sync>;
@@ -90,7 +60,8 @@ fn tokens(batch: &HostBatch, row: usize, judged: &Judged, tokenizer: &Tokenizer)
     let token = |at: usize| {
         let (original, seen) = (batch.input_ids[at] as u32, judged.seen[at]);
         let probability = (judged.replaced[at] * 1e4).round() / 1e4;
-        SampleToken { token: name(seen), original: (seen != original).then(|| name(original)), probability }
+        let original = (seen != original).then(|| name(original));
+        SampleToken { token: name(seen), original, probability: Some(probability) }
     };
     (row * seq..(row + 1) * seq).filter(is_text).take(TOKENS).map(token).collect()
 }

@@ -1,19 +1,19 @@
 //! The training loop: windows of optimizer steps in place of Burn's epochs, with validation and checkpoints at their
 //! ends.
 
-use super::checkpoint::{Checkpoints, best_step};
+use super::checkpoint::Checkpoints;
 use super::dashboard::{QUIT, State, Watch};
 use super::fit::{Evaluate, Faults};
 use super::gradients::{Squares, poison};
 use super::length::Length;
 use super::observation::{Observation, read_all};
 use super::parallel::{Shares, Threads};
-use super::record::read_records;
 use super::samples::SampleLog;
 use super::startup::Startup;
 use super::step::apply;
 use super::tensorboard::Board;
 use super::trainee::{Tally, TallyOf, Trainee};
+use super::validations::{EarlyStopping, Validations};
 use crate::config::TrainingConfig;
 use crate::data::Cursor;
 use crate::files;
@@ -22,9 +22,10 @@ use burn::train::{
     SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
     ValidLoader,
 };
+use electra_runs::layout::BAD_STEP;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,25 +53,6 @@ impl Window {
     }
 }
 
-/// A run ends when so many validations in a row were no better than the best before them.
-#[derive(Debug, Clone)]
-pub(crate) struct EarlyStopping {
-    /// Its name in `metrics.jsonl`.
-    pub metric: String,
-    pub patience: usize,
-}
-
-impl EarlyStopping {
-    /// Whether the records at `path` end so.
-    pub fn is_met(&self, path: &Path) -> bool {
-        let Some((best, _)) = best_step(path, &self.metric, |_| true) else { return false };
-        let Ok(records) = read_records::<serde_json::Value>(path) else { return false };
-        let later =
-            |record: &&serde_json::Value| record["split"] == "valid" && record["step"].as_u64() > Some(best as u64);
-        records.iter().filter(later).count() >= self.patience
-    }
-}
-
 /// How a run ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
@@ -95,6 +77,7 @@ pub(super) struct Windows<M: Trainee> {
     /// The run directory.
     pub output: PathBuf,
     pub early_stopping: Option<EarlyStopping>,
+    pub validations: Validations,
     /// Which sequences step `step`, counted from 0, has.
     pub sequences: Arc<dyn Fn(usize) -> Vec<usize> + Send + Sync>,
     /// Steps that were done before.
@@ -305,7 +288,7 @@ impl<M: Trainee> Windows<M> {
         let report = serde_json::json!({
             "step": step, "bad_steps": count, "sequences": sequences, "gradient_norms": norms,
         });
-        let path = self.output.join("bad-step.json");
+        let path = self.output.join(BAD_STEP);
         let written = match files::write_file(&path, format!("{report:#}\n").as_bytes()) {
             Ok(()) => format!("{} tells more", path.display()),
             Err(error) => format!("more could not be written down: {error}"),
@@ -321,7 +304,7 @@ impl<M: Trainee> Windows<M> {
     fn is_enough(&self, events: &mut Events<M>, interrupter: &Interrupter) -> bool {
         let Some(stopping) = &self.early_stopping else { return false };
         interrupter.fail_on_error(events.flush());
-        stopping.is_met(&self.output.join("metrics.jsonl"))
+        self.validations.are_enough(stopping)
     }
 
     fn validate(

@@ -10,6 +10,7 @@ use super::record::Failure;
 use crate::error::{Error, Result};
 use burn::module::Module;
 use burn::tensor::ExecutionError;
+use electra_runs::layout::CONFIG;
 use events::{What, record};
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -35,7 +36,7 @@ impl Board {
     /// # Errors
     /// [`Error::Io`] where the file cannot be begun.
     pub fn create(run: &Path, start: usize, failure: Failure) -> Result<Self> {
-        let config = run.join("config.toml");
+        let config = run.join(CONFIG);
         let text = std::fs::read_to_string(&config).map_err(Error::io(&config))?;
         let path = run.join(name(run, now() as u64).map_err(Error::io(run))?);
         let file = File::create_new(&path).map_err(Error::io(&path))?;

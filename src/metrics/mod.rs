@@ -11,6 +11,8 @@
 //! | [`ranking`]        | MAP, MRR, NDCG, precision, recall, hit rate at k     | trec_eval                         |
 //! | [`next_item`]      | MRR, NDCG, hit rate at k of one relevant item        | [`ranking`]                       |
 //!
+//! [`probability`] turns logits into probabilities.
+//!
 //! Shares and F1 lie in 0..=1, never in percent. Inputs that do not belong together (unequal lengths, unknown classes)
 //! give `None`; a share of nothing is 0, as in the references.
 
@@ -18,6 +20,7 @@ pub mod classification;
 pub mod counts;
 pub mod entities;
 pub mod next_item;
+pub mod probability;
 pub mod ranking;
 pub mod regression;
 pub mod squad;
@@ -26,5 +29,6 @@ pub use classification::{Confusion, MultiLabel};
 pub use counts::Counts;
 pub use entities::{Entity, EntityScores, entities};
 pub use next_item::NextItems;
+pub use probability::{sigmoid, softmax};
 pub use ranking::Ranking;
 pub use regression::{mean_absolute_error, mean_squared_error, pearson, spearman};

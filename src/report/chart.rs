@@ -1,8 +1,9 @@
 //! Which pictures there are of a run.
 
-use super::meaning::{meaning, place};
-use super::metrics::Metrics;
-use super::series::Point;
+use electra_runs::{Metrics, metric, metric_order};
+
+/// Step and value, to be drawn.
+pub(super) type Point = (f64, f64);
 
 /// A picture.
 pub(super) struct Chart {
@@ -56,7 +57,7 @@ const NOT_DRAWN: [&str; 5] = ["skipped_steps", "loss_spikes", "tokens_seen", "di
 pub(super) fn charts(metrics: &Metrics) -> Vec<Chart> {
     let mut names: Vec<&str> = metrics.names("train").chain(metrics.names("valid")).collect();
     names.retain(|name| !NOT_DRAWN.contains(name));
-    names.sort_by_key(|name| place(name));
+    names.sort_by_key(|name| metric_order(name));
     names.dedup();
     let (mut charts, end): (Vec<Chart>, _) = (Vec::new(), metrics.step as f64);
     for name in names {
@@ -75,7 +76,7 @@ pub(super) fn charts(metrics: &Metrics) -> Vec<Chart> {
             },
             None => Chart {
                 name: file_name(name),
-                title: meaning(name).title,
+                title: metric(name).title.to_owned(),
                 logarithmic: name == "grad_norm",
                 end,
                 lines: [("train", Hue::Train), ("valid", Hue::Valid)]
@@ -93,6 +94,7 @@ pub(super) fn charts(metrics: &Metrics) -> Vec<Chart> {
 
 fn line(metrics: &Metrics, name: &str, split: &str, label: &str, hue: Hue) -> Option<Line> {
     let points = metrics.get(name, split)?.points();
+    let points: Vec<Point> = points.into_iter().map(|(step, value)| (step as f64, value)).collect();
     (!points.is_empty()).then(|| Line { label: label.to_owned(), hue, points })
 }
 

@@ -1,8 +1,7 @@
 //! Draws charts, as SVG text and as PNG, with a font that is compiled in, so that a machine without fonts draws the same.
 
-use super::chart::{Chart, Hue, Line};
+use super::chart::{Chart, Hue, Line, Point};
 use super::png;
-use super::series::Point;
 use crate::error::{Error, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;

@@ -2,7 +2,8 @@
 
 use super::RunReport;
 use super::html::{count, date, gibibytes, pairs, quoted, section, table, verbatim};
-use crate::learner::RunState;
+use electra_runs::layout::{CONFIG, DISCRIMINATOR, MODEL};
+use electra_runs::{RunState, settings};
 use toml::Value;
 
 const UNKNOWN: &str = "<p class=\"note\">Not recorded: the run was begun by a version that wrote no run.json.</p>\n";
@@ -55,7 +56,7 @@ pub(super) fn hardware(run: &RunReport) -> String {
     rows.push(("electra-burn", run.facts.version.clone()));
     let mut body = pairs(rows);
     if run.facts.sessions.len() > 1 {
-        let row = |session: &crate::learner::Session| {
+        let row = |session: &electra_runs::Session| {
             let time = session.seconds.map_or_else(|| "not known".into(), |seconds| format!("{seconds:.0} s"));
             let host = session.host.processor.clone().unwrap_or_else(|| session.host.architecture.clone());
             vec![date(session.began), count(session.step), session.device.clone(), host, time]
@@ -71,8 +72,7 @@ pub(super) fn speed(run: &RunReport) -> String {
     let mut rows = Vec::new();
     if let Some(speed) = run.metrics.median_speed() {
         rows.push(("tokens a second", format!("{} (median of the log records)", count(speed.round() as usize))));
-        if let Some((least, most)) = run.metrics.get("tokens_per_second", "train").and_then(|series| series.extremes())
-        {
+        if let Some((least, most)) = run.metrics.get("tokens_per_second", "train").and_then(|curve| curve.extremes()) {
             let [least, most] = [least.1, most.1].map(|speed| count(speed.round() as usize));
             rows.push(("slowest and fastest", format!("{least} to {most}")));
         }
@@ -110,21 +110,21 @@ pub(super) fn commands(run: &RunReport) -> String {
                 "fine-tune the encoder",
                 format!(
                     "electra finetune --task classification --model {} --train train.tsv --dev dev.tsv --output runs/tuned",
-                    path("discriminator")
+                    path(DISCRIMINATOR)
                 ),
             );
             say("ask it", format!("electra corrupt {whole} \"The river carried the boat to the sea.\""));
             say(
                 "open it in Python",
-                format!("AutoModelForPreTraining.from_pretrained(\"{}\")", run.path.join("discriminator").display()),
+                format!("AutoModelForPreTraining.from_pretrained(\"{}\")", run.path.join(DISCRIMINATOR).display()),
             );
-            say("repeat it", format!("electra pretrain {} --output runs/again", path("config.toml")));
+            say("repeat it", format!("electra pretrain {} --output runs/again", path(CONFIG)));
         }
         Some(task) => {
             if unfinished {
                 say("go on with it", format!("electra finetune --resume {whole}"));
             }
-            let model = path("model");
+            let model = path(MODEL);
             say("let it answer", format!("electra predict --model {model} --input questions.txt"));
             say("judge it on other data", format!("electra evaluate --model {model} --data test.tsv"));
             say("repeat it", repeat(run, task));
@@ -145,21 +145,10 @@ fn repeat(run: &RunReport, task: &str) -> String {
         }
     }
     command += " --output runs/again \\\n  --set";
-    let mut keys = Vec::new();
-    flatten("", &run.config, &mut keys);
-    for (key, value) in keys {
+    for (key, value) in settings(&run.config) {
         if key != "task" && !FLAGS.iter().any(|(flag, _)| *flag == key) {
             command += &format!(" {}", quoted(format!("{key}={value}")));
         }
     }
     command
-}
-
-fn flatten(prefix: &str, table: &toml::Table, into: &mut Vec<(String, String)>) {
-    for (key, value) in table {
-        match value {
-            Value::Table(table) => flatten(&format!("{prefix}{key}."), table, into),
-            value => into.push((format!("{prefix}{key}"), value.to_string())),
-        }
-    }
 }

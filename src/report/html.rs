@@ -1,25 +1,8 @@
 //! The few forms that the page is made of. Whatever comes from a run is escaped here.
 
-use crate::learner::readable_count;
+pub(super) use crate::html::escape;
+use electra_runs::readable_count;
 use std::fmt::Display;
-
-/// Text as HTML shows it, in elements and in attributes.
-pub(super) fn escape(text: impl AsRef<str>) -> String {
-    let mut escaped = String::with_capacity(text.as_ref().len());
-    for c in text.as_ref().chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // A browser shows nothing for them, and a terminal would obey.
-            c if c.is_control() && c != '\n' && c != '\t' => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
 
 /// A number with thousands separated.
 pub(super) fn count(number: usize) -> String {
@@ -55,21 +38,6 @@ pub(super) fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
 /// Text as it is, line by line.
 pub(super) fn verbatim(text: &str) -> String {
     format!("<pre>{}</pre>\n", escape(text.trim_end()))
-}
-
-/// A value with as many places as matter.
-pub(super) fn value(number: f64) -> String {
-    match number.abs() {
-        0.0 => "0".into(),
-        ..0.001 => format!("{number:.2e}"),
-        1000.0.. => count_of(number),
-        _ => format!("{number:.4}"),
-    }
-}
-
-fn count_of(number: f64) -> String {
-    let sign = if number < 0.0 { "-" } else { "" };
-    format!("{sign}{}", count(number.abs().round() as usize))
 }
 
 /// Bytes in GiB.
@@ -113,9 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shell_or_a_browser_would_take_for_something_else_is_marked() {
-        assert_eq!(escape("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    fn what_a_shell_would_take_for_something_else_is_quoted() {
         assert_eq!([quoted("a=1.5"), quoted("it's"), quoted("")], ["a=1.5", r"'it'\''s'", "''"]);
-        assert_eq!([value(0.0), value(3e-5), value(0.41051), value(-12_345.6)], ["0", "3.00e-5", "0.4105", "-12,346"]);
     }
 }

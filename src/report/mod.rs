@@ -6,17 +6,14 @@ mod chart;
 mod draw;
 mod facts;
 mod html;
-mod meaning;
-mod metrics;
 mod page;
 mod png;
 mod samples;
-mod series;
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::learner::{RunFacts, RunState, state_of};
-use metrics::Metrics;
+use electra_runs::layout::{CONFIG, METRICS, RESULTS, SAMPLES, STATUS};
+use electra_runs::{Metrics, RunFacts, RunState, Status, counted, discover};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use toml::Table;
@@ -45,24 +42,24 @@ impl RunReport {
     /// # Errors
     /// [`Error::Input`] where there is no run.
     pub fn read(path: &Path) -> Result<Self> {
-        let is_run = ["config.toml", "metrics.jsonl", "status.json"].iter().any(|name| path.join(name).is_file());
+        let is_run = [CONFIG, METRICS, STATUS].iter().any(|name| path.join(name).is_file());
         if !is_run {
             return Err(Error::input(path, format!("there is no run here; expected {}", expected(path))));
         }
         let mut problems = Vec::new();
-        let config_text = text(&path.join("config.toml"), true, &mut problems).unwrap_or_default();
+        let config_text = text(&path.join(CONFIG), true, &mut problems).unwrap_or_default();
         let config: Table = config_text.parse().unwrap_or_else(|error: toml::de::Error| {
-            problems.push(format!("config.toml: {}", error.to_string().trim_end().replace('\n', " ")));
+            problems.push(format!("{CONFIG}: {}", error.to_string().trim_end().replace('\n', " ")));
             Table::new()
         });
         let facts = RunFacts::read(path).unwrap_or_else(|error| {
             problems.push(error.to_string());
             None
         });
-        let metrics = Metrics::read(&path.join("metrics.jsonl"), &mut problems);
-        let samples = samples::Samples::read(&path.join("samples.jsonl"), &mut problems);
-        let results = json(&path.join("results.json"), &mut problems);
-        let (state, reason) = state_of(path);
+        let metrics = records(&path.join(METRICS), &mut problems);
+        let samples = samples::Samples::read(&path.join(SAMPLES), &mut problems);
+        let results = json(&path.join(RESULTS), &mut problems);
+        let Status { state, reason } = Status::read(path);
         let facts = facts.unwrap_or_default();
         let path = path.to_owned();
         Ok(Self { path, state, reason, config, config_text, facts, metrics, samples, results, problems })
@@ -135,17 +132,38 @@ impl RunReport {
 
 /// What should have been there, with the runs that are below, as those of several seeds are.
 fn expected(path: &Path) -> String {
-    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    runs.retain(|run| run.join("config.toml").is_file());
-    runs.sort();
-    match runs.first() {
+    let runs = discover(path);
+    let first = runs.first().map(|run| path.join(&run.name));
+    match first {
         Some(first) if runs.len() > 1 => {
             format!("one of the {} runs below it, for example {}", runs.len(), first.display())
         }
         Some(first) => format!("the one below it, {}", first.display()),
         None => "a directory with config.toml".into(),
     }
+}
+
+/// The records in the file at `path`; what is wrong with it goes to `problems`.
+fn records(path: &Path, problems: &mut Vec<String>) -> Metrics {
+    let (metrics, read) = Metrics::read(path);
+    match read {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            problems.push(format!("{METRICS}: there is none yet, so there are no curves"));
+        }
+        Err(error) => problems.push(format!("{METRICS}: {error}; what follows is left out")),
+        Ok(()) => {}
+    }
+    if metrics.left_out() > 0 {
+        problems
+            .push(format!("{METRICS}: it has too many names of metrics; {} values are left out", metrics.left_out()));
+    }
+    problems
+        .extend(metrics.damage.iter().map(|(line, what)| format!("{METRICS}:{line}: {what}; the line is left out")));
+    let more = metrics.damaged as usize - metrics.damage.len();
+    if more > 0 {
+        problems.push(format!("{METRICS}: {} left out", counted(more, "more damaged line")));
+    }
+    metrics
 }
 
 /// The contents of a file; absent, which is a problem if it is `required`, where there is none.

@@ -1,10 +1,9 @@
 //! The page: what comes first is what somebody asks first.
 
-use super::html::{count, date, escape, section, table, value};
-use super::meaning::{Better, meaning, place};
+use super::html::{count, date, escape, section, table};
 use super::{RunReport, chart, draw, facts};
 use crate::error::Result;
-use crate::learner::{RunState, Verdict};
+use electra_runs::{Direction, RunState, format_value as value, metric, metric_order, time_budget, warnings};
 use serde_json::Value;
 
 const STYLE: &str = include_str!("style.css");
@@ -40,12 +39,8 @@ pub(super) fn page(run: &RunReport) -> Result<String> {
 }
 
 fn head(run: &RunReport) -> String {
-    let (class, state) = match run.state {
-        RunState::Running => ("running", "running"),
-        RunState::Finished => ("finished", "finished"),
-        RunState::Interrupted => ("stopped", "interrupted"),
-        RunState::Failed => ("failed", "failed"),
-    };
+    let state = run.state.name();
+    let class = if run.state == RunState::Interrupted { "stopped" } else { state };
     let what = match run.task() {
         None => "Pretraining by replaced token detection".to_owned(),
         Some("recommendation") => "Training of a recommender".to_owned(),
@@ -62,8 +57,12 @@ fn head(run: &RunReport) -> String {
 
 /// How far it is.
 fn steps(run: &RunReport) -> String {
-    let done = count(run.metrics.step);
-    run.number("training.steps").map_or_else(|| format!("step {done}"), |all| format!("step {done} of {}", count(all)))
+    let done = count(run.metrics.step as usize);
+    match (run.number("training.steps"), time_budget(&run.config)) {
+        (Some(all), _) => format!("step {done} of {}", count(all)),
+        (None, Some(budget)) => format!("step {done} in a time budget of {budget}"),
+        (None, None) => format!("step {done}"),
+    }
 }
 
 /// What somebody should know before the figures.
@@ -79,15 +78,16 @@ fn warnings(run: &RunReport) -> String {
         (RunState::Running | RunState::Finished, _) => {}
     }
     let metrics = &run.metrics;
-    if metrics.skipped_steps > 0 {
-        let (steps, last) = (several(metrics.skipped_steps, "step was", "steps were"), count(metrics.last_skipped));
-        lines.push(format!("{steps} skipped, since loss or gradients were not finite; the last before step {last}."));
+    let (skipped, spikes, health) = (metrics.skipped_steps, metrics.loss_spikes, metrics.health());
+    if skipped.times > 0 {
+        let (sentence, last) = (warnings::skipped_steps(skipped.times), count(skipped.last as usize));
+        lines.push(format!("{sentence}; the last before step {last}."));
     }
-    if metrics.loss_spikes > 0 {
-        let (spikes, last) = (several(metrics.loss_spikes, "time", "times"), count(metrics.last_spike));
-        lines.push(format!("The loss jumped {spikes}, the last time before step {last}."));
+    if spikes.times > 0 {
+        let (sentence, last) = (warnings::loss_spikes(spikes.times), count(spikes.last as usize));
+        lines.push(format!("{}; the last time before step {last}.", sentence.replacen("the", "The", 1)));
     }
-    if let Some(sentence) = metrics.health.sentence().filter(|_| metrics.health.verdict().is_trouble()) {
+    if let Some(sentence) = health.sentence().filter(|_| health.verdict().is_trouble()) {
         lines.push(format!("It is {sentence}."));
     }
     lines.extend(run.problems.iter().map(|problem| format!("Damaged or missing: {problem}.")));
@@ -98,17 +98,12 @@ fn warnings(run: &RunReport) -> String {
     format!("<ul class=\"warnings\">\n{lines}</ul>\n")
 }
 
-/// A number with the word that goes with it.
-fn several(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(number as usize), if number == 1 { one } else { many })
-}
-
 /// A few numbers in large type.
 fn key_figures(run: &RunReport) -> String {
     let mut cards: Vec<(String, String, String)> = Vec::new();
     let mut last = |name: &str, note: &str| {
         if let Some(number) = run.metrics.last(name) {
-            cards.push((meaning(name).title, value(number), note.to_owned()));
+            cards.push((metric(name).title.to_owned(), value(number), note.to_owned()));
         }
     };
     let by = results_metric(run);
@@ -116,14 +111,14 @@ fn key_figures(run: &RunReport) -> String {
         last("disc_auc", "0.5 is chance");
         let entropy = run.metrics.last("disc_entropy").map(|entropy| format!("entropy {}", value(entropy)));
         last("disc_loss", &entropy.unwrap_or_default());
-        let verdict = run.metrics.health.verdict();
-        last("disc_gain", &if verdict == Verdict::Unknown { String::new() } else { verdict.to_string() });
+        let verdict = run.metrics.health().verdict();
+        last("disc_gain", &if verdict.is_known() { verdict.to_string() } else { String::new() });
         last("mlm_loss", "nats");
         last("mlm_accuracy", "of the hidden words");
     } else {
         last("loss", "last validation");
-        if let Some(metric) = &by {
-            last(metric, "last validation");
+        if let Some(by) = &by {
+            last(by, "last validation");
         }
     }
     let mut more = |title: &str, figure: Option<String>, note: &str| {
@@ -159,10 +154,11 @@ fn results(run: &RunReport) -> String {
     let number = |value_of: &Value| value_of.as_f64().map_or_else(|| "-".into(), value);
     let row = |(name, dev): (&String, &Value)| {
         let (test, guess) = (&results["test"][name], &baseline["metrics"][name]);
-        vec![meaning(name).title, number(dev), number(test), number(guess), meaning(name).what.to_owned()]
+        let about = metric(name);
+        vec![about.title.to_owned(), number(dev), number(test), number(guess), about.meaning.to_owned()]
     };
     let mut rows: Vec<_> = dev.iter().collect();
-    rows.sort_by_key(|(name, _)| place(name));
+    rows.sort_by_key(|(name, _)| metric_order(name));
     let best = match (results["best_step"].as_u64(), results_metric(run)) {
         (Some(step), Some(metric)) => format!(
             "<p class=\"note\">The model is that of step {}, the best on dev by {}.</p>\n",
@@ -177,22 +173,24 @@ fn results(run: &RunReport) -> String {
 /// First, best and last validation.
 fn validations(run: &RunReport) -> String {
     let mut names: Vec<&str> = run.metrics.names("valid").collect();
-    names.sort_by_key(|name| place(name));
+    names.sort_by_key(|name| metric_order(name));
     if names.is_empty() {
         return section("Validation", "<p class=\"note\">There is no validation yet.</p>\n");
     }
     let row = |name: &&str| {
-        let series = run.metrics.get(name, "valid")?;
-        let ((first, last), (least, most)) = (series.ends()?, series.extremes()?);
-        let meaning = meaning(name);
-        let best = match meaning.better {
-            Better::Lower => Some(least),
-            Better::Higher => Some(most),
-            Better::Neither => None,
+        let curve = run.metrics.get(name, "valid")?;
+        let ((first, last), (least, most)) = (curve.ends()?, curve.extremes()?);
+        let about = metric(name);
+        let best = match about.direction {
+            Direction::Lower => Some(least),
+            Direction::Higher => Some(most),
+            Direction::Neither => None,
         };
         let best =
             best.map_or_else(|| "-".into(), |(step, best)| format!("{} (step {})", value(best), count(step as usize)));
-        Some(vec![meaning.title, value(first.1), best, value(last.1), meaning.what.to_owned()])
+        let title =
+            if about.unit.is_empty() { about.title.to_owned() } else { format!("{} ({})", about.title, about.unit) };
+        Some(vec![title, value(first.1), best, value(last.1), about.meaning.to_owned()])
     };
     let steps = names.first().and_then(|name| run.metrics.get(name, "valid")?.ends());
     let head = steps.map_or(["first".into(), "last".into()], |(first, last)| {

@@ -2,7 +2,7 @@
 
 use super::file_name;
 use super::html::escape;
-use crate::learner::Sample;
+use electra_runs::Sample;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -53,8 +53,9 @@ fn html(sample: &Sample) -> String {
         if at > 0 && !joined {
             text.push(' ');
         }
-        let share = (token.probability.clamp(0.0, 1.0) * 0.6 * 100.0).round() / 100.0;
-        let title = format!("{:.0} % replaced", 100.0 * token.probability.clamp(0.0, 1.0));
+        let probability = token.probability.unwrap_or(0.0).clamp(0.0, 1.0);
+        let share = (probability * 0.6 * 100.0).round() / 100.0;
+        let title = format!("{:.0} % replaced", 100.0 * probability);
         let shown = escape(seen);
         // Writing to a string cannot fail.
         _ = match &token.original {

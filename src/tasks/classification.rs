@@ -7,7 +7,7 @@ use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading};
 use super::task::{Cell, Encoding, Metrics, Table, Work};
 use crate::error::Result;
-use crate::metrics::{Confusion, Counts, MultiLabel};
+use crate::metrics::{Confusion, Counts, MultiLabel, sigmoid, softmax};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -61,18 +61,6 @@ impl Classification {
     }
 }
 
-/// `exp` of logits, in proportion.
-pub(super) fn softmax(logits: &[f32]) -> Vec<f64> {
-    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exps: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - most).exp()).collect();
-    let sum: f64 = exps.iter().sum();
-    exps.into_iter().map(|exp| exp / sum).collect()
-}
-
-pub(super) fn sigmoid(logit: f32) -> f64 {
-    1.0 / (1.0 + (-f64::from(logit)).exp())
-}
-
 /// The feature of one text or a pair.
 pub(super) fn text_feature(input: &Input, target: Target, example: usize, how: Encoding) -> Result<Vec<Feature>> {
     let (first, second) = match input {
@@ -122,7 +110,7 @@ impl Work for Classification {
     fn decode(&self, _input: &Input, features: &[(&Feature, &[f32])]) -> Prediction {
         let logits = features.first().map_or(&[][..], |(_, logits)| logits);
         match self.multi_label {
-            true => Prediction::Labels { probabilities: logits.iter().map(|&logit| sigmoid(logit)).collect() },
+            true => Prediction::Labels { probabilities: logits.iter().map(|&logit| sigmoid(logit.into())).collect() },
             false => Prediction::Class { probabilities: softmax(logits) },
         }
     }

@@ -20,12 +20,14 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub;
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, Length, RunDirectory, RunFacts, RunState, Status, Tally, WarmupLinear,
-    best_step, fit, layerwise, newest, optimizer, shared, used, verified, with_status,
+    EarlyStopping, Faults, Found, Job, Length, Tally, VERSION, Validations, WarmupLinear, fit, layerwise, newest,
+    optimizer, shared, used, verified, with_status,
 };
 use crate::tokenizer::{MOST, Tokenizer};
 use burn::module::Module;
 use burn::store::ModuleRecord;
+use electra_runs::layout::{CONFIG, MODEL, RESULTS};
+use electra_runs::{RunDirectory, RunFacts, RunState, Status};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -129,7 +131,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         found(resume, &output, training.checkpoint_every, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
     let network = network(config, &data, &model, adapters.main())?;
-    files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
+    files::write_file(&output.join(CONFIG), config.to_toml().as_bytes())?;
     let directory = directory.keep();
     *begun = true;
     Status::write(RunState::Running, None, &output)?;
@@ -154,7 +156,10 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         optimizer: optimizer(&config.adamw(rate)),
         length: Length::new(training, used(found.as_ref())),
         schedule: layerwise(&schedule, recipe::layerwise_decay(config, &model), model.num_hidden_layers),
-        facts: RunFacts { examples: counts(&data.train, &data.dev, data.test.as_ref()), ..RunFacts::new(kind.name()) },
+        facts: RunFacts {
+            examples: counts(&data.train, &data.dev, data.test.as_ref()),
+            ..RunFacts::new(VERSION, kind.name())
+        },
         found,
         fingerprint: data.fingerprint.clone(),
         loaders: (shared::<Finetuner, _>(&steps, &adapters, &cursor), Arc::new(dev_loader)),
@@ -187,7 +192,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        let (step, value) = best_kept(&output, &report.metric, fitted.steps, training.checkpoint_every);
+        let (step, value) = best_kept(&fitted.validations, &report.metric, fitted.steps, training.checkpoint_every);
         report.best_value = value;
         let model_of_step = match step == fitted.steps {
             true => fitted.model,
@@ -218,7 +223,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
 /// The directory of the run to go on with, if it can go on with `config`.
 pub(super) fn open(output: &Path, config: &FinetuneConfig) -> Result<RunDirectory> {
     let directory = RunDirectory::open(output)?;
-    FinetuneConfig::load(Some(output.join("config.toml")), &[], &[])?.check_changes(config)?;
+    FinetuneConfig::load(Some(output.join(CONFIG)), &[], &[])?.check_changes(config)?;
     Ok(directory)
 }
 
@@ -339,12 +344,11 @@ fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
     })
 }
 
-/// The step of the best validation by `metric` in the run at `output`, which has come to `last`, and its value. Before the
-/// first step there is nothing to keep, and between checkpoints, `every` steps apart, neither.
-pub(super) fn best_kept(output: &Path, metric: &str, last: usize, every: usize) -> (usize, Option<f64>) {
+/// The step of the best of `validations` by `metric` of a run of `last` steps, and its value. Before the first step there is nothing to
+/// keep, and between checkpoints, `every` steps apart, neither.
+pub(super) fn best_kept(validations: &Validations, metric: &str, last: usize, every: usize) -> (usize, Option<f64>) {
     let is_kept = |step: usize| step > 0 && (step.is_multiple_of(every.max(1)) || step == last);
-    let best = best_step(&output.join("metrics.jsonl"), metric, is_kept);
-    best.map_or((last, None), |(step, value)| (step, Some(value)))
+    validations.best(metric, is_kept).map_or((last, None), |best| (best.step, Some(best.value)))
 }
 
 /// The model as it was at `step`, without autodiff.
@@ -377,6 +381,6 @@ fn judge(
     let judged = data.test.as_ref().filter(|_| report.test.is_some()).unwrap_or(&data.dev);
     let (name, predictions) = predictor.task.baseline(&data.train.rows, &judged.rows);
     report.baseline = Some((name.to_owned(), predictor.task.metrics(&judged.rows, &predictions)));
-    predictor.save(&output.join("model"), &card(config, predictor.task.kind(), report))?;
-    files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())
+    predictor.save(&output.join(MODEL), &card(config, predictor.task.kind(), report))?;
+    Ok(files::write_file(&output.join(RESULTS), format!("{:#}\n", report.to_json()).as_bytes())?)
 }

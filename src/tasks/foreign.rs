@@ -6,8 +6,8 @@ use super::ranking::RankingTask;
 use super::regression::Regression;
 use super::task::{Kind, Task};
 use super::token_classification::TokenClassification;
-use crate::count::counted;
 use crate::error::{Error, Result};
+use electra_runs::counted;
 use serde_json::Value;
 use std::path::Path;
 

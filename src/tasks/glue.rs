@@ -11,6 +11,7 @@ use crate::config::FinetuneConfig;
 use crate::corpus::Progress;
 use crate::error::{Error, Result};
 use crate::files;
+use electra_runs::layout::{CONFIG, RESULTS};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -190,7 +191,7 @@ pub fn glue(
     if !resume && std::fs::read_dir(&output).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::output(&output, "the directory is not empty; expected a new one, or --resume"));
     }
-    if output.join("config.toml").exists() {
+    if output.join(CONFIG).exists() {
         let message = "this is a single run; expected a new directory, or that of a run of the benchmark";
         return Err(Error::output(&output, message));
     }
@@ -221,7 +222,7 @@ pub fn glue(
         };
         let rows = sets.iter().enumerate().filter_map(|(at, (_, set))| row(set, metrics, &reached(at > 0)));
         report.tasks.push((name, rows.collect()));
-        files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())?;
+        files::write_file(&output.join(RESULTS), format!("{:#}\n", report.to_json()).as_bytes())?;
         let predictor = Predictor::open(&directory.join("model"), &adapters.main().device)?;
         for (suffix, set) in *sets {
             let test = folder.path.join(format!("test{suffix}.tsv"));

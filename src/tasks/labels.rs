@@ -4,8 +4,8 @@ use super::classification::Classification;
 use super::example::{Example, Gold};
 use super::read::{Hidden, LABEL, Loaded, Need, Reading, Value, named, names as names_of};
 use super::texts::{TextRow, read_texts};
-use crate::count::counted as count_of;
 use crate::error::{Error, Result};
+use electra_runs::counted as count_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

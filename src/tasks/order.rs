@@ -17,10 +17,7 @@ pub fn training_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: 
         batches.extend(pool.chunks(batch_size).map(<[usize]>::to_vec));
     }
     // Without this the steps of a pool would go from short texts to long ones.
-    let mut rng = Rng::new(seed, Purpose::Order, epoch as u64, 1);
-    for at in (1..batches.len()).rev() {
-        batches.swap(at, rng.below(at + 1));
-    }
+    Rng::new(seed, Purpose::Order, epoch as u64, 1).shuffle(&mut batches);
     batches
 }
 

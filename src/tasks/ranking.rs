@@ -1,7 +1,7 @@
 //! A score of relevance for a query and a document, read together (a cross-encoder), trained on each pair for itself and
 //! judged query by query.
 
-use super::classification::{sigmoid, text_feature};
+use super::classification::text_feature;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
@@ -12,8 +12,8 @@ use super::read::{
 use super::task::{Cell, Encoding, Metrics, Table, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};
-use crate::metrics::Ranking;
 use crate::metrics::ranking::{Retrieved, mean, without_relevant};
+use crate::metrics::{Ranking, sigmoid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -233,7 +233,7 @@ impl Work for RankingTask {
 
     fn decode(&self, _input: &Input, features: &[(&Feature, &[f32])]) -> Prediction {
         let logit = features.first().and_then(|(_, logits)| logits.first().copied());
-        Prediction::Value { score: logit.map_or(f64::NAN, sigmoid) }
+        Prediction::Value { score: logit.map_or(f64::NAN, |logit| sigmoid(logit.into())) }
     }
 
     fn metrics(&self, examples: &[Example], predictions: &[Prediction]) -> Metrics {

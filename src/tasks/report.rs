@@ -2,7 +2,7 @@
 
 use super::task::{Kind, Metrics};
 use crate::config::FinetuneConfig;
-use crate::learner::{RunFacts, readable_count};
+use electra_runs::{RunFacts, readable_count};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;

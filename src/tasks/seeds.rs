@@ -6,7 +6,8 @@ use super::task::Metrics;
 use crate::config::FinetuneConfig;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::learner::is_better_smaller;
+use electra_runs::layout::{CONFIG, MODEL, RESULTS};
+use electra_runs::{Direction, metric};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,7 +42,7 @@ pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOp
     for seed in config.seed..config.seed + seeds as u64 {
         let of_seed = FinetuneConfig { seed, ..config.clone() };
         let directory = output.join(format!("seed-{seed}"));
-        let resume = resume && directory.join("config.toml").is_file();
+        let resume = resume && directory.join(CONFIG).is_file();
         let (adapters, signal, progress) = (adapters.clone(), signal.clone(), &mut *progress);
         let options = FinetuneOptions { output: directory, adapters, resume, signal, dashboard, progress };
         let report = finetune(&of_seed, options)?;
@@ -56,9 +57,9 @@ pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOp
     let metrics =
         names.filter_map(|name| Some((name.clone(), spread(all.iter().map(|m| m.get(name).copied()))?))).collect();
     let report = SeedsReport { runs, metrics };
-    files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())?;
+    files::write_file(&output.join(RESULTS), format!("{:#}\n", report.to_json()).as_bytes())?;
     if let Some(seed) = report.best_seed() {
-        copy(&output.join(format!("seed-{seed}")).join("model"), &output.join("model"))?;
+        copy(&output.join(format!("seed-{seed}")).join(MODEL), &output.join(MODEL))?;
     }
     Ok(report)
 }
@@ -96,7 +97,7 @@ impl SeedsReport {
     /// The seed whose best validation is the best, the first of equal ones; one without a value comes last.
     pub fn best_seed(&self) -> Option<u64> {
         let goodness = |report: &FinetuneReport| {
-            let sign = if is_better_smaller(&report.metric) { -1.0 } else { 1.0 };
+            let sign = if metric(&report.metric).direction == Direction::Lower { -1.0 } else { 1.0 };
             report.best_value.filter(|value| !value.is_nan()).map_or(f64::NEG_INFINITY, |value| sign * value)
         };
         let mut best: Option<(u64, f64)> = None;

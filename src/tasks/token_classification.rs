@@ -1,6 +1,6 @@
 //! A tag for every word: named entities, parts of speech. As is usual, the first piece of a word speaks for it.
 
-use super::classification::{by_class, softmax};
+use super::classification::by_class;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, NO_CLASS, Target};
 use super::labels::{numbered, unknown};
@@ -8,10 +8,10 @@ use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading, Sentence, named, names as names_of, read_conll};
 use super::scheme::{OUTSIDE, Scheme};
 use super::task::{Encoding, Metrics, Table, Work};
-use crate::count::counted;
 use crate::error::{Error, Result};
-use crate::metrics::{Confusion, EntityScores};
+use crate::metrics::{Confusion, EntityScores, softmax};
 use crate::tokenizer::Piece;
+use electra_runs::counted;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! Why words are `[UNK]`, found out from some of them.
 
 use super::Tokenizer;
-use crate::count::{counted, readable_count};
 use crate::error::Result;
+use electra_runs::{counted, readable_count};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

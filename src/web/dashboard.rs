@@ -2,11 +2,10 @@
 
 use super::details::{details, stamp};
 use super::events::news;
-use super::follow::Follower;
 use super::guard::guarded;
 use super::listing::Listing;
 use super::load::Load;
-use super::place::Run;
+use super::records;
 use crate::error::{Error, Result};
 use crate::http::Hosts;
 use axum::Router;
@@ -14,6 +13,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use electra_runs::{Follower, Run};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -115,10 +115,10 @@ async fn of_run(
 
 async fn curves(State(app): State<Arc<App>>, query: Words) -> Response {
     let answer = |_: &Run, follower: &Arc<Follower>| {
-        follower.look(|table, position| {
+        follower.look(|metrics, position| {
             json!({
-                "position": position.to_string(), "whole": position.whole, "lines": table.lines,
-                "curves": table.curves(),
+                "position": position.to_string(), "whole": position.whole, "lines": metrics.records,
+                "curves": records::curves(metrics),
             })
         })
     };

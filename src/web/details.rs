@@ -1,9 +1,10 @@
 //! What a run has beside its curves: configuration, checkpoints, samples of corrupted text, and a log made of its files.
 
-use super::follow::Follower;
 use super::listing::{seconds, status};
-use super::place::Run;
-use serde::{Deserialize, Serialize};
+use super::records;
+use electra_runs::layout::{BAD_STEP, CHECKPOINTS, CONFIG, SAMPLES, STATE, STATUS};
+use electra_runs::{Follower, Run, Sample, checkpoint_step, settings, warnings};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The newest samples that are shown, the bytes of the file that they are looked for in, and their longest text.
-const SAMPLES: usize = 30;
+const NEWEST: usize = 30;
 const SAMPLES_BYTES: u64 = 1 << 18;
 const TOKENS: usize = 512;
 
@@ -19,7 +20,7 @@ const TOKENS: usize = 512;
 pub fn details(run: &Run, follower: &Arc<Follower>) -> Value {
     let checkpoints = checkpoints(run);
     let log = log(run, follower, &checkpoints);
-    let verdict = follower.look(|table, _| table.verdict());
+    let verdict = follower.look(|metrics, _| records::verdict(metrics));
     json!({"config": config(run), "checkpoints": checkpoints, "samples": samples(run), "log": log, "verdict": verdict})
 }
 
@@ -30,35 +31,23 @@ pub fn stamp(run: &Run) -> u64 {
         let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         Some((metadata.len(), changed.as_nanos()))
     };
-    let all = ["config.toml", "status.json", "samples.jsonl", "checkpoints", "bad-step.json"].map(file);
+    let all = [CONFIG, STATUS, SAMPLES, CHECKPOINTS, BAD_STEP].map(file);
     xxh3_64(format!("{all:?}").as_bytes())
 }
 
 /// The configuration with dotted keys.
 fn config(run: &Run) -> Map<String, Value> {
-    let mut flat = Map::new();
-    match toml::from_str::<toml::Table>(&run.text("config.toml").unwrap_or_default()) {
-        Ok(table) => flatten("", &table, &mut flat),
-        Err(error) => _ = flat.insert("config.toml".into(), format!("it cannot be read: {}", error.message()).into()),
-    }
-    flat
-}
-
-fn flatten(prefix: &str, table: &toml::Table, flat: &mut Map<String, Value>) {
-    for (key, value) in table {
-        let key = format!("{prefix}{key}");
-        match value {
-            toml::Value::Table(table) => flatten(&format!("{key}."), table, flat),
-            toml::Value::String(text) => _ = flat.insert(key, text.clone().into()),
-            value => _ = flat.insert(key, value.to_string().into()),
-        }
+    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match toml::from_str::<toml::Table>(&run.text(CONFIG).unwrap_or_default()) {
+        Ok(table) => settings(&table).into_iter().map(|(key, value)| (key, text(value).into())).collect(),
+        Err(error) => Map::from_iter([(CONFIG.to_owned(), format!("it cannot be read: {}", error.message()).into())]),
     }
 }
 
 /// A checkpoint that is whole, or was when it was listed.
 #[derive(Debug, Serialize)]
 struct Checkpoint {
-    step: u64,
+    step: usize,
     bytes: u64,
     /// When it was made, in seconds since 1970.
     time: Option<u64>,
@@ -67,39 +56,20 @@ struct Checkpoint {
 /// Newest first.
 fn checkpoints(run: &Run) -> Vec<Checkpoint> {
     let mut all: Vec<Checkpoint> = Vec::new();
-    for (name, metadata) in run.entries("checkpoints") {
-        let step = name.strip_prefix("step-").and_then(|step| step.parse().ok()).filter(|_| metadata.is_dir());
-        let Some(step) = step else { continue };
-        let directory = format!("checkpoints/{name}");
+    for (name, metadata) in run.entries(CHECKPOINTS) {
+        let Some(step) = checkpoint_step(&name).filter(|_| metadata.is_dir()) else { continue };
+        let directory = format!("{CHECKPOINTS}/{name}");
         let bytes = run.entries(&directory).iter().map(|(_, file)| file.len()).sum();
-        all.push(Checkpoint { step, bytes, time: seconds(run, &format!("{directory}/state.json")) });
+        all.push(Checkpoint { step, bytes, time: seconds(run, &format!("{directory}/{STATE}")) });
     }
     all.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.step));
     all
 }
 
-/// A line of `samples.jsonl`: what the discriminator said of a corrupted text.
-#[derive(Debug, Serialize, Deserialize)]
-struct Sample {
-    step: u64,
-    tokens: Vec<Token>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Token {
-    /// What the discriminator saw.
-    token: String,
-    /// What stood there before, where the generator replaced it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    original: Option<String>,
-    /// That it was replaced, by the discriminator.
-    probability: Option<f64>,
-}
-
 /// Newest first.
 fn samples(run: &Run) -> Vec<Sample> {
     let mut text = Vec::new();
-    let read = run.open("samples.jsonl").and_then(|mut file| {
+    let read = run.open(SAMPLES).and_then(|mut file| {
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(SAMPLES_BYTES)))?;
         file.take(SAMPLES_BYTES).read_to_end(&mut text)
@@ -108,7 +78,7 @@ fn samples(run: &Run) -> Vec<Sample> {
         return Vec::new();
     }
     let sample = |line: &[u8]| serde_json::from_slice::<Sample>(line).ok();
-    let mut samples: Vec<Sample> = text.rsplit(|byte| *byte == b'\n').filter_map(sample).take(SAMPLES).collect();
+    let mut samples: Vec<Sample> = text.rsplit(|byte| *byte == b'\n').filter_map(sample).take(NEWEST).collect();
     samples.iter_mut().for_each(|sample| sample.tokens.truncate(TOKENS));
     samples
 }
@@ -116,12 +86,12 @@ fn samples(run: &Run) -> Vec<Sample> {
 /// What happened, as far as files tell: entries have a time, a step, or both, and `bad` where something went wrong.
 fn log(run: &Run, follower: &Arc<Follower>, checkpoints: &[Checkpoint]) -> Vec<Value> {
     let entry = |time: Option<u64>, step: Option<u64>, bad: bool, text: String| json!({"time": time, "step": step, "bad": bad, "text": text});
-    let mut log = vec![entry(seconds(run, "config.toml"), None, false, "the run was set up".into())];
-    let checkpoint = |it: &Checkpoint| entry(it.time, Some(it.step), false, "checkpoint".into());
+    let mut log = vec![entry(seconds(run, CONFIG), None, false, "the run was set up".into())];
+    let checkpoint = |it: &Checkpoint| entry(it.time, Some(it.step as u64), false, "checkpoint".into());
     log.extend(checkpoints.iter().rev().map(checkpoint));
-    let (notes, position, damaged) = follower.look(|table, position| {
-        let notes: Vec<_> = table.notes().map(|note| entry(None, Some(note.step), true, note.text.clone())).collect();
-        (notes, position, table.damaged)
+    let (notes, position, damaged) = follower.look(|metrics, position| {
+        let notes: Vec<_> = metrics.notes().map(|note| entry(None, Some(note.step), true, note.text.clone())).collect();
+        (notes, position, metrics.damaged)
     });
     log.extend(notes);
     log.sort_by_key(|entry| entry["step"].as_u64());
@@ -129,22 +99,22 @@ fn log(run: &Run, follower: &Arc<Follower>, checkpoints: &[Checkpoint]) -> Vec<V
         log.push(entry(None, None, false, "metrics.jsonl is still being read; warnings may be missing here".into()));
     }
     if damaged > 0 {
-        log.push(entry(None, None, true, format!("{damaged} lines of metrics.jsonl are not records and left out")));
+        log.push(entry(None, None, true, warnings::damaged_lines(damaged)));
     }
-    if let Some(time) = seconds(run, "bad-step.json") {
-        log.push(entry(Some(time), None, true, "bad-step.json tells of steps that were not finite".into()));
+    if let Some(time) = seconds(run, BAD_STEP) {
+        log.push(entry(Some(time), None, true, format!("{BAD_STEP} describes steps that were not finite")));
     }
     let (state, reason) = status(run);
     let state = json!(state).as_str().unwrap_or_default().to_owned();
     let text = reason.map_or_else(|| state.clone(), |reason| format!("{state}: {reason}"));
-    log.push(entry(seconds(run, "status.json"), None, state == "failed", text));
+    log.push(entry(seconds(run, STATUS), None, state == "failed", text));
     log
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::place::runs;
+    use electra_runs::discover;
     use std::fs::write;
 
     #[test]
@@ -153,7 +123,7 @@ mod tests {
         let at = folder.path();
         write(at.join("config.toml"), "seed = 1\n[training]\nsteps = 10\n[a.b]\nc = [1, \"x\"]\nd = \"<b>\"\n")
             .unwrap();
-        let run = &runs(at)[0];
+        let run = &discover(at)[0];
         let follower = Follower::new(run.clone());
         let first = details(run, &follower);
         assert_eq!(

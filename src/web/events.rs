@@ -6,9 +6,9 @@
 
 use super::dashboard::App;
 use super::details;
-use super::follow::{Position, identity, lines_behind};
-use super::place::Run;
 use super::records::appended;
+use electra_runs::layout::METRICS;
+use electra_runs::{Position, Run, identity, lines_after};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -97,7 +97,7 @@ fn look(app: &App, names: &[String], id: &str) -> Option<(String, Value)> {
 fn of_run(app: &App, run: &Run, position: Position) -> (Position, Map<String, Value>) {
     let mut change = Map::new();
     let Some((mut file, metadata)) =
-        run.open("metrics.jsonl").and_then(|file| file.metadata().map(|metadata| (file, metadata))).ok()
+        run.open(METRICS).and_then(|file| file.metadata().map(|metadata| (file, metadata))).ok()
     else {
         if position.file != 0 {
             change.insert("reload".into(), true.into());
@@ -111,7 +111,7 @@ fn of_run(app: &App, run: &Run, position: Position) -> (Position, Map<String, Va
         let whole = follower.is_whole();
         return (Position { file: identity(&metadata), offset: metadata.len(), whole }, change);
     }
-    let Ok((text, offset)) = lines_behind(&mut file, position.offset) else { return (position, change) };
+    let Ok((text, offset)) = lines_after(&mut file, position.offset) else { return (position, change) };
     if offset > position.offset {
         let (records, notable) = appended(&text);
         change.insert("records".into(), records.into());

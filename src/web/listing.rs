@@ -1,9 +1,8 @@
 //! The table of runs: what each is at. It is made anew at most twice a second, whoever asks, and of a run only what has
 //! changed is read again.
 
-use super::follow::{identity, lines_behind};
-use super::place::{Run, runs};
-use crate::learner::{RunState, planned_steps, state_of};
+use electra_runs::layout::{CONFIG, LOCK, METRICS, STATUS};
+use electra_runs::{Run, RunState, Status, Tail, discover, planned_steps, time_budget};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,9 +13,6 @@ use xxhash_rust::xxh3::xxh3_64;
 /// How old a table may be.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// How far from the end of `metrics.jsonl` the last validation is looked for: near, then far.
-const TAILS: [u64; 2] = [1 << 16, 1 << 20];
-
 /// What a folder holds.
 pub struct Listing {
     folder: PathBuf,
@@ -26,7 +22,7 @@ pub struct Listing {
 #[derive(Default)]
 struct State {
     table: Option<(Instant, Arc<Table>)>,
-    ends: HashMap<PathBuf, End>,
+    tails: HashMap<PathBuf, Tail>,
 }
 
 /// A table of runs.
@@ -37,15 +33,6 @@ pub struct Table {
     pub json: Value,
     /// Tells it from another table.
     pub digest: u64,
-}
-
-/// What the end of `metrics.jsonl` says.
-#[derive(Clone, Default)]
-struct End {
-    /// Identity and size of the file.
-    stamp: (u64, u64),
-    step: u64,
-    validation: Value,
 }
 
 impl Listing {
@@ -62,13 +49,13 @@ impl Listing {
         {
             return table.clone();
         }
-        let runs = runs(&self.folder);
-        let ends = std::mem::take(&mut state.ends);
+        let runs = discover(&self.folder);
+        let tails = std::mem::take(&mut state.tails);
         let mut rows = Vec::with_capacity(runs.len());
         for run in &runs {
-            let end = end(run, ends.get(&run.path));
-            rows.push(row(run, &end));
-            state.ends.insert(run.path.clone(), end);
+            let tail = Tail::read(run, tails.get(&run.path));
+            rows.push(row(run, &tail));
+            state.tails.insert(run.path.clone(), tail);
         }
         let json = json!({"folder": self.folder.to_string_lossy(), "runs": rows});
         let digest = xxh3_64(json.to_string().as_bytes());
@@ -83,59 +70,31 @@ impl Listing {
     }
 }
 
-fn row(run: &Run, end: &End) -> Value {
+fn row(run: &Run, tail: &Tail) -> Value {
     let (state, reason) = status(run);
-    let steps = run.text("config.toml").and_then(|text| planned_steps(&toml::from_str(&text).ok()?));
+    let config: Option<toml::Table> = run.text(CONFIG).and_then(|text| toml::from_str(&text).ok());
+    let (steps, time_budget) = (config.as_ref().and_then(planned_steps), config.as_ref().and_then(time_budget));
     json!({
-        "name": run.name, "state": state, "reason": reason, "step": end.step, "steps": steps,
-        "validation": end.validation, "changed": seconds(run, "metrics.jsonl"),
+        "name": run.name, "state": state, "reason": reason, "step": tail.step, "steps": steps,
+        "time_budget": time_budget,
+        "validation": tail.validation, "changed": seconds(run, METRICS),
     })
 }
 
 /// What the run is at, from files of its own.
 pub fn status(run: &Run) -> (RunState, Option<String>) {
     let outside = |name: &str| run.path.join(name).is_symlink() && run.open(name).is_err();
-    if ["status.json", "lock"].into_iter().any(outside) {
+    if [STATUS, LOCK].into_iter().any(outside) {
         return (RunState::Interrupted, None);
     }
-    state_of(&run.path)
+    let Status { state, reason } = Status::read(&run.path);
+    (state, reason)
 }
 
 /// When `name` was last written to, in seconds since 1970.
 pub fn seconds(run: &Run, name: &str) -> Option<u64> {
     let changed = run.metadata(name)?.modified().ok()?;
     changed.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
-}
-
-/// What the end of the metrics says by now, given what it said `before`.
-fn end(run: &Run, before: Option<&End>) -> End {
-    let Ok(mut file) = run.open("metrics.jsonl") else { return End::default() };
-    let Ok(metadata) = file.metadata() else { return End::default() };
-    let stamp = (identity(&metadata), metadata.len());
-    let before = before.filter(|end| end.stamp.0 == stamp.0 && end.stamp.1 <= stamp.1);
-    if let Some(before) = before.filter(|end| end.stamp == stamp) {
-        return before.clone();
-    }
-    let mut end = End { stamp, ..before.cloned().unwrap_or_default() };
-    for tail in TAILS {
-        // A line that is cut in front is no record.
-        let Ok((text, _)) = lines_behind(&mut file, stamp.1.saturating_sub(tail)) else { return end };
-        let mut lines =
-            text.rsplit(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        let mut newest = None;
-        let validation = lines.find(|record| {
-            newest = newest.or(record["step"].as_u64());
-            record["split"] == "valid"
-        });
-        end.step = newest.unwrap_or(end.step);
-        if let Some(validation) = validation {
-            end.validation = validation;
-        }
-        if !end.validation.is_null() {
-            break;
-        }
-    }
-    end
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How busy this machine is, and how busy a run keeps it, where Linux's `/proc` tells; absent elsewhere.
 
-use super::place::Run;
+use electra_runs::layout::LOCK;
+use electra_runs::{Run, RunState};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -73,9 +74,9 @@ impl Load {
 
 /// The process that writes to `run`, as it has put it into the lock; none where that has ended.
 fn process(run: &Run) -> Option<u32> {
-    let process = run.text("lock")?.trim().parse().ok()?;
+    let process = run.text(LOCK)?.trim().parse().ok()?;
     process_ticks(process)?;
-    (super::listing::status(run).0 == crate::learner::RunState::Running).then_some(process)
+    (super::listing::status(run).0 == RunState::Running).then_some(process)
 }
 
 fn proc(path: &str) -> Option<String> {

@@ -5,12 +5,9 @@
 mod dashboard;
 mod details;
 mod events;
-mod follow;
 mod guard;
 mod listing;
 mod load;
-mod overview;
-mod place;
 mod records;
 
 pub use dashboard::dashboard;

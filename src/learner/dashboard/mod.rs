@@ -14,7 +14,7 @@ pub use screen::ends_with_dashboard;
 pub(super) use screen::{QUIT, THREAD};
 pub(super) use state::{Opening, Split, State};
 
-use super::samples::Sample;
+use electra_runs::Sample;
 use screen::Shared;
 use std::io;
 use std::sync::Arc;

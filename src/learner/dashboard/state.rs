@@ -1,8 +1,8 @@
 //! What the dashboard knows of a run.
 
 use super::super::length::Length;
-use super::super::samples::Sample;
 use super::series::Series;
+use electra_runs::Sample;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 

@@ -1,6 +1,6 @@
 //! Numbers, sentences and samples as lines of a terminal.
 
-use super::super::samples::{Sample, SampleToken};
+use electra_runs::{Sample, SampleToken};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 
@@ -133,7 +133,7 @@ mod tests {
         let token = |token: &str, original: Option<&str>, probability| SampleToken {
             token: token.into(),
             original: original.map(str::to_owned),
-            probability,
+            probability: Some(probability),
         };
         let tokens = vec![
             token("the", None, 0.1),

@@ -3,7 +3,7 @@
 use super::plot::{self, TRAIN, VALID};
 use super::state::{Phase, State};
 use super::text::{count, legend, number, sample, wrap};
-use crate::learner::metrics::readable;
+use electra_runs::readable_duration as readable;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Style, Stylize};

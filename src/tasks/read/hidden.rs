@@ -1,6 +1,6 @@
 //! Marks in the place of a label that nobody is told: of test sets, and of rows that annotators could not agree about.
 
-use crate::count::counted;
+use electra_runs::counted;
 use std::collections::BTreeMap;
 
 /// Marks that are never a class of their own. `-1` is one where nothing else speaks against it.

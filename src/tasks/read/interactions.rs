@@ -5,9 +5,9 @@ use super::delimited::rows;
 use super::quoted;
 use super::sessions::{Session, session};
 use super::source::Source;
-use crate::count::counted;
 use crate::error::Result;
 use crate::rows::Fields;
+use electra_runs::counted;
 use std::collections::HashMap;
 use std::path::Path;
 

@@ -3,9 +3,9 @@
 use super::bad::{Loaded, by_line};
 use super::interactions::Interactions;
 use super::source::Source;
-use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::tokenizer::special_name_in;
+use electra_runs::counted;
 use std::path::Path;
 
 /// Items of a session that is trained on or judged: some that are known, and one that comes next.

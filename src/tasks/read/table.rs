@@ -7,9 +7,9 @@ use super::form::{Layout, is_rows, require};
 use super::json;
 use super::source::Source;
 use super::{Need, Reading, is_blank};
-use crate::count::counted;
 use crate::error::{Error, Result};
 use crate::rows::Fields;
+use electra_runs::counted;
 use serde_json::Map;
 use std::path::{Path, PathBuf};
 

@@ -12,12 +12,14 @@ use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
 use crate::device::Adapters;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::hub;
+use crate::hub::{self, Trained};
 use crate::learner::{
-    CorpusFacts, EarlyStopping, Faults, Found, Job, Length, Pretrainer, Record, Report, RunDirectory, RunFacts,
-    RunState, Status, WarmupLinear, fit, optimizer, shared, used,
+    EarlyStopping, Faults, Found, Job, Length, Pretrainer, VERSION, WarmupLinear, corpus_facts, fit, optimizer,
+    record_of, shared, used,
 };
 use crate::objective::Tally;
+use electra_runs::layout::{CONFIG, MODEL, RESULTS};
+use electra_runs::{Outcome, RunDirectory, RunFacts, RunState, Status};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,15 +51,15 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
     let found: Option<Found<Tally>> =
         found(resume, &output, pair.training.checkpoint_every, &data.fingerprint, progress)?;
     let start = found.as_ref().map_or(0, |found| found.state.step);
-    files::write_file(&output.join("config.toml"), config.to_toml().as_bytes())?;
+    files::write_file(&output.join(CONFIG), config.to_toml().as_bytes())?;
     let directory = directory.keep();
     *begun = true;
     Status::write(RunState::Running, None, &output)?;
 
     let facts = RunFacts {
         examples: counts(&data.train, &data.dev, data.test.as_ref()),
-        corpus: Some(CorpusFacts::of(&store)),
-        ..RunFacts::new(&config.task)
+        corpus: Some(corpus_facts(&store)),
+        ..RunFacts::new(VERSION, &config.task)
     };
     let length = Length::new(&pair.training, used(found.as_ref()));
     let cursor = Cursor::default();
@@ -76,7 +78,7 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
         sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
         cursor,
-        make_record: Arc::new(Record::new),
+        make_record: Arc::new(record_of),
         make_sample: None,
         evaluate: None,
         seed: pair.seed,
@@ -101,7 +103,8 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
         ..FinetuneReport::default()
     };
     if report.interrupted.is_none() {
-        let (step, value) = best_kept(&output, &report.metric, fitted.steps, pair.training.checkpoint_every);
+        let (step, value) =
+            best_kept(&fitted.validations, &report.metric, fitted.steps, pair.training.checkpoint_every);
         report.best_value = value;
         let mut records = fitted.records;
         let model = match step == fitted.steps {
@@ -112,28 +115,21 @@ pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) 
             }
         };
         report.best_step = Some(step);
-        let trained = Report {
-            model,
-            tokenizer: data.tokenizer.clone(),
-            records,
-            steps: step,
-            elapsed: report.elapsed,
-            interrupted: None,
-            facts: report.facts.clone(),
-        };
+        let outcome = Outcome { steps: step, records, facts: report.facts.clone() };
+        let trained = Trained { config: &pair, pair: &model.pair, tokenizer: &data.tokenizer, outcome: &outcome };
         let settings = Settings {
             max_length: pair.data.sequence_length,
             candidates: config.candidates.unwrap_or(CANDIDATES),
             picked: picked(&pair.data),
         };
-        let networks = &trained.model.pair;
-        let mut recommender = Recommender::new(data.tokenizer.clone(), networks, settings, &adapters.main().device);
+        let device = &adapters.main().device;
+        let mut recommender = Recommender::new(data.tokenizer.clone(), &model.pair, settings, device);
         if config.candidates.is_none() {
             let [alone, refined] = recommender.choose(&data.dev)?;
             let message = format!("dev ndcg@10: {alone:.4} by the generator, {refined:.4} with the discriminator");
             progress(Progress::Stage(&message));
         }
-        judge(&mut report, &recommender, &trained, &pair, &data, config, &output)?;
+        judge(&mut report, &recommender, trained, &data, config, &output)?;
     }
     Ok(report)
 }
@@ -168,14 +164,13 @@ fn picked(config: &DataConfig) -> f64 {
 fn judge(
     report: &mut FinetuneReport,
     recommender: &Recommender,
-    trained: &Report,
-    pair: &Config,
+    trained: Trained,
     data: &Data,
     config: &FinetuneConfig,
     output: &Path,
 ) -> Result<()> {
     report.dev = recommender.evaluate(&data.dev)?.0;
-    if let Some(best) = trained.last_validation() {
+    if let Some(best) = trained.outcome.last_validation() {
         // What the checkpoint was chosen by, so that seeds can be compared by it.
         let json = serde_json::to_value(best).map_err(|error| Error::Training(error.to_string()))?;
         report.dev.extend(json[&report.metric].as_f64().map(|value| (report.metric.clone(), value)));
@@ -183,11 +178,11 @@ fn judge(
     report.test = data.test.as_ref().map(|test| recommender.evaluate(test)).transpose()?.map(|(metrics, _)| metrics);
     let judged = data.test.as_ref().unwrap_or(&data.dev);
     report.baseline = Some(("the most frequent items".to_owned(), recommender.popularity(judged)));
-    files::replace_whole(&output.join("model"), |target| {
-        hub::export(target, pair, trained)?;
+    files::replace_whole(&output.join(MODEL), |target| {
+        hub::export(target, trained)?;
         recommender.save_settings(target)?;
         let path = target.join("README.md");
         std::fs::write(&path, card(config, Kind::Recommendation, report)).map_err(Error::io(&path))
     })?;
-    files::write_file(&output.join("results.json"), format!("{:#}\n", report.to_json()).as_bytes())
+    Ok(files::write_file(&output.join(RESULTS), format!("{:#}\n", report.to_json()).as_bytes())?)
 }

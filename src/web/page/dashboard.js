@@ -157,7 +157,8 @@ function bar(to, value, most, label) {
   progress.setAttribute("aria-label", label);
 }
 
-const steps = (run) => run.steps ? `${number(run.step)} / ${number(run.steps)}` : `step ${number(run.step)}`;
+const steps = (run) => run.steps ? `${number(run.step)} / ${number(run.steps)}`
+  : `step ${number(run.step)}${run.time_budget ? ` in ${run.time_budget}` : ""}`;
 
 function showRuns() {
   const focused = document.activeElement?.value;

@@ -3,7 +3,7 @@
 use super::super::state::{Opening, Split, State};
 use super::view;
 use crate::learner::length::Length;
-use crate::learner::samples::{Sample, SampleToken};
+use electra_runs::{Sample, SampleToken};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -36,7 +36,7 @@ fn state() -> State {
     let token = |token: &str, original: Option<&str>, probability| SampleToken {
         token: token.into(),
         original: original.map(str::to_owned),
-        probability,
+        probability: Some(probability),
     };
     let tokens = vec![
         token("river", None, 0.1),

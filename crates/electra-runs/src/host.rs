@@ -21,13 +21,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// This computer.
-    pub fn this() -> Self {
+    /// This computer, of which the program computes with so many threads.
+    pub fn this(threads: usize) -> Self {
         Self {
             system: system(),
             architecture: std::env::consts::ARCH.to_owned(),
             processor: processor(),
-            threads: rayon::current_num_threads(),
+            threads,
             memory: memory(),
         }
     }
@@ -57,7 +57,7 @@ fn processor() -> Option<String> {
 }
 
 /// Bytes of memory of this host, where the system tells.
-pub(super) fn memory() -> Option<u64> {
+pub fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)

@@ -1,17 +1,14 @@
 //! What a run knows of itself beside configuration and metrics: `run.json`, for reports and model cards.
 
-use super::metrics::readable;
-use crate::corpus::{Split, TokenStore};
-use crate::device::{Adapters, Host};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::format::readable_duration;
+use crate::host::Host;
+use crate::layout::FACTS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Name of the file in the run directory.
-const NAME: &str = "run.json";
 
 /// `run.json`. What is not known is absent; the names are an interface: other programs read them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,9 +68,9 @@ pub struct Session {
 }
 
 impl RunFacts {
-    /// Of a run of `task` that has not begun.
-    pub(crate) fn new(task: &str) -> Self {
-        Self { version: env!("CARGO_PKG_VERSION").to_owned(), task: task.to_owned(), ..Self::default() }
+    /// Of a run of `task` that has not begun, by `version` of the program.
+    pub fn new(version: &str, task: &str) -> Self {
+        Self { version: version.to_owned(), task: task.to_owned(), ..Self::default() }
     }
 
     /// Those of the run at `run`; absent where it has none, as runs of earlier versions.
@@ -81,7 +78,7 @@ impl RunFacts {
     /// # Errors
     /// [`Error::Input`] for a file that is damaged.
     pub fn read(run: &Path) -> Result<Option<Self>> {
-        let path = run.join(NAME);
+        let path = run.join(FACTS);
         match files::read_text(&path, files::SMALL) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::input(&path, error.to_string())),
@@ -89,22 +86,28 @@ impl RunFacts {
         }
     }
 
-    /// Writes down that a process goes on behind `step` steps, beside what the run has already.
-    pub(super) fn begin(self, run: &Path, step: usize, adapters: &Adapters) -> Result<Self> {
+    /// Writes down that a process begins after `step` steps, on `device` of `host`, beside what the run has already.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), and [`Error::Io`].
+    pub fn begin(self, run: &Path, step: usize, device: String, host: Host) -> Result<Self> {
         let mut facts = RunFacts::read(run)?.unwrap_or(self);
         facts.sessions.push(Session {
             began: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             step,
-            device: adapters.to_string(),
+            device,
             seconds: None,
-            host: Host::this(),
+            host,
         });
         facts.write(run)?;
         Ok(facts)
     }
 
     /// Writes down how long this process has trained.
-    pub(super) fn end(&mut self, run: &Path, elapsed: Duration) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn end(&mut self, run: &Path, elapsed: Duration) -> Result<()> {
         if let Some(session) = self.sessions.last_mut() {
             session.seconds = Some((elapsed.as_secs_f64() * 1e3).round() / 1e3);
         }
@@ -112,8 +115,9 @@ impl RunFacts {
     }
 
     fn write(&self, run: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| Error::Training(error.to_string()))?;
-        files::write_file(&run.join(NAME), format!("{text}\n").as_bytes())
+        let path = run.join(FACTS);
+        let text = serde_json::to_string_pretty(self).map_err(|error| Error::io(&path)(error.into()))?;
+        files::write_file(&path, format!("{text}\n").as_bytes())
     }
 
     /// The devices, each once, in the order in which they came.
@@ -130,27 +134,11 @@ impl RunFacts {
     /// How long was trained, as people say it; absent where no process has come to its end.
     pub fn time(&self) -> Option<String> {
         let known: Vec<f64> = self.sessions.iter().filter_map(|session| session.seconds).collect();
-        let time = readable(Duration::try_from_secs_f64(known.iter().sum()).ok()?);
+        let time = readable_duration(Duration::try_from_secs_f64(known.iter().sum()).ok()?);
         match known.len() {
             0 => None,
             count if count < self.sessions.len() => Some(format!("at least {time}")),
             _ => Some(time),
-        }
-    }
-}
-
-impl CorpusFacts {
-    /// Those of `store`.
-    pub(crate) fn of(store: &TokenStore) -> Self {
-        let manifest = store.manifest();
-        Self {
-            documents: store.documents(Split::Train),
-            tokens: store.range(Split::Train).len(),
-            held_out_documents: store.documents(Split::Valid),
-            held_out_tokens: store.range(Split::Valid).len(),
-            vocab_size: manifest.vocab_size,
-            unknown_share: manifest.unknown_share(),
-            duplicates: manifest.duplicates.found,
         }
     }
 }
@@ -164,23 +152,23 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let run = directory.path();
         assert_eq!(RunFacts::read(run).unwrap(), None);
-        let adapters = Adapters::select("flex", None).unwrap();
-        let mut first = RunFacts { parameters: 7, ..RunFacts::new("pretraining") }.begin(run, 0, &adapters).unwrap();
+        let begin = |facts: RunFacts, step| facts.begin(run, step, "cpu".into(), Host::this(2));
+        let mut first = begin(RunFacts { parameters: 7, ..RunFacts::new("1", "pretraining") }, 0).unwrap();
         assert_eq!(first.time(), None);
         first.end(run, Duration::from_millis(61_500)).unwrap();
         assert_eq!(RunFacts::read(run).unwrap().as_ref(), Some(&first));
         assert_eq!(first.time().as_deref(), Some("1m 01s"));
 
-        let second = RunFacts { parameters: 8, ..RunFacts::new("other") }.begin(run, 5, &adapters).unwrap();
+        let second = begin(RunFacts { parameters: 8, ..RunFacts::new("1", "other") }, 5).unwrap();
         assert_eq!((second.parameters, second.task.as_str()), (7, "pretraining"));
         assert_eq!(second.sessions.iter().map(|session| session.step).collect::<Vec<_>>(), [0, 5]);
         assert_eq!(second.time().as_deref(), Some("at least 1m 01s"));
         assert_eq!(second.devices().len(), 1, "{:?}", second.devices());
 
-        std::fs::write(run.join(NAME), "{").unwrap();
+        std::fs::write(run.join(FACTS), "{").unwrap();
         let error = RunFacts::read(run).unwrap_err();
         assert!(error.to_string().contains("run.json: "), "{error}");
-        let begun = RunFacts::new("pretraining").begin(run, 0, &adapters);
-        assert!(begun.is_err() && std::fs::read(run.join(NAME)).unwrap() == b"{", "what is damaged is not replaced");
+        let begun = begin(RunFacts::new("1", "pretraining"), 0);
+        assert!(begun.is_err() && std::fs::read(run.join(FACTS)).unwrap() == b"{", "what is damaged is not replaced");
     }
 }

@@ -2,17 +2,16 @@
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::layout::{CONFIG, LOCK};
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Holds the number of the process that writes; the lock on it is the operating system's, so it ends with the process.
-const LOCK: &str = "lock";
-
-/// A run directory, locked. A new one vanishes again if nothing was written into it.
+/// A run directory, locked. The lock is the operating system's, so it ends with the process. A new directory vanishes again if
+/// nothing was written into it.
 #[derive(Debug)]
-pub(crate) struct RunDirectory {
+pub struct RunDirectory {
     path: PathBuf,
     created: bool,
     kept: bool,
@@ -52,13 +51,14 @@ impl RunDirectory {
     /// # Errors
     /// [`Error::Input`] where there is none, [`Error::Output`] where another process writes to it.
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.join("config.toml").is_file() {
+        if !path.join(CONFIG).is_file() {
             return Err(Error::input(path, "there is no run here; expected a directory with config.toml"));
         }
         Ok(Self { path: path.to_owned(), created: false, kept: true, _lock: lock(path)? })
     }
 
     /// From here on the directory stays.
+    #[must_use]
     pub fn keep(mut self) -> Self {
         self.kept = true;
         self
@@ -78,7 +78,7 @@ impl Drop for RunDirectory {
 }
 
 /// Whether a process is writing to the run at `path`.
-pub(super) fn is_locked(path: &Path) -> bool {
+pub fn is_locked(path: &Path) -> bool {
     files::open(&path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
 }
 

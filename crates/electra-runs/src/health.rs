@@ -65,6 +65,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether there are enough validations for one.
+    pub fn is_known(self) -> bool {
+        self != Self::Unknown
+    }
+
     /// Whether something should be done about it.
     pub fn is_trouble(self) -> bool {
         !matches!(self, Self::Unknown | Self::Learning)
@@ -182,7 +187,7 @@ impl Health {
             advice => format!("; {advice}"),
         };
         let (gain, error) = (self.gain(), self.error());
-        (verdict != Verdict::Unknown).then(|| {
+        verdict.is_known().then(|| {
             format!(
                 "{verdict}: the discriminator gains {gain:.4} ± {error:.4} nats a token on who knows the replaced share and the \
                  special tokens (mean of {} validations){advice}",

@@ -1,17 +1,15 @@
 //! Follows `metrics.jsonl` of a run: what has been read once is never read again, and a long file is read in the
 //! background, while pages get an overview.
 
-use super::overview::overview;
-use super::place::Run;
-use super::records::Table;
+use crate::discover::Run;
+use crate::layout::METRICS;
+use crate::metrics::Metrics;
+use crate::overview::overview;
 use std::fs::{File, Metadata};
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-
-/// The file.
-const METRICS: &str = "metrics.jsonl";
 
 /// What is read while a page waits; more is read in the background.
 const AT_ONCE: u64 = 8 << 20;
@@ -61,9 +59,9 @@ pub fn identity(metadata: &Metadata) -> u64 {
     }
 }
 
-/// Whole lines behind `offset`, at most [`CHUNK`] bytes, and the bytes that they end at; more than `text` where a line is
+/// Whole lines after `offset`, at most [`CHUNK`] bytes, and the bytes that they end at; more than `text` where a line is
 /// too long to be one.
-pub fn lines_behind(file: &mut File, offset: u64) -> Result<(Vec<u8>, u64)> {
+pub fn lines_after(file: &mut File, offset: u64) -> Result<(Vec<u8>, u64)> {
     let mut text = Vec::new();
     file.seek(SeekFrom::Start(offset))?;
     file.take(CHUNK).read_to_end(&mut text)?;
@@ -83,7 +81,7 @@ pub fn lines_behind(file: &mut File, offset: u64) -> Result<(Vec<u8>, u64)> {
 #[derive(Default)]
 struct Reader {
     position: Position,
-    table: Table,
+    metrics: Metrics,
 }
 
 impl Reader {
@@ -92,8 +90,8 @@ impl Reader {
         let mut file = run.open(METRICS)?;
         self.check(&file.metadata()?);
         loop {
-            let (text, end) = lines_behind(&mut file, self.position.offset)?;
-            self.table.add(&text);
+            let (text, end) = lines_after(&mut file, self.position.offset)?;
+            self.metrics.add(&text);
             if end == self.position.offset {
                 return Ok(());
             }
@@ -104,7 +102,7 @@ impl Reader {
     fn check(&mut self, metadata: &Metadata) {
         let file = identity(metadata);
         if file != self.position.file || metadata.len() < self.position.offset {
-            *self = Self { position: Position { file, offset: 0, whole: true }, table: Table::default() };
+            *self = Self { position: Position { file, offset: 0, whole: true }, metrics: Metrics::default() };
         }
     }
 }
@@ -115,7 +113,7 @@ pub struct Follower {
     /// Absent while it reads in the background.
     reader: Mutex<Option<Reader>>,
     /// What is shown meanwhile, made once.
-    overview: Mutex<Option<(Table, Position)>>,
+    overview: Mutex<Option<(Metrics, Position)>>,
 }
 
 impl Follower {
@@ -129,7 +127,7 @@ impl Follower {
     }
 
     /// Shows `look` what the file holds by now, all of it or an overview.
-    pub fn look<T>(self: &Arc<Self>, look: impl FnOnce(&Table, Position) -> T) -> T {
+    pub fn look<T>(self: &Arc<Self>, look: impl FnOnce(&Metrics, Position) -> T) -> T {
         let mut guard = self.reader();
         if let Some(mut reader) = guard.take() {
             let length = self.run.open(METRICS).and_then(|file| file.metadata()).inspect(|it| reader.check(it));
@@ -140,7 +138,7 @@ impl Follower {
                     reader = Reader::default();
                     reader.position.whole = true;
                 }
-                let seen = look(&reader.table, reader.position);
+                let seen = look(&reader.metrics, reader.position);
                 *guard = Some(reader);
                 return seen;
             }
@@ -149,8 +147,8 @@ impl Follower {
         }
         drop(guard);
         let mut overview = self.overview.lock().unwrap_or_else(PoisonError::into_inner);
-        let (table, position) = overview.get_or_insert_with(|| self.overview().unwrap_or_default());
-        look(table, *position)
+        let (metrics, position) = overview.get_or_insert_with(|| self.overview().unwrap_or_default());
+        look(metrics, *position)
     }
 
     /// Whether a look would show all of the file.
@@ -172,28 +170,29 @@ impl Follower {
         }
     }
 
-    fn overview(&self) -> Result<(Table, Position)> {
+    fn overview(&self) -> Result<(Metrics, Position)> {
         let mut file = self.run.open(METRICS)?;
         let metadata = file.metadata()?;
-        let table = overview(&mut file, metadata.len())?;
+        let metrics = overview(&mut file, metadata.len())?;
         // A line that is being written is left for the events.
         let end = metadata.len().saturating_sub(CHUNK / 16);
-        let (text, end_of_lines) = lines_behind(&mut file, end)?;
+        let (text, end_of_lines) = lines_after(&mut file, end)?;
         let offset = if text.is_empty() { metadata.len() } else { end_of_lines.min(metadata.len()) };
-        Ok((table, Position { file: identity(&metadata), offset, whole: false }))
+        Ok((metrics, Position { file: identity(&metadata), offset, whole: false }))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::place::runs;
+    use crate::discover::discover;
+    use crate::layout::CONFIG;
     use std::io::Write;
     use std::path::{Path, PathBuf};
 
     fn run(directory: &Path) -> (Run, PathBuf) {
-        std::fs::write(directory.join("config.toml"), "").unwrap();
-        (runs(directory).remove(0), directory.join(METRICS))
+        std::fs::write(directory.join(CONFIG), "").unwrap();
+        (discover(directory).remove(0), directory.join(METRICS))
     }
 
     fn record(step: usize) -> String {
@@ -205,7 +204,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (run, path) = run(directory.path());
         let follower = Follower::new(run);
-        let lines = || follower.look(|table, position| (table.lines, table.damaged, position.offset));
+        let lines = || follower.look(|metrics, position| (metrics.records, metrics.damaged, position.offset));
         assert_eq!(lines(), (0, 0, 0), "no file yet");
         let mut file = File::create(&path).unwrap();
         write!(file, "{}{{\"step\":2,", record(1)).unwrap();
@@ -233,13 +232,13 @@ mod tests {
         let count = 300_000;
         std::fs::write(&path, (0..count).map(record).collect::<String>()).unwrap();
         let follower = Follower::new(run);
-        let (lines, first) = follower.look(|table, position| (table.lines, position));
+        let (lines, first) = follower.look(|metrics, position| (metrics.records, position));
         assert!(!first.whole && lines > 0 && lines < count as u64, "{lines}");
         assert_eq!(first.to_string().parse(), Ok(first));
         while !follower.is_whole() {
             thread::sleep(std::time::Duration::from_millis(10));
         }
-        let (lines, second) = follower.look(|table, position| (table.lines, position));
+        let (lines, second) = follower.look(|metrics, position| (metrics.records, position));
         assert_eq!((lines, second), (count as u64, Position { whole: true, ..first }));
     }
 }

@@ -32,12 +32,13 @@ pub struct Curve {
     /// Steps in a span.
     width: u64,
     spans: Vec<Option<Span>>,
-    last: Option<Point>,
+    /// The first value that came, and the last.
+    ends: Option<(Point, Point)>,
 }
 
 impl Default for Curve {
     fn default() -> Self {
-        Self { width: 1, spans: Vec::new(), last: None }
+        Self { width: 1, spans: Vec::new(), ends: None }
     }
 }
 
@@ -53,7 +54,8 @@ impl Curve {
         }
         let span = Span { low: (step, value), high: (step, value) };
         self.spans[index] = Span::merge(self.spans[index], Some(span));
-        self.last = Some((step, value));
+        let point = (step, value);
+        self.ends = Some((self.ends.map_or(point, |(first, _)| first), point));
     }
 
     /// Merges spans in pairs.
@@ -73,12 +75,25 @@ impl Curve {
                 points.push(second);
             }
         }
-        if let Some(last) = self.last
+        if let Some((_, last)) = self.ends
             && points.last().is_some_and(|point| point.0 <= last.0 && *point != last)
         {
             points.push(last);
         }
         points
+    }
+
+    /// The first value that came, and the last.
+    pub fn ends(&self) -> Option<(Point, Point)> {
+        self.ends
+    }
+
+    /// The first of the smallest values, and the first of the largest.
+    pub fn extremes(&self) -> Option<(Point, Point)> {
+        let points = self.points();
+        let least = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1));
+        // Of equal ones the first, where `max_by` has the last.
+        least.zip(points.iter().copied().min_by(|a, b| b.1.total_cmp(&a.1)))
     }
 }
 
@@ -115,6 +130,19 @@ mod tests {
         assert!(points.contains(&(654_321, -7.0)) && points.contains(&(123_456, 99.0)));
         assert_eq!(points.last(), Some(&(999_999, 9.0)));
         assert!(points.windows(2).all(|pair| pair[0].0 <= pair[1].0), "by step");
+    }
+
+    #[test]
+    fn ends_and_extremes_are_found_among_a_million() {
+        let value = |step: u64| match step {
+            777_777 | 888_888 => 50.0,
+            123_456 => -50.0,
+            step => (step as f64 / 1e5).sin(),
+        };
+        let curve = curve((0..1_000_000).map(|step| (step, value(step))));
+        assert_eq!(curve.extremes(), Some(((123_456, -50.0), (777_777, 50.0))), "the first of equal ones");
+        assert_eq!(curve.ends(), Some(((0, 0.0), (999_999, value(999_999)))));
+        assert_eq!((Curve::default().ends(), Curve::default().extremes()), (None, None));
     }
 
     #[test]

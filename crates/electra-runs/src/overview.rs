@@ -1,7 +1,7 @@
 //! A first look at a long file: blocks at even distances, cut to whole lines. Extremes between them are missed, which is
 //! why a page is told that this is an overview.
 
-use super::records::Table;
+use crate::metrics::Metrics;
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 
@@ -13,8 +13,8 @@ const BLOCK: u64 = 4096;
 const END: u64 = 1 << 16;
 
 /// A sample of the first `length` bytes of `file`.
-pub fn overview(file: &mut File, length: u64) -> Result<Table> {
-    let mut table = Table::default();
+pub(crate) fn overview(file: &mut File, length: u64) -> Result<Metrics> {
+    let mut metrics = Metrics::default();
     let distance = length / BLOCKS;
     let between = (1..BLOCKS).map(|block| (block * distance, BLOCK));
     let between = between.filter(|(start, size)| *start >= END && start + size <= length.saturating_sub(END));
@@ -24,12 +24,12 @@ pub fn overview(file: &mut File, length: u64) -> Result<Table> {
         file.seek(SeekFrom::Start(start))?;
         text.clear();
         file.take(size.min(length.saturating_sub(start))).read_to_end(&mut text)?;
-        table.add(whole_lines(&text, start == 0));
+        metrics.add(whole_lines(&text, start == 0));
     }
-    Ok(table)
+    Ok(metrics)
 }
 
-/// `text` without the line that begins before it, unless it is `first`, and the one that ends behind it.
+/// `text` without the line that begins before it, unless it is `first`, and the one that ends after it.
 fn whole_lines(text: &[u8], first: bool) -> &[u8] {
     let newline = |byte: &u8| *byte == b'\n';
     let start = if first { Some(0) } else { text.iter().position(newline).map(|at| at + 1) };
@@ -53,11 +53,10 @@ mod tests {
                 .unwrap();
         }
         let length = file.stream_position().unwrap();
-        let table = overview(&mut file, length).unwrap();
-        assert_eq!(table.damaged, 0);
-        assert!(table.lines > 8_000 && table.lines < lines, "{}", table.lines);
-        let curves = table.curves();
-        let steps = curves["train"]["loss"]["steps"].as_array().unwrap();
-        assert_eq!((steps.first().unwrap(), steps.last().unwrap()), (&0.into(), &(lines - 1).into()));
+        let metrics = overview(&mut file, length).unwrap();
+        assert_eq!(metrics.damaged, 0);
+        assert!(metrics.records > 8_000 && metrics.records < lines, "{}", metrics.records);
+        let (first, last) = metrics.get("loss", "train").unwrap().ends().unwrap();
+        assert_eq!((first.0, last.0), (0, lines - 1));
     }
 }

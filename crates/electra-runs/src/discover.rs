@@ -1,6 +1,7 @@
 //! Runs in a folder and their files, and nothing outside of it: no name that comes from a browser becomes a path, and no
 //! link is followed that leads elsewhere.
 
+use crate::layout::CONFIG;
 use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ fn inside(root: &Path, path: &Path) -> Result<PathBuf> {
 }
 
 /// The runs below `folder`, by name, or `folder` itself where it is one. A folder that has gone has none.
-pub fn runs(folder: &Path) -> Vec<Run> {
+pub fn discover(folder: &Path) -> Vec<Run> {
     let Ok(root) = folder.canonicalize() else { return Vec::new() };
     let root: Arc<Path> = root.into();
     let mut found = Vec::new();
@@ -88,7 +89,7 @@ pub fn runs(folder: &Path) -> Vec<Run> {
 }
 
 fn is_run(root: &Path, path: &Path) -> bool {
-    inside(root, &path.join("config.toml")).is_ok_and(|config| config.is_file())
+    inside(root, &path.join(CONFIG)).is_ok_and(|config| config.is_file())
 }
 
 fn search(root: &Arc<Path>, folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Run>) {
@@ -113,11 +114,11 @@ mod tests {
 
     fn make(path: &Path) {
         std::fs::create_dir_all(path).unwrap();
-        std::fs::write(path.join("config.toml"), "").unwrap();
+        std::fs::write(path.join(CONFIG), "").unwrap();
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        runs(folder).into_iter().map(|run| run.name).collect()
+        discover(folder).into_iter().map(|run| run.name).collect()
     }
 
     #[test]
@@ -147,9 +148,9 @@ mod tests {
         symlink(outside.path().join("metrics.jsonl"), folder.path().join("own/metrics.jsonl")).unwrap();
         symlink(outside.path(), folder.path().join("own/checkpoints")).unwrap();
         assert_eq!(names(folder.path()), ["own", "twice"]);
-        let own = &runs(folder.path())[0];
+        let own = &discover(folder.path())[0];
         assert!(own.open("metrics.jsonl").is_err() && own.metadata("metrics.jsonl").is_none());
         assert!(own.entries("checkpoints").is_empty());
-        assert!(own.open("config.toml").is_ok());
+        assert!(own.open(CONFIG).is_ok());
     }
 }

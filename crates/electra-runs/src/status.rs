@@ -1,0 +1,70 @@
+//! What a run is at: a status that it keeps, and the lock on its directory.
+
+use crate::error::{Error, Result};
+use crate::files;
+use crate::layout::STATUS;
+use crate::lock::is_locked;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// A process is writing to it.
+    Running,
+    /// All its steps are done.
+    Finished,
+    /// It was stopped, or its process died; it can be resumed.
+    Interrupted,
+    /// It ended with an error.
+    Failed,
+}
+
+impl RunState {
+    /// The word for it: `running`, `finished`, `interrupted`, `failed`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// `status.json` of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// What it is at.
+    pub state: RunState,
+    /// The error, or who stopped it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+impl Status {
+    /// Writes the status of the run at `run`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(state: RunState, reason: Option<&str>, run: &Path) -> Result<()> {
+        let (path, status) = (run.join(STATUS), Self { state, reason: reason.map(str::to_owned) });
+        let text = serde_json::to_string_pretty(&status).map_err(|error| Error::io(&path)(error.into()))?;
+        files::write_file(&path, format!("{text}\n").as_bytes())
+    }
+
+    /// The status of the run at `run`, as it is now. Without a file that can be read, and where the process that runs died without
+    /// saying so, it is interrupted.
+    pub fn read(run: &Path) -> Self {
+        let text = files::read_text(&run.join(STATUS), files::SMALL).unwrap_or_default();
+        let status: Option<Self> = serde_json::from_str(&text).ok();
+        let state = match status.as_ref().map(|status| status.state) {
+            _ if is_locked(run) => RunState::Running,
+            // Nobody writes, and nobody has said why: the process died.
+            Some(RunState::Running) | None => RunState::Interrupted,
+            Some(state) => state,
+        };
+        Self { state, reason: status.and_then(|status| status.reason) }
+    }
+}
