@@ -13,7 +13,7 @@ mod samples;
 use crate::error::{Error, Result};
 use crate::files;
 use electra_runs::layout::{CONFIG, METRICS, RESULTS, SAMPLES, STATUS};
-use electra_runs::{Metrics, RunFacts, RunState, Status, counted, discover};
+use electra_runs::{Links, Metrics, RunFacts, RunState, Status, counted, discover};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use toml::Table;
@@ -132,7 +132,7 @@ impl RunReport {
 
 /// What should have been there, with the runs that are below, as those of several seeds are.
 fn expected(path: &Path) -> String {
-    let runs = discover(path);
+    let runs = discover(path, Links::All);
     let first = runs.first().map(|run| path.join(&run.name));
     match first {
         Some(first) if runs.len() > 1 => {

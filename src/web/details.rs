@@ -114,7 +114,7 @@ fn log(run: &Run, follower: &Arc<Follower>, checkpoints: &[Checkpoint]) -> Vec<V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use electra_runs::discover;
+    use electra_runs::{Links, discover};
     use std::fs::write;
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         let at = folder.path();
         write(at.join("config.toml"), "seed = 1\n[training]\nsteps = 10\n[a.b]\nc = [1, \"x\"]\nd = \"<b>\"\n")
             .unwrap();
-        let run = &discover(at)[0];
+        let run = &discover(at, Links::Inside)[0];
         let follower = Follower::new(run.clone());
         let first = details(run, &follower);
         assert_eq!(

@@ -2,7 +2,7 @@
 //! changed is read again.
 
 use electra_runs::layout::{CONFIG, LOCK, METRICS, STATUS};
-use electra_runs::{Run, RunState, Status, Tail, discover, planned_steps, time_budget};
+use electra_runs::{Links, Run, RunState, Status, Tail, discover, planned_steps, time_budget};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl Listing {
         {
             return table.clone();
         }
-        let runs = discover(&self.folder);
+        let runs = discover(&self.folder, Links::Inside);
         let tails = std::mem::take(&mut state.tails);
         let mut rows = Vec::with_capacity(runs.len());
         for run in &runs {

@@ -1,5 +1,5 @@
-//! Runs in a folder and their files, and nothing outside of it: no name that comes from a browser becomes a path, and no
-//! link is followed that leads elsewhere.
+//! Runs in a folder, and their files. For pages nothing outside of the folder: no name that comes from a browser becomes a path,
+//! and no link is followed that leads elsewhere.
 
 use crate::layout::CONFIG;
 use std::fs::{File, Metadata};
@@ -16,11 +16,20 @@ const RUNS: usize = 2000;
 /// Most bytes of a file that is read as a whole.
 const TEXT: u64 = 1 << 20;
 
+/// Which links are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// Those that lead into the folder: for what answers others.
+    Inside,
+    /// All: for the owner of the folder, whose runs may lie on another disk.
+    All,
+}
+
 /// The directory of a run.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The folder that is served, without links.
-    root: Arc<Path>,
+    /// The folder that links must lead into, without links itself.
+    root: Option<Arc<Path>>,
     /// Where it lies, without links.
     pub path: PathBuf,
     /// Its path below the folder, with slashes.
@@ -33,7 +42,7 @@ impl Run {
     /// # Errors
     /// The operating system's; `NotFound` for what lies elsewhere.
     pub fn open(&self, name: &str) -> Result<File> {
-        let path = inside(&self.root, &self.path.join(name))?;
+        let path = inside(self.root.as_deref(), &self.path.join(name))?;
         // Whatever else there is may never end, or never begin.
         if !path.metadata()?.is_file() {
             return Err(ErrorKind::NotFound.into());
@@ -50,12 +59,12 @@ impl Run {
 
     /// What the system says of `name`, file or directory.
     pub fn metadata(&self, name: &str) -> Option<Metadata> {
-        inside(&self.root, &self.path.join(name)).ok()?.metadata().ok()
+        inside(self.root.as_deref(), &self.path.join(name)).ok()?.metadata().ok()
     }
 
     /// The entries of the directory `name` with what the system says of them, links left out.
     pub fn entries(&self, name: &str) -> Vec<(String, Metadata)> {
-        let Ok(entries) = inside(&self.root, &self.path.join(name)).and_then(std::fs::read_dir) else {
+        let Ok(entries) = inside(self.root.as_deref(), &self.path.join(name)).and_then(std::fs::read_dir) else {
             return Vec::new();
         };
         let entry = |entry: Result<std::fs::DirEntry>| {
@@ -67,41 +76,45 @@ impl Run {
     }
 }
 
-/// `path` without links, where that lies below `root`.
-fn inside(root: &Path, path: &Path) -> Result<PathBuf> {
+/// `path` without links, where that lies below `root` or there is none.
+fn inside(root: Option<&Path>, path: &Path) -> Result<PathBuf> {
     let path = path.canonicalize()?;
-    if path.starts_with(root) { Ok(path) } else { Err(Error::new(ErrorKind::NotFound, "outside of the folder")) }
+    match root {
+        Some(root) if !path.starts_with(root) => Err(Error::new(ErrorKind::NotFound, "outside of the folder")),
+        _ => Ok(path),
+    }
 }
 
 /// The runs below `folder`, by name, or `folder` itself where it is one. A folder that has gone has none.
-pub fn discover(folder: &Path) -> Vec<Run> {
-    let Ok(root) = folder.canonicalize() else { return Vec::new() };
-    let root: Arc<Path> = root.into();
+pub fn discover(folder: &Path, links: Links) -> Vec<Run> {
+    let Ok(folder) = folder.canonicalize() else { return Vec::new() };
+    let root: Option<Arc<Path>> = (links == Links::Inside).then(|| folder.as_path().into());
     let mut found = Vec::new();
-    if is_run(&root, &root) {
-        let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
-        found.push(Run { path: root.to_path_buf(), root, name });
+    if is_run(root.as_deref(), &folder) {
+        let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+        found.push(Run { root, path: folder, name });
     } else {
-        search(&root, &root, "", DEPTH, &mut found);
+        search(root.as_ref(), &folder, "", DEPTH, &mut found);
         found.sort_by(|a, b| a.name.cmp(&b.name));
     }
     found
 }
 
-fn is_run(root: &Path, path: &Path) -> bool {
+fn is_run(root: Option<&Path>, path: &Path) -> bool {
     inside(root, &path.join(CONFIG)).is_ok_and(|config| config.is_file())
 }
 
-fn search(root: &Arc<Path>, folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Run>) {
+fn search(root: Option<&Arc<Path>>, folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Run>) {
+    let within = root.map(|root| &**root);
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        let Ok(path) = inside(root, &entry.path()) else { continue };
+        let Ok(path) = inside(within, &entry.path()) else { continue };
         if hidden || !path.is_dir() || found.len() >= RUNS {
             continue;
         }
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if is_run(root, &path) {
-            found.push(Run { root: root.clone(), path, name });
+        if is_run(within, &path) {
+            found.push(Run { root: root.cloned(), path, name });
         } else if depth > 1 {
             search(root, &path, &format!("{name}/"), depth - 1, found);
         }
@@ -118,7 +131,7 @@ mod tests {
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        discover(folder).into_iter().map(|run| run.name).collect()
+        discover(folder, Links::Inside).into_iter().map(|run| run.name).collect()
     }
 
     #[test]
@@ -148,7 +161,9 @@ mod tests {
         symlink(outside.path().join("metrics.jsonl"), folder.path().join("own/metrics.jsonl")).unwrap();
         symlink(outside.path(), folder.path().join("own/checkpoints")).unwrap();
         assert_eq!(names(folder.path()), ["own", "twice"]);
-        let own = &discover(folder.path())[0];
+        let all: Vec<String> = discover(folder.path(), Links::All).into_iter().map(|run| run.name).collect();
+        assert_eq!(all, ["link", "own", "twice"], "its owner sees all");
+        let own = &discover(folder.path(), Links::Inside)[0];
         assert!(own.open("metrics.jsonl").is_err() && own.metadata("metrics.jsonl").is_none());
         assert!(own.entries("checkpoints").is_empty());
         assert!(own.open(CONFIG).is_ok());

@@ -185,14 +185,14 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discover::discover;
+    use crate::discover::{Links, discover};
     use crate::layout::CONFIG;
     use std::io::Write;
     use std::path::{Path, PathBuf};
 
     fn run(directory: &Path) -> (Run, PathBuf) {
         std::fs::write(directory.join(CONFIG), "").unwrap();
-        (discover(directory).remove(0), directory.join(METRICS))
+        (discover(directory, Links::Inside).remove(0), directory.join(METRICS))
     }
 
     fn record(step: usize) -> String {

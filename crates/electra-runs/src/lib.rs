@@ -42,7 +42,7 @@ pub mod warnings;
 pub use best::{Best, best, validations_after};
 pub use checkpoints::{checkpoint_name, checkpoint_step, checkpoint_steps};
 pub use curve::{Curve, Point};
-pub use discover::{Run, discover};
+pub use discover::{Links, Run, discover};
 pub use error::{Error, Result};
 pub use facts::{CorpusFacts, RunFacts, Session};
 pub use follow::{Follower, Position, identity, lines_after};

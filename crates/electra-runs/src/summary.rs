@@ -1,7 +1,7 @@
 //! A row for every run in a table of runs.
 
 use crate::checkpoints::checkpoint_steps;
-use crate::discover::{Run, discover};
+use crate::discover::{Links, Run, discover};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{CHECKPOINTS, CONFIG, METRICS};
@@ -48,7 +48,7 @@ pub fn runs(directory: &Path) -> Result<Vec<RunSummary>> {
         true => directory.to_owned(),
         false => directory.join(&run.name),
     };
-    Ok(discover(directory).iter().map(|run| summary(&whole(run))).collect())
+    Ok(discover(directory, Links::All).iter().map(|run| summary(&whole(run))).collect())
 }
 
 /// Of a run that is damaged, what can be read.

@@ -55,7 +55,7 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discover::discover;
+    use crate::discover::{Links, discover};
     use crate::layout::CONFIG;
     use std::fs::write;
 
@@ -63,7 +63,7 @@ mod tests {
     fn the_last_validation_is_found_far_from_the_end() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path().join(CONFIG), "").unwrap();
-        let run = &discover(folder.path())[0];
+        let run = &discover(folder.path(), Links::Inside)[0];
         let first = Tail::read(run, None);
         assert_eq!((first.step, &first.validation), (0, &Value::Null));
         let filler = "{\"step\":70,\"split\":\"train\"}\n".repeat(5000);
