@@ -302,7 +302,7 @@ def tokenizers(c):
     ]:
         c.refused(f"settings: {name}", c.run("tokenizer", "encode", "--tokenizer", vocabulary(name, **settings), "the"), part)
     place = vocabulary("counts", text="".join(f"{word}\t7\n" for word in WORDS))
-    c.refused("counts behind tokens", c.run("tokenizer", "encode", "--tokenizer", place, "the"), "tab")
+    c.refused("counts after tokens", c.run("tokenizer", "encode", "--tokenizer", place, "the"), "tab")
     place = vocabulary("no-mask", words=[word for word in WORDS if word != "[MASK]"])
     c.refused("no [MASK]", c.run("tokenizer", "encode", "--tokenizer", place, "the"), "[MASK]")
     place = c.work / "pieces"

@@ -4,8 +4,8 @@
     python scripts/check_tensorboard.py RUN      # needs the package tensorboard
 
 Every number of every record must be there at its step, equal in single precision, which is what the format holds, and no
-number beside them, in a run that was gone on with too. The configuration must be there as text, and the norms of the
-weights at every validation, those of the gradients at every one behind a step. Exit code 1 with what differs.
+number beside them, in a run that was resumed too. The configuration must be there as text, and the norms of the
+weights at every validation, those of the gradients at every one after a step. Exit code 1 with what differs.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-# That a run was gone on with is no news here.
+# That a run was resumed is no news here.
 logging.getLogger("tensorboard").setLevel(logging.ERROR)
 
 SHOWN = 20

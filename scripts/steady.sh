@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Whether a run stays as fast and as small as it begins: tokens a second in the first and the last hundred of STEPS steps,
-# resident memory at a tenth of them, behind the first checkpoints and validations, and at the end.
+# resident memory at a tenth of them, after the first checkpoints and validations, and at the end.
 #
 #     scripts/steady.sh CORPUS [STEPS] [PRESET] [KEY=VALUE...]
 set -euo pipefail

@@ -5,7 +5,7 @@
 # - what is damaged is gone back from, what may be whole is refused with exit code 2 and left as it is;
 # - no resume goes back further than the newest whole checkpoint, which lies at most 20 steps back;
 # - no checkpoint goes away before a newer one is whole;
-# - a run that comes to its end has the records and weights of one that nobody disturbed, bit for bit.
+# - a run that comes to its end has the records and weights of an undisturbed one, bit for bit.
 #
 #     scripts/torture.sh CORPUS [KILLS] [STEPS]
 set -euo pipefail
@@ -140,12 +140,12 @@ while True:
     log = (work / "log").read_text()
     if has_begun:
         resumes += 1
-        match = re.search(r"^going on behind step (\d+),", log, re.M)
+        match = re.search(r"^resuming after step (\d+),", log, re.M)
         at = int(match[1]) if match else 0 if re.search(r"^training [\d,]+ parameters", log, re.M) else None
         if at is not None:
             checked += 1
             if at != floor:
-                fail(f"it went on behind step {at}, step {floor} was whole")
+                fail(f"it resumed after step {at}, step {floor} was whole")
             if newest == floor:
                 lost_most = max(lost_most, expected - floor)
     if newest_whole() < floor:

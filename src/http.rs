@@ -105,7 +105,7 @@ async fn accept(listener: tokio::net::TcpListener, app: Router, bounds: Bounds, 
     }
     drop((listener, stop));
     let all = async { while open.join_next().await.is_some() {} };
-    // Behind the grace period connections are closed with the set.
+    // After the grace period connections are closed with the set.
     _ = tokio::time::timeout(bounds.grace, all).await;
 }
 

@@ -17,7 +17,7 @@ pub fn parse(text: &str) -> serde_json::Result<Value> {
     })
 }
 
-/// The text with standard JSON in the place of what Python's writer adds; nothing where it has added nothing.
+/// The text with standard JSON instead of what Python's writer adds; nothing where it has added nothing.
 fn repaired(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);

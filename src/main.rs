@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            // Where the terminal is gone there is nobody to tell.
+            // Where the terminal is gone there is nowhere to print.
             _ = writeln!(std::io::stderr(), "error: {}", cli::plain(&error.to_string()));
             ExitCode::from(error.exit_code())
         }

@@ -84,7 +84,7 @@ fn electra_of(model: &ModelConfig, seed: u64, device: &Device) -> Electra {
     Electra::new(model, &mut Init::new(seed, model.initializer_range, model.layer_norm_eps, device))
 }
 
-/// The gradient by the words that are put in the place of ids against central differences; the words of the ids give what
+/// The gradient by the words that are put instead of ids against central differences; the words of the ids give what
 /// the ids give.
 #[test]
 fn gradients_of_words_are_those_of_differences() {

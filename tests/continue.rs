@@ -1,4 +1,4 @@
-//! `import`, and going on from a checkpoint.
+//! `import`, and beginning from a checkpoint.
 
 mod common;
 
@@ -99,7 +99,7 @@ fn what_cannot_be_imported_is_refused() {
     assert!(!at.join("x").exists());
 }
 
-/// A run that goes on from another's models begins where that one ended: the same held-out text gives the same metrics.
+/// A run that begins from another's models begins where that one ended: the same held-out text gives the same metrics.
 #[test]
 fn pretraining_goes_on_from_a_pair() {
     let directory = directory();

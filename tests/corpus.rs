@@ -139,12 +139,12 @@ fn a_killed_build_goes_on_to_the_same_bytes() {
             kills += 1;
         }
         if !at.join(&output).exists() {
-            // Whole shards that a build has left are what the next one goes on from.
+            // Whole shards that a build has left are what the next one resumes from.
             let state = std::fs::read_to_string(at.join(format!("{output}.partial/state.json")));
             let has_shards = state.is_ok_and(|state| state.contains("\"file\": \"tokens-"));
             let last = build(at, "long.txt", &output, &shards);
             succeeds(&last);
-            assert_eq!(text(&last.stdout).contains("taken up behind"), has_shards, "{}", text(&last.stdout));
+            assert_eq!(text(&last.stdout).contains("resumed after"), has_shards, "{}", text(&last.stdout));
             resumed += usize::from(has_shards);
         }
         assert!(files(&at.join(&output)) == files(&at.join("whole")), "{output} differs after {kills} kills");
@@ -174,7 +174,7 @@ fn a_changed_text_or_tokenizer_is_not_mixed_into_an_unfinished_store() {
     std::fs::write(at.join("bad.txt"), TEXT.repeat(40)).unwrap();
     let output = build(at, "bad.txt", "half", &["--shard-tokens", "5000"]);
     succeeds(&output);
-    assert!(text(&output.stdout).contains("taken up behind"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("resumed after"), "{}", text(&output.stdout));
 }
 
 #[test]

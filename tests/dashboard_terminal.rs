@@ -14,7 +14,7 @@ use std::process::Command;
 const LONG: [&str; 4] =
     ["training.steps=1000000", "training.validate_every=50", "training.checkpoint_every=100", "training.log_every=10"];
 
-/// The line that starts a run, which prints its exit code behind it.
+/// The line that starts a run, which prints its exit code after it.
 fn line(device: &str, before: &str, set: &[&str]) -> String {
     let micro = MICRO.iter().filter(|s| !overridden(s, set));
     let set: Vec<&str> = micro.chain(set).copied().collect();
@@ -69,7 +69,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     let directory = directory();
     let at = directory.path();
     let Some(terminal) = started(at, "", &LONG) else { return };
-    // Behind a checkpoint and a validation everything has been seen.
+    // After a checkpoint and a validation everything has been seen.
     let screen = terminal.waits_for("checkpoint of step");
     assert!(terminal.is_alternate());
     for part in
@@ -106,7 +106,7 @@ fn a_run_is_shown_resized_and_stopped_by_a_key() {
     assert!(screen.contains(&format!("stopped after step {step} (on the dashboard)")), "{screen}");
     assert_eq!(checkpoints(at).last(), Some(&step));
 
-    // And a run that goes on from there has its dashboard too, and ends by Ctrl-C.
+    // And a run that resumes from there has its dashboard too, and ends by Ctrl-C.
     terminal.enters("clear");
     let program = env!("CARGO_BIN_EXE_electra");
     terminal.enters(&format!("{program} pretrain --device {CPU} --resume run; echo code $?"));
@@ -152,7 +152,7 @@ fn a_panic_restores_the_terminal() {
     let at = directory.path();
     let Some(terminal) = started(at, "ELECTRA_FAULT=panic@60", &LONG) else { return };
     let screen = is_restored(&terminal, at, 1);
-    assert!(screen.contains("error: training stopped: a panic behind step 60, on purpose"), "{screen}");
+    assert!(screen.contains("error: training stopped: a panic after step 60, on purpose"), "{screen}");
     assert!(!screen.contains("panicked at"), "{screen}");
 }
 

@@ -402,7 +402,7 @@ fn a_browser_follows_a_run() {
     page.wait_for("document.querySelector('.chart .values').textContent.includes('0.1357')");
     assert_eq!(page.value("['loss', 'polluted', 'steps'].some((name) => name in Object.prototype)"), false);
 
-    // It is gone on with from step 50, as a run does it: a new file takes the place of the old one.
+    // It is resumed from step 50, as a run does it: a new file takes the place of the old one.
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let kept: String = text.lines().take(52).map(|line| format!("{line}\n")).collect();
     write(run.join("other"), kept + &train(51, 0.4321)).unwrap();

@@ -115,7 +115,7 @@ fn too_many_bad_steps_end_the_run_with_what_is_known() {
         std::fs::read_dir(at.join("run/checkpoints")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(checkpoints, ["step-0000005"], "the last good checkpoint is kept");
 
-    // Once the cause is gone, the run goes on from there, to the figures of a run without the trouble.
+    // Once the cause is gone, the run resumes from there, to the figures of a run without the trouble.
     let resumed = run(at, "run", &config, true, &[]).unwrap();
     let clean = run(at, "clean", &config, false, &[]).unwrap();
     assert_eq!(resumed.outcome.last_validation(), clean.outcome.last_validation());

@@ -68,7 +68,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     assert_eq!(expected.1["best_step"], expected.1["steps"]);
     assert!(!path.join("run/samples.jsonl").exists(), "samples are of pretraining");
 
-    // As if the process had died behind an early checkpoint.
+    // As if the process had died after an early checkpoint.
     let run = path.join("run");
     let records = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let checkpoints: Vec<_> = std::fs::read_dir(run.join("checkpoints")).unwrap().map(|e| e.unwrap().path()).collect();
@@ -80,7 +80,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     }
     let output = electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]);
     succeeds(&output);
-    assert!(text(&output.stdout).contains("going on behind step 14"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("resuming after step 14"), "{}", text(&output.stdout));
     assert_eq!(results(path), expected.1);
     assert!(model(path) == expected.0, "the weights differ");
     let steps = |records: &str| {

@@ -1,4 +1,4 @@
-//! Several devices in the place of one: the same run.
+//! Several devices instead of one: the same run.
 
 mod common;
 

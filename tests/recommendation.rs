@@ -177,7 +177,7 @@ fn a_stopped_run_goes_on_to_the_same_model() {
     let model = || std::fs::read(run.join("model/discriminator/model.safetensors")).unwrap();
     let expected = (model(), results(path));
 
-    // As if the process had died behind an early checkpoint.
+    // As if the process had died after an early checkpoint.
     let mut checkpoints: Vec<_> =
         std::fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
     checkpoints.sort();

@@ -77,7 +77,7 @@ fn two_workers_come_to_what_one_device_does() {
     }
 }
 
-/// Whichever worker goes: the run ends, says which, and goes on without it.
+/// Whichever worker goes: the run ends, says which, and resumes without it.
 #[test]
 fn a_worker_that_goes_away_ends_the_run() {
     let directory = directory();
@@ -110,7 +110,7 @@ fn a_worker_that_goes_away_ends_the_run() {
         let steps = format!("training.steps={}", last + 3);
         let resumed = electra(at, &["pretrain", "--device", CPU, "--resume", &output, "--set", &steps]);
         succeeds(&resumed);
-        assert!(text(&resumed.stdout).contains(&format!("going on behind step {last}")), "{}", text(&resumed.stdout));
+        assert!(text(&resumed.stdout).contains(&format!("resuming after step {last}")), "{}", text(&resumed.stdout));
     }
 }
 

@@ -136,7 +136,7 @@ fn a_run_that_went_on_tells_all_its_processes() {
     let steps: Vec<_> = facts["sessions"].as_array().unwrap().iter().map(|session| session["step"].as_u64()).collect();
     assert_eq!(steps, [Some(0), Some(10)]);
     let page = page(at, "run");
-    assert!(page.contains("behind step") && page.contains("<th>processes</th><td>2</td>"), "{page}");
+    assert!(page.contains("after step") && page.contains("<th>processes</th><td>2</td>"), "{page}");
     // A model that is exported later has its card from the same file.
     succeeds(&electra(at, &["export", "run", "--output", "exported"]));
     let card = read(at.join("exported/generator/README.md"));

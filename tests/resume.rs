@@ -1,4 +1,4 @@
-//! A run that is stopped, by whatever, goes on as if nothing had happened.
+//! A run that is stopped, by whatever, resumes as if nothing had happened.
 
 mod common;
 
@@ -20,7 +20,7 @@ const SET: [&str; 7] = [
     "seed=3",
 ];
 
-/// `device` is what stands behind `--device`.
+/// `device` is what stands after `--device`.
 fn command(at: &Path, device: &str, arguments: &[&str], set: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_electra"));
     command.current_dir(at).env("ELECTRA_CACHE", at.join(".cache")).env("RAYON_NUM_THREADS", "1");
@@ -66,7 +66,7 @@ fn terminate(child: &Child) {
     assert!(kill.success());
 }
 
-/// SIGKILL at random moments: at most the steps behind the last checkpoint are done again.
+/// SIGKILL at random moments: at most the steps after the last checkpoint are done again.
 fn killed(device: &str, kills: usize) {
     let directory = directory();
     let at = directory.path();
@@ -117,7 +117,7 @@ fn a_terminated_run_loses_no_step() {
         let arguments = if attempt == 0 { ["--output", "stopped"] } else { ["--resume", "stopped"] };
         let before = steps(&at.join("stopped"));
         let mut child = command(at, CPU, &arguments, &SET).spawn().unwrap();
-        // Behind the next record, so that every part gets somewhere.
+        // After the next record, so that every part gets somewhere.
         while steps(&at.join("stopped")) <= before && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -134,7 +134,7 @@ fn a_terminated_run_loses_no_step() {
         let stop: usize = stop.parse().unwrap();
         assert!(at.join(format!("stopped/checkpoints/step-{stop:07}/state.json")).is_file());
         if let Some(last) = stops.last() {
-            assert!(out.contains(&format!("going on behind step {last},")), "{out}");
+            assert!(out.contains(&format!("resuming after step {last},")), "{out}");
         }
         stops.push(stop);
     }
@@ -194,7 +194,7 @@ fn damaged_checkpoints_are_passed_over() {
         "step-0000060 is damaged (model.bpk",
         "step-0000050 is damaged (optimizer.bpk",
         "step-0000040 is damaged (state.json",
-        "going on behind step 30",
+        "resuming after step 30",
     ] {
         assert!(out.contains(part), "{part} in\n{out}");
     }
@@ -210,7 +210,7 @@ fn what_must_not_change_is_named() {
         |set: &[&str]| electra(at, &[&["pretrain", "--device", CPU, "--resume", "run", "--set"], set].concat());
     refused(
         &resume(&["model.hidden_size=64", "seed=9", "training.steps=6"]),
-        &["model.hidden_size: the run has 32, not 64", "seed: the run has", "cannot change while a run goes on"],
+        &["model.hidden_size: the run has 32, not 64", "seed: the run has", "cannot change when a run is resumed"],
     );
     assert_eq!(resume(&["model.hidden_size=64"]).status.code(), Some(2));
     let before = read(at.join("run/config.toml"));

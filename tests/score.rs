@@ -36,7 +36,7 @@ fn a_sentence_scores_what_its_tokens_do() {
         let expected: f64 = verdicts.iter().map(|verdict| (1.0 - verdict.replaced).ln()).sum();
         assert!((by_discriminator[number] - expected).abs() < 1e-4, "{} and {expected}", by_discriminator[number]);
 
-        // Words whose pieces are more than two cannot be written with a hole behind the second.
+        // Words whose pieces are more than two cannot be written with a hole after the second.
         let pieces: Vec<_> = verdicts.iter().map(|verdict| &verdict.piece).collect();
         let continues = |at: usize| pieces.get(at).is_some_and(|piece| piece.token.starts_with("##"));
         if (0..pieces.len()).any(|at| continues(at) && continues(at + 1)) {
@@ -44,7 +44,7 @@ fn a_sentence_scores_what_its_tokens_do() {
         }
         let mut expected = 0.0;
         for (hole, piece) in pieces.iter().enumerate() {
-            // The text up to the hole, the hole and the rest of its word, and the text behind.
+            // The text up to the hole, the hole and the rest of its word, and the text after.
             let end = if continues(hole + 1) { pieces[hole + 1].end } else { piece.end };
             words_of_two += usize::from(continues(hole + 1));
             let characters: Vec<char> = said.chars().collect();

@@ -315,7 +315,7 @@ fn it_describes_itself() {
     assert_eq!(client.get("/healthz").json(), json!({"status": "ok"}));
 }
 
-/// SIGTERM ends it with exit code 0, behind the answers that are under way.
+/// SIGTERM ends it with exit code 0, after the answers that are under way.
 #[cfg(unix)]
 #[test]
 fn it_stops_behind_what_is_under_way() {
@@ -327,7 +327,7 @@ fn it_stops_behind_what_is_under_way() {
         body.len()
     );
     waiting.send(head.as_bytes());
-    // The request is known to be under way when another one has been answered behind it.
+    // The request is known to be under way when another one has been answered after it.
     assert_eq!(server.client().get("/healthz").status, 200);
     let killed = std::process::Command::new("kill").arg(server.child.id().to_string()).status();
     assert!(killed.expect("kill runs").success());

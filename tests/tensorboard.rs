@@ -42,7 +42,7 @@ fn a_run_writes_events_and_trains_the_same_without() {
 
     assert!(events(&at.join("without")).is_empty());
     let [file] = &events(&at.join("with"))[..] else { panic!("one process, one file") };
-    // Four records of training, three validations, two of them behind a step.
+    // Four records of training, three validations, two of them after a step.
     for (text, expected) in [
         ("mlm_loss/train", 4),
         ("learning_rate/train", 4),

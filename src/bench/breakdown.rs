@@ -12,7 +12,7 @@ use burn::train::{ItemLazy, Learner};
 use serde::Serialize;
 use std::time::Instant;
 
-/// Median seconds in each part of a step, the device waited for behind each.
+/// Median seconds in each part of a step, the device waited for after each.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Breakdown {
     /// Masking, assembly and the way to the device. In a run another thread does the first two beforehand.

@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let lines: String = measured.steps.iter().map(|seconds| format!("{seconds:.6}\n")).collect();
         Replacement::whole(file, lines.as_bytes())?;
     }
-    // Last, so that the figures are printed whatever becomes of it.
+    // Last, so that the figures are printed even where that fails.
     keep(&config, &measured)?;
     Ok(ExitCode::SUCCESS)
 }

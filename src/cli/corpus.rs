@@ -99,7 +99,7 @@ fn build(arguments: &Build) -> Result<()> {
     let built = corpus::build(&corpus, &tokenizer, &arguments.output, &options, &mut |progress| bar.show(progress))?;
     let (m, seconds) = (&built.manifest, started.elapsed().as_secs_f64());
     if built.resumed > 0 {
-        say!("taken up behind {} tokens of an interrupted build", readable_count(built.resumed));
+        say!("resumed after {} tokens of an interrupted build", readable_count(built.resumed));
     }
     say!(
         "{} tokens in {} documents from {:.1} MB of text in {seconds:.1} s, {:.2} MB/s",

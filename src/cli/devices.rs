@@ -135,7 +135,7 @@ fn check(adapters: &[Adapter]) -> Result<ExitCode> {
     Err(Error::Training(format!("other losses than flex, of generator and discriminator: {differing}")))
 }
 
-/// The losses on a device, and a line that tells of them.
+/// The losses on a device, and a line that reports them.
 fn timed(config: &Config, adapter: &Adapter) -> Result<(Vec<[f64; 2]>, String)> {
     let started = Instant::now();
     let losses = first_losses(config, adapter, STEPS)?;

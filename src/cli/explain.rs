@@ -42,7 +42,7 @@ pub struct Arguments {
     /// The label that is explained [default: the predicted one]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// What a text is held against: mask or pad, in the place of each of its tokens
+    /// What a text is compared with: mask or pad, instead of each of its tokens
     #[arg(long, default_value = "mask", value_name = "TOKEN")]
     baseline: Baseline,
     /// Points between the two, at first: they are doubled until attributions add up
@@ -60,7 +60,7 @@ pub struct Arguments {
     /// Measure instead how faithful the explanations of these texts are, by deletion and insertion of their tokens
     #[arg(long, value_name = "FILE", conflicts_with_all = ["texts", "file", "token", "attention", "html"])]
     evaluate: Option<PathBuf>,
-    /// Of --evaluate only the first so many texts
+    /// With --evaluate, at most this many texts
     #[arg(long, value_name = "N", requires = "evaluate")]
     limit: Option<NonZeroUsize>,
     /// auto, or a name that `electra devices` lists

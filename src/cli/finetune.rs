@@ -39,10 +39,10 @@ pub struct Arguments {
     /// Directory of the run, which must be new or empty
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     output: Option<PathBuf>,
-    /// Go on with the run in this directory
+    /// Resume the run in this directory
     #[arg(long, value_name = "RUN", conflicts_with_all = ["task", "model", "train", "dev", "test", "output"])]
     resume: Option<PathBuf>,
-    /// With --resume: begin anew at step 0; checkpoints and records move into a folder of the run
+    /// With --resume: start over at step 0; checkpoints and records move into a folder of the run
     #[arg(long, requires = "resume")]
     restart: bool,
     /// Longest text in tokens [default: by the task, at most what the encoder was trained on]
@@ -51,7 +51,7 @@ pub struct Arguments {
     /// Metric that the best checkpoint is chosen by [default: the task's own]
     #[arg(long, value_name = "NAME")]
     metric: Option<String>,
-    /// Stop after so many validations in a row that are no better
+    /// Stop after this many validations in a row that are no better
     #[arg(long, value_name = "N")]
     early_stopping: Option<i64>,
     /// A text may have several labels, between | in TSV and CSV
@@ -121,7 +121,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(if interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
 }
 
-/// How many seeds are run, where they are several: those of a run that is gone on with stand in directories of their own.
+/// How many seeds are run, where they are several: those of a run that is resumed stand in directories of their own.
 fn seeds_below(output: &Path, resume: bool, seeds: usize) -> Option<usize> {
     let found = resume && !output.join(CONFIG).is_file() && first_seed(output).join(CONFIG).is_file();
     (seeds > 1 || found).then_some(seeds.max(2).max(if found { count_seeds(output) } else { 0 }))

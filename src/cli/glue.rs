@@ -27,10 +27,10 @@ pub struct Arguments {
     /// Directory of the runs, which must be new or empty
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Go on with the runs in the output directory: what was finished is not done again
+    /// Resume the runs in the output directory: what was finished is not done again
     #[arg(long)]
     resume: bool,
-    /// With --resume: begin every run anew at step 0; their checkpoints and records move into folders of them
+    /// With --resume: start every run over at step 0; their checkpoints and records move into folders of them
     #[arg(long, requires = "resume")]
     restart: bool,
     /// Tasks [default: all that are found]
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let report = tasks::glue(&folders, &flags, &training.set, usize::from(training.seeds), options)?;
     print(&arguments.output, &report);
     if let Some(reason) = &report.interrupted {
-        say!("\nstopped ({reason}); the same command with --resume goes on");
+        say!("\nstopped ({reason}); the same command with --resume resumes them");
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::SUCCESS)

@@ -37,7 +37,7 @@ pub struct Arguments {
     /// JSON lines instead of fields between tabs
     #[arg(long)]
     json: bool,
-    /// How many labels or items are told of, likeliest first [default: 1 label, 10 items]
+    /// How many labels or items to print, likeliest first [default: 1 label, 10 items]
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
     /// auto, or a name that `electra devices` lists
@@ -45,7 +45,7 @@ pub struct Arguments {
     device: String,
 }
 
-/// Inputs that are sorted by length together; answers come after each so many.
+/// Inputs that are sorted by length together; answers come after each such chunk.
 const CHUNK: usize = 2048;
 
 /// Runs the command.

@@ -33,16 +33,16 @@ pub struct Arguments {
     corpus: Vec<PathBuf>,
     #[command(flatten)]
     reading: Reading,
-    /// Go on from this ElectraForPreTraining, with its tokenizer and architecture
+    /// Begin from this ElectraForPreTraining, with its tokenizer and architecture
     #[arg(long, value_name = "DIR")]
     init_discriminator: Option<PathBuf>,
-    /// Go on from this ElectraForMaskedLM
+    /// Begin from this ElectraForMaskedLM
     #[arg(long, value_name = "DIR", requires = "init_discriminator")]
     init_generator: Option<PathBuf>,
-    /// Go on with this run behind its newest checkpoint; --set may change training.steps, training.time_budget and the intervals
+    /// Resume this run after its newest checkpoint; --set may change training.steps, training.time_budget and the intervals
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "output", "init_discriminator"])]
     resume: Option<PathBuf>,
-    /// With --resume: begin the run anew at step 0; its checkpoints and records move into a folder of it
+    /// With --resume: start the run over at step 0; its checkpoints and records move into a folder of it
     #[arg(long, requires = "resume")]
     restart: bool,
     /// Run directory, new or empty [default: the next free runs/NAME-N]

@@ -17,7 +17,7 @@ impl Working {
         Self::drawn(Some(total as u64), what, "{bar:30} {pos}/{len} {msg}, {eta} left")
     }
 
-    /// `what`, of which nobody knows how many they are.
+    /// `what`, in unknown number.
     pub fn counting(what: &'static str) -> Self {
         Self::drawn(None, what, "{spinner} {pos} {msg}, {elapsed}")
     }
@@ -29,7 +29,7 @@ impl Working {
         Self(bar)
     }
 
-    /// So many more are done.
+    /// Counts more that are done.
     pub fn add(&self, count: usize) {
         self.0.inc(count as u64);
     }

@@ -25,7 +25,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Puts what was given in the place of what is configured.
+    /// Replaces what is configured by what was given.
     pub fn apply(&self, config: &mut CorpusConfig) {
         config.format = self.format.or(config.format);
         if let Some(field) = &self.text_field {

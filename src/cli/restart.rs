@@ -7,12 +7,12 @@ use std::path::Path;
 /// Checks that `--restart` comes with `--resume`, which clap does not where that conflicts with another argument.
 pub fn check(restart: bool, resume: bool) -> Result<()> {
     match restart && !resume {
-        true => Err(Error::Usage("--restart begins a run anew; expected --resume with the run".into())),
+        true => Err(Error::Usage("--restart starts a run over; expected --resume with the run".into())),
         false => Ok(()),
     }
 }
 
-/// Moves what the runs at or below `path` have come to out of the way, so that they begin anew, and says where it is.
+/// Moves what the runs at or below `path` have come to out of the way, so that they start over, and says where it is.
 pub fn restart(path: &Path) -> Result<()> {
     match set_aside(path, DEPTH)? {
         0 => Err(Error::input(path, "there is no run here; expected a directory with config.toml")),

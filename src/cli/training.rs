@@ -15,7 +15,7 @@ pub struct Training {
     /// The encoder's size and tokenizer with fresh weights, to compare with
     #[arg(long)]
     from_scratch: bool,
-    /// Run so many seeds and report median and spread
+    /// Run this many seeds and report median and spread
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub seeds: u16,
     /// First seed [default: 42]
@@ -53,7 +53,7 @@ impl Training {
         more.into_iter().chain(own).filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 
-    /// What a run into `output`, or one that is gone on with there, needs beside its configuration.
+    /// What a run into `output`, or one that is resumed there, needs beside its configuration.
     pub fn options<'a>(
         &self,
         output: &Path,

@@ -1,4 +1,4 @@
-//! What may be different when a run goes on.
+//! What may be different when a run is resumed.
 
 use super::{Config, FinetuneConfig};
 use crate::error::{Error, Problem, Result};
@@ -26,22 +26,22 @@ const FREE: [&str; 14] = [
 ];
 
 impl Config {
-    /// Checks that a run with this configuration can go on with `new`. Where the corpus lies is free: what counts is the
+    /// Checks that a run with this configuration can be resumed with `new`. Where the corpus lies is free: what counts is the
     /// store made of it.
     ///
     /// # Errors
-    /// [`Error::Config`] with every change that it cannot go on with.
+    /// [`Error::Config`] with every change that it cannot be resumed with.
     pub fn check_changes(&self, new: &Self) -> Result<()> {
         check(self, new, &["data.corpus"])
     }
 }
 
 impl FinetuneConfig {
-    /// Checks that a run with this configuration can go on with `new`. Where model and data lie is free: a run knows them by
+    /// Checks that a run with this configuration can be resumed with `new`. Where model and data lie is free: a run knows them by
     /// their contents.
     ///
     /// # Errors
-    /// [`Error::Config`] with every change that it cannot go on with.
+    /// [`Error::Config`] with every change that it cannot be resumed with.
     pub fn check_changes(&self, new: &Self) -> Result<()> {
         check(self, new, &["model", "data.train", "data.dev", "data.test", "early_stopping", "metric"])
     }
@@ -53,7 +53,7 @@ fn check<C: Serialize>(saved: &C, new: &C, free: &[&str]) -> Result<()> {
     let problem = |key: &String| Problem {
         key: key.clone(),
         message: format!(
-            "the run has {}, not {}; this cannot change while a run goes on, nor with --restart: expected a new run for it",
+            "the run has {}, not {}; this cannot change when a run is resumed, nor with --restart: expected a new run for it",
             value(&saved, key),
             value(&new, key)
         ),

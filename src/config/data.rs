@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The share of the tokens that is held out where nobody says otherwise.
+/// The share of the tokens that is held out by default.
 pub const VALIDATION_SHARE: f64 = 0.02;
 
 /// Text, sequences and masking.

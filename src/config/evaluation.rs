@@ -3,7 +3,7 @@
 use super::NONE;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// What a validation of pretraining judges beside held-out text; a run that goes on may change it.
+/// What a validation of pretraining judges beside held-out text; a resumed run may change it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {

@@ -31,7 +31,7 @@ pub struct FinetuneConfig {
     /// The metric that says which checkpoint is the best; absent: the task's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<String>,
-    /// Stop after so many validations in a row that are no better than the best.
+    /// Stop after this many validations in a row that are no better than the best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<usize>,
     /// Labelled text.
@@ -47,10 +47,10 @@ pub struct FinetuneConfig {
     /// What a run writes beside its records.
     #[serde(default)]
     pub logging: LoggingConfig,
-    /// Items that the discriminator ranks anew, of recommendation; 0: none; absent: what dev finds better.
+    /// Items that the discriminator reranks, of recommendation; 0: none; absent: what dev finds better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<usize>,
-    /// Keys of a pretraining configuration in the place of those of the recipe, of recommendation, which pretrains a pair
+    /// Keys of a pretraining configuration instead of those of the recipe, of recommendation, which pretrains a pair
     /// on the items: `pretraining.model.hidden_size`, `pretraining.data.mask_probability`.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
     pub pretraining: Table,
@@ -64,7 +64,7 @@ fn is_empty(path: &Path) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FinetuneTrainingConfig {
-    /// Optimizer steps of the whole run, in the place of `epochs`.
+    /// Optimizer steps of the whole run, instead of `epochs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Steps between two log records.
@@ -78,7 +78,7 @@ pub struct FinetuneTrainingConfig {
     pub checkpoint_every: Option<usize>,
     /// Newest checkpoints that are kept beside the best.
     pub keep_checkpoints: usize,
-    /// After so many steps in a row whose loss or gradients are not finite, the run stops.
+    /// The run stops after this many steps in a row whose loss or gradients are not finite.
     pub max_bad_steps: usize,
     /// Recompute activations in the backward pass where that is cheap, to save memory.
     pub gradient_checkpointing: bool,
@@ -203,7 +203,7 @@ pub struct FinetuneOptimizerConfig {
 const BASE: &str = "seed = 42\n[data]\nbatch_size = 32\n[optimizer]\n";
 
 impl FinetuneConfig {
-    /// Merges the recipe, the file of a run that is gone on with, `flags` and `--set`, and validates the result. The flags
+    /// Merges the recipe, the file of a run that is resumed, `flags` and `--set`, and validates the result. The flags
     /// and assignments are `key.path=value`; a message names a flag as the user wrote it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a run writes beside `metrics.jsonl`; a run that goes on may change it.
+/// What a run writes beside `metrics.jsonl`; a resumed run may change it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LoggingConfig {

@@ -42,7 +42,7 @@ pub struct Config {
     /// The tokenizer that is trained on the corpus.
     #[serde(default)]
     pub tokenizer: TokenizerConfig,
-    /// Checkpoints to go on from.
+    /// Checkpoints to begin from.
     #[serde(default)]
     pub init: InitConfig,
     /// How the files of `data.corpus` are read.
@@ -271,7 +271,7 @@ pub struct TrainingConfig {
     /// A metric of the validations, by its name in `metrics.jsonl`, whose best checkpoint is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_best: Option<String>,
-    /// After so many steps in a row whose loss or gradients are not finite, the run stops.
+    /// The run stops after this many steps in a row whose loss or gradients are not finite.
     #[serde(default = "default::max_bad_steps")]
     pub max_bad_steps: usize,
     /// Recompute activations in the backward pass where that is cheap, to save memory.
@@ -319,7 +319,7 @@ mod duration {
             return Ok(None);
         }
         let wrong = |why: String| D::Error::custom(format!("`{text}` {why}; expected one such as 90s, 30m or 1h 30m"));
-        // Months, which nobody means.
+        // A month is never what is meant.
         if text.contains('M') {
             return Err(wrong("has M; m stands for minutes".into()));
         }

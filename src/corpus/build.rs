@@ -1,5 +1,5 @@
 //! Building a store: documents are tokenized on all cores and written shard by shard. Whatever stops a build, the next
-//! one goes on behind the last whole shard and ends in the same bytes.
+//! one resumes after the last whole shard and ends in the same bytes.
 
 use super::Progress;
 use super::manifest::{Duplicates, HeldOut, MANIFEST, Manifest, SCHEMA_VERSION, ShardEntry, Width, sha256};
@@ -227,7 +227,7 @@ impl Input {
     }
 }
 
-/// What a build has done, saved behind every shard.
+/// What a build has done, saved after every shard.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {

@@ -15,7 +15,7 @@ pub enum HoldOut {
     /// This share of the tokens, as nearly as whole documents allow, and one document at least. A hash of the tokens decides:
     /// documents that are equal to the networks are on the same side, and their order does not matter.
     Share(f64),
-    /// The last so many documents.
+    /// The last documents, of this number.
     Last(usize),
 }
 

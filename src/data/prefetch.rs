@@ -6,7 +6,7 @@ use std::thread::Builder;
 /// Items that wait to be taken: one that is ready and one that is being made hide all but very uneven work.
 const READY: usize = 1;
 
-/// What a background thread makes, in order. Dropping it stops the thread behind the item that it is making.
+/// What a background thread makes, in order. Dropping it stops the thread after the item that it is making.
 pub struct Prefetch<T> {
     items: Receiver<T>,
     left: usize,

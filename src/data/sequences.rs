@@ -153,7 +153,7 @@ impl Sequences {
         Row { ids, second: cut + 1 }
     }
 
-    /// Where the second segment begins: behind the end of a sentence, otherwise before a word, nearest to the middle.
+    /// Where the second segment begins: after the end of a sentence, otherwise before a word, nearest to the middle.
     fn boundary(&self, ids: &[u32]) -> usize {
         let half = ids.len() / 2;
         let nearest = |fits: &dyn Fn(usize) -> bool| {

@@ -64,7 +64,7 @@ impl Sums {
             ends[id] += 1;
         }
 
-        // A row that nobody asks for is a row of zeros, whose number is not known yet.
+        // A row without an id is a row of zeros, whose number is not known yet.
         let mut last = vec![usize::MAX; rows];
         let mut members: Vec<(usize, Vec<usize>)> = Vec::new();
         let mut begin = 0;

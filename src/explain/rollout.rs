@@ -10,7 +10,7 @@ use burn::tensor::Tensor;
 /// Attention weights by layer, head, query and key.
 pub type Maps = Vec<Vec<Vec<Vec<f32>>>>;
 
-/// The share of each token in `position`, one of the queries, behind all layers of `maps`; the shares add up to 1.
+/// The share of each token in `position`, one of the queries, after all layers of `maps`; the shares add up to 1.
 pub fn rollout(maps: &Maps, position: usize) -> Vec<f64> {
     let tokens = maps.first().and_then(|heads| heads.first()).map_or(position + 1, Vec::len);
     let mut shares = vec![0.0; tokens];

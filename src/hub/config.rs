@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The `config.json` of `network` after so many steps.
+/// The `config.json` of `network` after `steps` steps.
 pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32, steps: usize) -> Value {
     let (model, class) = match network {
         Network::Discriminator => (config.model.clone(), "ElectraForPreTraining"),
@@ -21,7 +21,7 @@ pub(super) fn hugging_face(config: &Config, network: Network, pad_token_id: u32,
     json
 }
 
-/// Longest sequence that the model was trained on: positions beyond it have embeddings that nobody has trained.
+/// Longest sequence that the model was trained on: positions beyond it have untrained embeddings.
 const TRAINED_LENGTH: &str = "electra_burn_sequence_length";
 
 /// The `config.json` of an architecture in the class `class` of `transformers`, without what a head needs.

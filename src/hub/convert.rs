@@ -28,14 +28,14 @@ pub struct Imported {
     pub class: String,
     /// Number of parameters.
     pub parameters: usize,
-    /// What became of the tensors of the source.
+    /// How the tensors of the source were used.
     pub tensors: Loaded,
     /// Whether its `config.json` says what it was fine-tuned for.
     pub has_task: bool,
 }
 
 /// Reads `source`, a directory or a weights file with its `config.json` beside it, and writes it to `output`, which must
-/// not exist. Parameters that the source lacks, a head say, are drawn afresh from `seed`.
+/// not exist. Parameters that the source lacks, for example a head, are drawn from `seed`.
 ///
 /// # Errors
 /// [`Error::Input`] for a source that is missing, damaged or not an ELECTRA or BERT; [`Error::Output`] for an output that

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What became of the tensors of a source, by name.
+/// How the tensors of a source were used, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// Taken over.

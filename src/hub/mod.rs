@@ -72,7 +72,7 @@ pub fn export(directory: &Path, trained: Trained) -> Result<()> {
     Ok(())
 }
 
-/// [`export`] in the place of what an earlier part of the same run has exported.
+/// [`export`], replacing what an earlier part of the same run has exported.
 ///
 /// # Errors
 /// Those of [`export`], but for directories that exist.

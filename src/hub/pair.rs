@@ -1,4 +1,4 @@
-//! Going on from checkpoints: domain-adaptive pretraining.
+//! Beginning from checkpoints: domain-adaptive pretraining.
 
 use super::config::read_config;
 use super::import::{check_vocabulary, load_masked_lm, load_weights};

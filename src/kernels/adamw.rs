@@ -11,7 +11,7 @@ thread_local! {
 }
 
 /// Runs `work` with updates of this thread that take place only where `condition` `[1]` holds, which the device decides,
-/// so that nobody has to wait for it. The count of steps for the bias correction goes on in any case.
+/// so that the host need not wait for it. The count of steps for the bias correction continues in any case.
 pub fn conditionally<R>(condition: Tensor<1, Bool>, work: impl FnOnce() -> R) -> R {
     /// Ends the condition, after a panic too.
     struct End;

@@ -17,7 +17,7 @@ thread_local! {
     static STREAM: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
-/// Begins this thread's stream of masks anew: what is drawn from here on depends on `key` alone.
+/// Restarts this thread's stream of masks: what is drawn from here on depends on `key` alone.
 pub fn begin_dropout(key: u64) {
     STREAM.set((key, 0));
 }

@@ -1,4 +1,4 @@
-//! Dense layers, `x W + b`, with exact GELU behind them or without.
+//! Dense layers, `x W + b`, with exact GELU after them or without.
 //!
 //! Fused: bias and GELU in one pass over the product; the gradient of GELU and the sum for the bias in one pass back.
 

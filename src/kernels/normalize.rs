@@ -16,7 +16,7 @@ pub(super) struct Normalized {
 }
 
 impl Normalized {
-    /// LayerNorm of `rows` rows that `fill` writes, with `finish` behind it; both get some rows and the place of their first
+    /// LayerNorm of `rows` rows that `fill` writes, with `finish` after it; both get some rows and the place of their first
     /// number among all. The output is `[rows * width]`.
     pub fn forward(
         rows: usize,

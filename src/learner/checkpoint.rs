@@ -47,7 +47,7 @@ pub(super) struct Checkpoints<T> {
     intervals: Arc<Mutex<BTreeMap<usize, Interval<T>>>>,
     /// Steps of damaged checkpoints beyond the one that the run was resumed from. They stay until a newer one is whole.
     damaged: Arc<Mutex<Vec<usize>>>,
-    /// Ends the names of this process's neighbours, so that they are nobody else's.
+    /// Ends the names of this process's neighbours, so that no other process has them.
     mark: Arc<str>,
     watch: Watch,
     /// Which one is the best.

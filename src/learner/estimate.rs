@@ -44,8 +44,8 @@ impl Limits {
     }
 }
 
-/// Numbers that a layer keeps for its gradient: for each token so many times the hidden size and so many times the
-/// intermediate size, and for each pair of tokens so many a head. `tests/memory.rs` holds those of portable kernels against
+/// Numbers that a layer keeps for its gradient: for each token a multiple of the hidden size and one of the
+/// intermediate size, and for each pair of tokens a number for each head. `tests/memory.rs` holds those of portable kernels against
 /// what a device reports.
 struct Kept {
     hidden: f64,

@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 pub struct Faults {
     /// Steps, from 1, whose gradients become NaN.
     pub poisoned_steps: Vec<usize>,
-    /// The step, from 1, behind which the thread that trains panics.
+    /// The step, from 1, after which the thread that trains panics.
     pub panic_at: Option<usize>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Job<'a, M: Trainee> {
     pub schedule: ModuleLrScheduler,
     /// What is known of the run before it begins.
     pub facts: RunFacts,
-    /// The checkpoint to go on from.
+    /// The checkpoint to resume from.
     pub found: Option<Found<TallyOf<M>>>,
     /// Of the training data.
     pub fingerprint: String,
@@ -104,7 +104,7 @@ pub(crate) struct Fitted<M: Trainee> {
     pub interrupted: Option<String>,
 }
 
-/// Runs `work`, which says when it begins to write to the run at `output`, and leaves there what became of it;
+/// Runs `work`, which says when it begins to write to the run at `output`, and leaves its result there;
 /// `interrupted` says who stopped it.
 pub(crate) fn with_status<T>(
     output: &Path,
@@ -156,7 +156,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let mut written = None;
     if let Some(found) = job.found {
         written = std::fs::metadata(found.path.join("model.bpk")).and_then(|file| file.modified()).ok();
-        progress(Progress::Stage(&format!("going on behind step {start}, from {}", found.path.display())));
+        progress(Progress::Stage(&format!("resuming after step {start}, from {}", found.path.display())));
         let model_path = found.path.join("model.bpk");
         let damaged = |error: &dyn std::fmt::Display| Error::input(&found.path, error.to_string());
         let record = ModuleRecord::load(&model_path).map_err(|error| damaged(&error))?;
@@ -175,7 +175,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     if enough || length.is_over(start) {
         let records = read_records(&metrics_path)?;
         let facts = RunFacts::read(output)?.unwrap_or(job.facts);
-        // Without dropout, as behind a run: what is judged next is the model.
+        // Without dropout, as after a run: what is judged next is the model.
         let model = model.valid();
         return Ok(Fitted { model, records, validations, steps: start, facts, elapsed: None, interrupted: None });
     }
@@ -293,7 +293,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let noted = facts.end(output, elapsed);
     let advise = |message: &str| match lost(adapters) {
         Some(reason) => format!(
-            "{reason}; the last checkpoint is whole: --resume goes on from it, with --device for those that are left"
+            "{reason}; the last checkpoint is whole: --resume continues from it, with --device for those that are left"
         ),
         None => advice(message, job.batch_size, training.accumulation),
     };

@@ -1,4 +1,4 @@
-//! How long a run is: so many steps, so much time, or what of both comes first.
+//! How long a run is: a number of steps, a time, or whichever ends first.
 
 use crate::config::{TrainingConfig, UNBOUNDED};
 use std::sync::{Arc, OnceLock};
@@ -62,7 +62,7 @@ impl Length {
         self.share(step) >= 1.0
     }
 
-    /// The time from step `step` to the end, at so many seconds a step.
+    /// The time from step `step` to the end, at `seconds_per_step`.
     pub fn left(&self, step: usize, seconds_per_step: f64) -> Duration {
         let by_steps = self.steps.map(|steps| seconds_per_step * steps.saturating_sub(step) as f64);
         let by_steps = by_steps.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX));

@@ -135,7 +135,7 @@ pub(super) struct Summary<T: Tally> {
 }
 
 impl<T: Tally> Summary<T> {
-    /// Of training, going on with `interval`.
+    /// Of training, continuing `interval`.
     pub fn train(log_every: usize, length: Length, interval: SharedInterval<T>, make: MakeRecord<T>) -> Self {
         Self { interval, ..Self::new("train", Some(log_every), length, make) }
     }

@@ -82,7 +82,7 @@ impl WarmupLinear {
         Self { learning_rate: self.learning_rate * share, ..self }
     }
 
-    /// The schedule behind `step` steps.
+    /// The schedule after `step` steps.
     pub fn at(self, step: usize) -> Self {
         Self { step, ..self }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// The first panic of any thread while `work` runs, if that panicked or `work` did not tell of it.
+/// The first panic of any thread while `work` runs, if that panicked or `work` did not report it.
 pub(super) struct Caught<T> {
     /// What `work` returned, if it did.
     pub value: Option<T>,
@@ -35,7 +35,7 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Caught<T> {
 }
 
 /// [`caught`], for work on `adapters`. Burn waits for ever for the answer of a worker that has gone away; where that
-/// happens the thread that waits is left behind, and the reason stands in the place of a panic.
+/// happens the thread that waits is left behind, and the reason takes the place of a panic.
 pub(super) fn caught_on<T: Send + 'static>(
     adapters: &Adapters,
     work: impl FnOnce() -> T + Send + 'static,
@@ -79,7 +79,7 @@ pub(super) fn lost(adapters: &Adapters) -> Option<String> {
 /// The main thread's stack on most systems.
 const STACK: usize = 8 << 20;
 
-/// How often a broken link is looked for, and how long training may go on behind it.
+/// How often a broken link is looked for, and how long training may continue after it.
 const LOOK: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 

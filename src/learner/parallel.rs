@@ -72,7 +72,7 @@ impl<M: Trainee> Shares<M> {
 }
 
 impl<M: Trainee> Pass<'_, M> {
-    /// The next step; absent behind the last.
+    /// The next step; absent after the last.
     pub fn next(&mut self, learner: &Learner<M>) -> Option<Result<Output<M>, String>> {
         if let Some(reason) = self.shares.adapters.broken() {
             return Some(Err(reason));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The configuration of the run at `directory` with the changes that `source` makes of its file.
 ///
 /// # Errors
-/// [`Error::Input`] where there is no run; [`Error::Config`] with every change that a run cannot go on with.
+/// [`Error::Input`] where there is no run; [`Error::Config`] with every change that a run cannot be resumed with.
 pub fn resumed_config(directory: &Path, source: impl FnOnce(Option<PathBuf>) -> Source) -> Result<Config> {
     let file = directory.join(CONFIG);
     if !file.is_file() {

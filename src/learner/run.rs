@@ -35,15 +35,15 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a run needs beside its configuration.
 pub struct RunOptions<'a> {
-    /// The run directory: new or empty, or that of the run to go on with.
+    /// The run directory: new or empty, or that of the run to resume.
     pub output: PathBuf,
     /// Where to train.
     pub adapters: Adapters,
-    /// The tokenizer and the pair to go on from; otherwise both are made afresh.
+    /// The tokenizer and the pair to begin from; otherwise both are made afresh.
     pub initial: Option<(Tokenizer, ElectraPair)>,
-    /// Go on with the run in `output` behind its newest whole checkpoint.
+    /// Resume the run in `output` after its newest whole checkpoint.
     pub resume: bool,
-    /// Set to its number by the handler of a signal: the run saves a checkpoint behind the current step and stops.
+    /// Set to its number by the handler of a signal: the run saves a checkpoint after the current step and stops.
     pub signal: Arc<AtomicUsize>,
     /// For tests: what goes wrong on purpose.
     pub faults: Faults,
@@ -63,7 +63,7 @@ pub struct Report {
     pub outcome: Outcome,
     /// Time from the first step to the last validation, where it is known.
     pub elapsed: Option<Duration>,
-    /// Why the run stopped before its last step, where somebody asked for it.
+    /// Why the run stopped before its last step, where it was asked to.
     pub interrupted: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Report {
 }
 
 /// Pretrains as `config` says, writing `config.toml`, `tokenizer/`, `metrics.jsonl` and `checkpoints/` into the run
-/// directory; or goes on with the run that lies there.
+/// directory; or resumes the run that lies there.
 ///
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
@@ -126,8 +126,7 @@ fn train(config: &Config, options: RunOptions, begun: &mut bool) -> Result<Repor
     let (tokenizer, store) = prepare(config, tokenizer, progress)?;
     let fingerprint = store.fingerprint()?;
     if let Some(found) = found.as_ref().filter(|found| found.state.store != fingerprint) {
-        let message =
-            format!("its store is another than that of {}; a run goes on with its own text", found.path.display());
+        let message = format!("its store is another than that of {}; a run keeps its own text", found.path.display());
         return Err(Error::config("data.corpus", message));
     }
     let pairs = match pairs {

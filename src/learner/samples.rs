@@ -21,7 +21,7 @@ const SEQUENCES: usize = 4;
 /// Most tokens of a sample.
 const TOKENS: usize = 64;
 
-/// What makes a sample of a model after so many steps.
+/// Makes a sample of a model after a number of steps.
 pub(crate) type MakeSample<M> = Box<dyn Fn(&M, usize) -> Result<Sample> + Send + Sync>;
 
 /// Samples of a pretraining run with `config`, from the first sequences that `valid` has; none where the objective has no
@@ -81,7 +81,7 @@ impl<M> SampleLog<M> {
         Ok(Self { path, file, make })
     }
 
-    /// Makes a sample of `model` behind `step` steps and writes it down.
+    /// Makes a sample of `model` after `step` steps and writes it down.
     pub fn add(&self, model: &M, step: usize) -> Result<Sample> {
         let sample = (self.make)(model, step)?;
         let line = serde_json::to_string(&sample).map_err(|error| Error::Training(error.to_string()))?;

@@ -34,7 +34,7 @@ impl Pretrainer {
         Self::from_pair(ElectraPair::new(config, device), config)
     }
 
-    /// Goes on from the weights of `pair`.
+    /// Begins from the weights of `pair`.
     pub fn from_pair(pair: ElectraPair, config: &Config) -> Self {
         let (precision, loss_scale) = (config.training.precision, config.loss_scale());
         Self { pair, objective: config.objective.clone(), precision, loss_scale }
@@ -42,7 +42,7 @@ impl Pretrainer {
 }
 
 impl Pretrainer {
-    /// Both passes of a step; calls `done` behind each part of them.
+    /// Both passes of a step; calls `done` after each part of them.
     pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Seeing> {
         let counts = input.counts;
         let forward = |batch: &Batch, done: &mut dyn FnMut(Part)| {
@@ -96,7 +96,7 @@ impl InferenceStep for Pretrainer {
 }
 
 /// Both passes of a step over its batches. `forward` runs the first of a batch, to its loss, `[1]`, and its statistics;
-/// `done` is called behind each part of both.
+/// `done` is called after each part of both.
 pub fn train_step<M: Trainee>(
     model: &M,
     input: StepBatch<M::Batch>,

@@ -58,7 +58,7 @@ impl Window {
 pub(super) struct Ending {
     /// Steps done.
     pub steps: usize,
-    /// Somebody asked the run to stop.
+    /// Who asked the run to stop.
     pub interrupted: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
@@ -229,7 +229,7 @@ impl<M: Trainee> Windows<M> {
             let observation =
                 apply(learner, output, self.max_grad_norm).map_err(|error| format!("the device: {error}"))?;
             done += 1;
-            assert!(self.faults.panic_at != Some(done), "a panic behind step {done}, on purpose");
+            assert!(self.faults.panic_at != Some(done), "a panic after step {done}, on purpose");
             let rate = learner.lr_current();
             waiting.push((observation, TrainingItem::new((), steps.progress(), Some(done), Some(rate))));
             if done.is_multiple_of(self.read_every) {
@@ -290,7 +290,7 @@ impl<M: Trainee> Windows<M> {
         });
         let path = self.output.join(BAD_STEP);
         let written = match files::write_file(&path, format!("{report:#}\n").as_bytes()) {
-            Ok(()) => format!("{} tells more", path.display()),
+            Ok(()) => format!("{} has the details", path.display()),
             Err(error) => format!("more could not be written down: {error}"),
         };
         format!(

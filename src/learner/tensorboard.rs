@@ -30,7 +30,7 @@ pub(super) struct Board {
 }
 
 impl Board {
-    /// Begins a file for the run at `run`, which goes on behind `start` steps: what earlier files hold of later steps is
+    /// Begins a file for the run at `run`, which resumes after `start` steps: what earlier files hold of later steps is
     /// void from now on. A write that fails stops the run.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ fn number(line: &str, name: &str) -> Option<f64> {
     value.split([',', '}']).next()?.parse().ok()
 }
 
-/// The name of a new file in `run`, behind all that are there whatever has become of the clock.
+/// The name of a new file in `run`, after all that are there, also where the clock was set back.
 fn name(run: &Path, now: u64) -> std::io::Result<String> {
     let mut seconds = now;
     for entry in std::fs::read_dir(run)? {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A run ends when so many validations in a row were no better than the best before them.
+/// A run ends when `patience` validations in a row were no better than the best before them.
 #[derive(Debug, Clone)]
 pub(crate) struct EarlyStopping {
     /// Its name in `metrics.jsonl`.

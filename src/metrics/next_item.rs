@@ -13,7 +13,7 @@ impl NextItems {
         self.mean(|rank| f64::from(u8::from(rank <= k)))
     }
 
-    /// Mean of 1 / log2(rank + 1), 0 behind rank `k`.
+    /// Mean of 1 / log2(rank + 1), 0 after rank `k`.
     pub fn ndcg(&self, k: usize) -> f64 {
         self.mean(|rank| if rank <= k { 1.0 / ((rank + 1) as f64).log2() } else { 0.0 })
     }

@@ -220,7 +220,7 @@ mod tests {
     fn a_gain_within_chance_is_left_alone() {
         let right = |no_answer| Question::new("cat", &["cat"], no_answer);
         let wrong = |no_answer| Question::new("cat", &[""], no_answer);
-        // Behind ten sure ones one wrong answer and two right ones: one more, and its standard error is 1.7.
+        // After ten sure ones one wrong answer and two right ones: one more, and its standard error is 1.7.
         let mut questions: Vec<Question> = (0..10).map(|at| right(f64::from(at))).collect();
         questions.extend([wrong(10.0), right(11.0), right(12.0)]);
         assert_eq!(best_threshold(&questions, |score| score.f1).0, 12.0);

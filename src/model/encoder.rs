@@ -40,7 +40,7 @@ impl EncoderLayer {
         }
     }
 
-    /// With `rows` only the tokens of these numbers come out: behind attention no token looks at another.
+    /// With `rows` only the tokens of these numbers come out: after attention no token looks at another.
     fn forward(&self, x: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
         let x = self.attention.forward(x, mask, rows);
         let output = feed_forward(&self.intermediate, &self.output, x.clone());
@@ -77,7 +77,7 @@ impl Encoder {
     }
 
     /// [`forward`](Self::forward), of which only the first token of each sequence is wanted: `[batch, 1, hidden]`. The
-    /// last layer computes nothing else behind its attention.
+    /// last layer computes nothing else after its attention.
     pub fn forward_first(
         &self,
         embeddings: Tensor<3>,

@@ -25,7 +25,7 @@ impl<'a> Init<'a> {
         Self { rng, deviation: deviation as f32, layer_norm_eps, device, positions: PositionInit::default() }
     }
 
-    /// Zeros in the place of random weights, for networks whose weights are loaded: drawing them would be most of the time
+    /// Zeros instead of random weights, for networks whose weights are loaded: drawing them would be most of the time
     /// that it takes to open a model.
     pub fn blank(layer_norm_eps: f64, device: &'a Device) -> Self {
         Self::new(0, 0.0, layer_norm_eps, device)
@@ -81,7 +81,7 @@ impl<'a> Init<'a> {
 }
 
 /// Sines and cosines of `rows` positions whose wavelengths go in equal ratios from 2 pi to 2 pi `rows` (Vaswani et al.,
-/// "Attention is all you need", section 3.5, with `rows` in the place of 10,000), with standard deviation `deviation`.
+/// "Attention is all you need", section 3.5, with `rows` instead of 10,000), with standard deviation `deviation`.
 fn sinusoids(rows: usize, columns: usize, deviation: f32) -> Vec<f32> {
     let value = |row: usize, column: usize| {
         let share = (column - column % 2) as f64 / columns as f64;

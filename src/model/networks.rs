@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor};
 /// What becomes of the hidden states at padding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Padding {
-    /// They are nobody's concern. Where the kernels can leave them out they cost nothing and are zeros.
+    /// Nothing reads them. Where the kernels can leave them out they cost nothing and are zeros.
     #[default]
     Skip,
     /// They are computed, as Hugging Face does.

@@ -44,7 +44,7 @@ pub enum Part {
     Backward,
 }
 
-/// [`forward`], which calls `done` behind each of its parts.
+/// [`forward`], which calls `done` after each of its parts.
 pub fn forward_by_parts(
     pair: &ElectraPair,
     batch: &Batch,

@@ -197,7 +197,7 @@ impl Tally {
         self.entropy() - self.disc_loss()
     }
 
-    /// Standard error of the gain. That of a token is what its label costs somebody who knows the share alone, less what it costs
+    /// Standard error of the gain. That of a token is what its label costs a judge who knows the share alone, less what it costs
     /// the discriminator; the mean over tokens is the gain, and the error follows from the deviation.
     pub fn disc_gain_error(&self) -> f64 {
         let share = self.replaced_share();

@@ -50,7 +50,7 @@ const TOGETHER: [(&str, &str, &[Curve]); 2] = [
     ]),
 ];
 
-/// Numbers that are told of and not drawn.
+/// Numbers that are mentioned and not drawn.
 const NOT_DRAWN: [&str; 5] = ["skipped_steps", "loss_spikes", "tokens_seen", "disc_gain_error", "disc_gain_floor"];
 
 /// The pictures of a run, in the order in which they are shown.

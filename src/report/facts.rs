@@ -1,4 +1,4 @@
-//! Sections about where a run comes from: its text, its computer, its speed, and the commands that go on from it.
+//! Sections about where a run comes from: its text, its computer, its speed, and the commands that follow from it.
 
 use super::RunReport;
 use super::html::{count, date, gibibytes, pairs, quoted, section, table, verbatim};
@@ -61,7 +61,7 @@ pub(super) fn hardware(run: &RunReport) -> String {
             let host = session.host.processor.clone().unwrap_or_else(|| session.host.architecture.clone());
             vec![date(session.began), count(session.step), session.device.clone(), host, time]
         };
-        let head = ["began", "behind step", "device", "processor", "time"];
+        let head = ["began", "after step", "device", "processor", "time"];
         body += &table(&head, run.facts.sessions.iter().map(row));
     }
     section("Hardware", &body)
@@ -104,7 +104,7 @@ pub(super) fn commands(run: &RunReport) -> String {
     match run.task() {
         None => {
             if unfinished {
-                say("go on with it", format!("electra pretrain --resume {whole}"));
+                say("resume it", format!("electra pretrain --resume {whole}"));
             }
             say(
                 "fine-tune the encoder",
@@ -122,7 +122,7 @@ pub(super) fn commands(run: &RunReport) -> String {
         }
         Some(task) => {
             if unfinished {
-                say("go on with it", format!("electra finetune --resume {whole}"));
+                say("resume it", format!("electra finetune --resume {whole}"));
             }
             let model = path(MODEL);
             say("let it answer", format!("electra predict --model {model} --input questions.txt"));

@@ -1,6 +1,6 @@
 //! A report of a run, from what it has left on disk: one HTML file that needs nothing else, and its pictures as files.
 //!
-//! A run that is damaged is told of as far as it can be read; what is missing stands in the report.
+//! Of a damaged run the report has what can be read, and says what is missing.
 
 mod chart;
 mod draw;
@@ -65,7 +65,7 @@ impl RunReport {
         Ok(Self { path, state, reason, config, config_text, facts, metrics, samples, results, problems })
     }
 
-    /// Writes the report to `output`, in the place of an older one.
+    /// Writes the report to `output`, replacing an older one.
     ///
     /// # Errors
     /// [`Error::Output`] where it cannot be written.
@@ -80,7 +80,7 @@ impl RunReport {
         files::write_file(output, page.as_bytes()).map_err(|error| unusable(error.to_string()))
     }
 
-    /// Writes every picture of the report as SVG and PNG into `directory`, in the place of older ones; their paths.
+    /// Writes every picture of the report as SVG and PNG into `directory`, replacing older ones; their paths.
     ///
     /// # Errors
     /// [`Error::Output`] where they cannot be written.

@@ -1,4 +1,4 @@
-//! The page: what comes first is what somebody asks first.
+//! The page, in the order of a reader's questions.
 
 use super::html::{count, date, escape, section, table};
 use super::{RunReport, chart, draw, facts};
@@ -65,7 +65,7 @@ fn steps(run: &RunReport) -> String {
     }
 }
 
-/// What somebody should know before the figures.
+/// What a reader should know before the figures.
 fn warnings(run: &RunReport) -> String {
     let mut lines = Vec::new();
     match (run.state, &run.reason) {

@@ -43,7 +43,7 @@ impl Figures {
         }
     }
 
-    /// Counts a batch of so many inputs.
+    /// Counts a batch of `inputs` inputs.
     pub fn batch(&self, inputs: usize) {
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.inputs.fetch_add(inputs as u64, Ordering::Relaxed);

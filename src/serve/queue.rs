@@ -179,7 +179,7 @@ const LEAST: f64 = 0.25;
 const EXPLANATIONS: usize = 16;
 const ATTENTION: usize = 1 << 20;
 
-/// A panic of the backend is an answer too, and the thread goes on. Nothing more is computed when nobody waits for it, which
+/// A panic of the backend is an answer too, and the thread continues. Nothing more is computed when nobody waits for it, which
 /// `is_wanted` knows.
 fn answer(models: &Models, question: &Question, most: usize, is_wanted: &dyn Fn() -> bool) -> Answer {
     let wanted = || if is_wanted() { Ok(()) } else { Err(Error::Usage("nobody waits for the answer".into())) };

@@ -37,13 +37,13 @@ use std::sync::atomic::AtomicUsize;
 
 /// What a run needs beside its configuration.
 pub struct FinetuneOptions<'a> {
-    /// The run directory: new or empty, or that of the run to go on with.
+    /// The run directory: new or empty, or that of the run to resume.
     pub output: PathBuf,
     /// Where to train.
     pub adapters: Adapters,
-    /// Go on with the run in `output` behind its newest whole checkpoint.
+    /// Resume the run in `output` after its newest whole checkpoint.
     pub resume: bool,
-    /// Set to its number by the handler of a signal: the run saves a checkpoint behind the current step and stops.
+    /// Set to its number by the handler of a signal: the run saves a checkpoint after the current step and stops.
     pub signal: Arc<AtomicUsize>,
     /// Show the dashboard on the terminal instead of lines.
     pub dashboard: bool,
@@ -61,7 +61,7 @@ struct Data {
 }
 
 /// Fine-tunes as `config` says, writing `config.toml`, `metrics.jsonl`, `checkpoints/`, `results.json` and `model/` into
-/// the run directory; or goes on with the run that lies there.
+/// the run directory; or resumes the run that lies there.
 ///
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
@@ -220,7 +220,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: FinetuneOptions, begun: &mu
     Ok(report)
 }
 
-/// The directory of the run to go on with, if it can go on with `config`.
+/// The directory of the run to resume, if it can be resumed with `config`.
 pub(super) fn open(output: &Path, config: &FinetuneConfig) -> Result<RunDirectory> {
     let directory = RunDirectory::open(output)?;
     FinetuneConfig::load(Some(output.join(CONFIG)), &[], &[])?.check_changes(config)?;
@@ -241,7 +241,7 @@ pub(super) fn found<T: Tally>(
     }
     let found = newest(output, every, &mut |message| progress(Progress::Stage(message)))?;
     if let Some(found) = found.as_ref().filter(|found: &&Found<T>| found.state.store != fingerprint) {
-        let message = format!("the data are others than those of {}; a run goes on with its own", found.path.display());
+        let message = format!("the data are others than those of {}; a run keeps its own", found.path.display());
         return Err(Error::config("data.train", message));
     }
     Ok(found)

@@ -30,7 +30,7 @@ pub struct GlueTask {
     sets: Sets,
 }
 
-/// The dev and test sets of a task: what stands behind "dev" and "test" in the names of the files, and their names in the
+/// The dev and test sets of a task: what stands after "dev" and "test" in the names of the files, and their names in the
 /// table and in a submission.
 type Sets = &'static [(&'static str, &'static str)];
 
@@ -216,7 +216,7 @@ pub fn glue(
             report.interrupted = Some(reason);
             return Ok(report);
         }
-        // The second dev set stands in the place of a test set: see `configure`.
+        // The second dev set stands in for a test set: see `configure`.
         let reached = |second: bool| -> Vec<&Metrics> {
             seeds.runs.iter().map(|(_, report)| if second { report.judged() } else { &report.dev }).collect()
         };
@@ -261,7 +261,7 @@ fn row(name: &'static str, metrics: &[&'static str], reached: &[&Metrics]) -> Op
     })
 }
 
-/// The configuration of a task's runs. A second dev set stands in the place of a test set: neither chooses anything.
+/// The configuration of a task's runs. A second dev set stands in for a test set: neither chooses anything.
 fn configure(folder: &GlueFolder, flags: &[(String, Value)], set: &[String]) -> Result<FinetuneConfig> {
     let GlueTask { kind, epochs, metrics, sets, .. } = folder.task;
     let file = |name: &str| Value::String(folder.path.join(name).to_string_lossy().into_owned());
@@ -284,7 +284,7 @@ fn configure(folder: &GlueFolder, flags: &[(String, Value)], set: &[String]) -> 
         ("data.test", dev(1)),
         ("data.text_columns", is_headless.then(|| Value::Array(vec![column("4")]))),
         ("data.label_column", is_headless.then(|| column("2"))),
-        // A few rows of QQP are broken; they are told of.
+        // A few rows of QQP are broken; they are reported.
         ("data.skip_bad_rows", Some(Value::Boolean(true))),
     ];
     let own = all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));

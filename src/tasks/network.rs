@@ -22,9 +22,9 @@ use std::path::Path;
 /// What stands above the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
-    /// So many numbers a text.
+    /// Numbers for each text.
     Sequence(usize),
-    /// So many numbers a token.
+    /// Numbers for each token.
     Tokens(usize),
     /// The beginning and the end of an answer.
     Span,

@@ -152,7 +152,7 @@ impl Predictor {
         })
     }
 
-    /// What speaks against `inputs` being texts for this model: many words that it does not know, pairs in the place of single
+    /// What speaks against `inputs` being texts for this model: many words that it does not know, pairs instead of single
     /// texts.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Predictor {
         Ok(doubts)
     }
 
-    /// Writes the model to `directory` in Hugging Face's layout, in the place of an older one; `card` is its `README.md`.
+    /// Writes the model to `directory` in Hugging Face's layout, replacing an older one; `card` is its `README.md`.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Training`] where a file cannot be written.

@@ -6,7 +6,7 @@ use super::task::{Kind, Task};
 use crate::config::{FinetuneConfig, ModelConfig, Precision, TrainingConfig};
 use crate::error::{Error, Result};
 
-/// Below so many training examples a run makes more passes over them.
+/// With fewer training examples a run makes more passes over them.
 const FEW: usize = 8_000;
 
 /// The configuration with what depends on model and data filled in, so that the written one is complete.
@@ -95,7 +95,7 @@ pub(super) fn check_keys(kind: Kind, config: &FinetuneConfig) -> Result<()> {
     }
 }
 
-/// Length and intervals of the run, a pass being so many steps: a validation and a checkpoint a pass, but at least every
+/// Length and intervals of the run, a pass being `pass` steps: a validation and a checkpoint a pass, but at least every
 /// 500 steps.
 pub(super) fn training(config: &FinetuneConfig, metric: &str, pass: usize) -> TrainingConfig {
     let given = &config.training;

@@ -32,7 +32,7 @@ pub struct FinetuneReport {
     pub dev: Metrics,
     /// Its metrics on the test data, where these have labels.
     pub test: Option<Metrics>,
-    /// What somebody reaches who has seen no input, on the test data or else on dev, and how.
+    /// What a guess reaches that has seen no input, on the test data or else on dev, and how.
     pub baseline: Option<(String, Metrics)>,
 }
 

@@ -133,7 +133,7 @@ pub trait Work: Sync {
     /// The metric that says which checkpoint is the best.
     fn main_metric(&self) -> &'static str;
 
-    /// Predictions for `examples` of somebody who has seen the gold of `train` and no inputs, and what that is called.
+    /// Predictions for `examples` by a guess that has seen the gold of `train` and no inputs, and what that is called.
     fn baseline(&self, train: &[Example], examples: &[Example]) -> (&'static str, Vec<Prediction>);
 
     /// More about predictions than numbers: confusion, figures by class.

@@ -109,7 +109,7 @@ fn text_columns(path: &Path, table: &Table, reading: &Reading) -> Result<Vec<Str
     }
 }
 
-/// Names of columns as messages show them; a text in the place of one is shortened.
+/// Names of columns as messages show them; a text instead of one is shortened.
 fn shown(names: &[String]) -> String {
     let short = |name: &String| if name.chars().count() > 30 { shorten(name) } else { name.clone() };
     names.iter().map(short).collect::<Vec<_>>().join(", ")

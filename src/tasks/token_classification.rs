@@ -24,7 +24,7 @@ pub struct TokenClassification {
     pub labels: Vec<String>,
 }
 
-/// The tag of a word whose tag is nobody's business, as `datasets` writes it.
+/// The tag of a word that has no tag, as `datasets` writes it.
 const HIDDEN: &str = "-100";
 
 impl TokenClassification {

@@ -64,7 +64,7 @@ impl Tokenizer {
         let damaged = |error: tokenizers::Error| Error::input(path, error.to_string());
         let bytes = files::read(path, files::SMALL).map_err(|error| Error::input(path, error.to_string()))?;
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(damaged)?;
-        // Settings of somebody's last use, which `transformers` does not take over either.
+        // Settings of an earlier use, which `transformers` does not take over either.
         inner.with_padding(None).with_truncation(None).map_err(damaged)?;
         let other = match inner.get_model() {
             ModelWrapper::WordPiece(_) | ModelWrapper::WordLevel(_) => None,
@@ -281,7 +281,7 @@ impl Settings {
                 false => Ok(()),
             };
         };
-        // Where a setting is absent, its class has BERT's value, whatever this file says; who means another must say so.
+        // Where a setting is absent, its class has BERT's value, whatever this file says; another value must be named.
         let unsaid = [
             ("do_lower_case", self.lowercase.is_none() && !found.lowercase, "lowercase", found.lowercase),
             (

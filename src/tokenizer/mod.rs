@@ -142,7 +142,7 @@ impl Tokenizer {
         self.special
     }
 
-    /// Number of ids: a word table must have so many rows. That is the number of tokens, where no id is left out.
+    /// Number of ids: a word table must have this many rows. That is the number of tokens, where no id is left out.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
@@ -214,7 +214,7 @@ impl Tokenizer {
             "pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]",
         });
         if self.has_whole_words() {
-            // ELECTRA's own class would put BERT's way of splitting text in the place of what tokenizer.json says.
+            // ELECTRA's own class would split text in BERT's way instead of that of tokenizer.json.
             config["tokenizer_class"] = "PreTrainedTokenizerFast".into();
         } else {
             config["tokenizer_class"] = "ElectraTokenizer".into();

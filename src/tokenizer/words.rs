@@ -9,7 +9,7 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 
 impl Tokenizer {
     /// A tokenizer of which each of `words` is one token, whatever characters it has: text is split at white space alone,
-    /// and its case is kept. Ids are in the order of `words`, behind the special tokens.
+    /// and its case is kept. Ids are in the order of `words`, after the special tokens.
     ///
     /// # Errors
     /// [`Error::Config`] for a word that occurs twice or is a special token.

@@ -41,7 +41,7 @@ impl App {
     pub fn follower(&self, run: &Run) -> Arc<Follower> {
         let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
         if followers.len() >= KEPT && !followers.contains_key(&run.path) {
-            // Those that nobody is looking at this instant; they would be read anew.
+            // Those that no page looks at now; they would be read again.
             followers.retain(|_, follower| Arc::strong_count(follower) > 1);
         }
         followers.entry(run.path.clone()).or_insert_with(|| Follower::new(run.clone())).clone()
@@ -82,7 +82,7 @@ fn all_of(query: &Words, key: &str) -> Vec<String> {
     query.0.iter().filter(|(name, _)| name == key).take(FOLLOWED).map(|(_, value)| value.clone()).collect()
 }
 
-/// Runs `answer`, which reads files, where that holds nobody up.
+/// Runs `answer`, which reads files, where that delays no other request.
 async fn reading<T: IntoResponse + Send + 'static>(answer: impl FnOnce() -> T + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(answer).await {
         Ok(answer) => answer.into_response(),

@@ -24,7 +24,7 @@ pub fn details(run: &Run, follower: &Arc<Follower>) -> Value {
     json!({"config": config(run), "checkpoints": checkpoints, "samples": samples(run), "log": log, "verdict": verdict})
 }
 
-/// Tells whether the files behind [`details`] may have changed.
+/// Tells whether the files that [`details`] reads may have changed.
 pub fn stamp(run: &Run) -> u64 {
     let file = |name: &str| {
         let metadata = run.metadata(name)?;

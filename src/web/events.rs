@@ -2,7 +2,7 @@
 //!
 //! An answer waits until there is something, holds all of it, and ends; `EventSource` comes back by itself and names the
 //! last event, whose id is the page's position. So the server keeps nothing of a page, and a page that was asleep or cut
-//! off goes on where it was. What it costs is a request for each batch of news, on a connection that stays open.
+//! off resumes where it was. What it costs is a request for each batch of news, on a connection that stays open.
 
 use super::dashboard::App;
 use super::details;
@@ -93,7 +93,7 @@ fn look(app: &App, names: &[String], id: &str) -> Option<(String, Value)> {
     Some((now.id(), json!({"listing": listing, "runs": runs})))
 }
 
-/// What the metrics of `run` have behind `position`, and where that ends.
+/// What the metrics of `run` have after `position`, and where that ends.
 fn of_run(app: &App, run: &Run, position: Position) -> (Position, Map<String, Value>) {
     let mut change = Map::new();
     let Some((mut file, metadata)) =

@@ -1,4 +1,4 @@
-//! The table of runs: what each is at. It is made anew at most twice a second, whoever asks, and of a run only what has
+//! The table of runs: what each is at. It is made at most twice a second, however many ask, and of a run only what has
 //! changed is read again.
 
 use electra_runs::layout::{CONFIG, LOCK, METRICS, STATUS};

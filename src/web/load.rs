@@ -113,7 +113,7 @@ fn memory() -> Option<(u64, u64)> {
     Some((total.saturating_sub(available), total))
 }
 
-/// Bytes behind `key`.
+/// Bytes after `key`.
 fn kib(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

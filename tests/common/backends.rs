@@ -16,7 +16,7 @@ pub struct Backend {
     pub name: &'static str,
     /// Without autodiff.
     pub device: Device,
-    /// What the program takes behind `--device`, with spaces between: the name, and `--portable` for portable kernels.
+    /// What the program takes after `--device`, with spaces between: the name, and `--portable` for portable kernels.
     pub arguments: &'static str,
     /// How far it may be from a reference.
     pub tolerance: Tolerance,
@@ -26,13 +26,13 @@ pub struct Backend {
 /// what is compared where that is larger than 1.
 #[derive(Clone, Copy)]
 pub struct Tolerance {
-    /// Of hidden states and logits near 1, behind two layers.
+    /// Of hidden states and logits near 1, after two layers.
     pub outputs: f32,
     /// Of losses.
     pub loss: f32,
     /// Of a gradient, in units of its largest entry.
     pub gradients: f32,
-    /// Of losses, norms and weights behind twenty steps that build on each other.
+    /// Of losses, norms and weights after twenty steps that build on each other.
     pub trajectory: f64,
 }
 

@@ -62,7 +62,7 @@ pub fn keyword_table(directory: &Path, name: &str, count: usize, seed: u64) -> S
     write(directory.join(name), &table)
 }
 
-/// Fine-tunes the micro encoder; `arguments` come behind.
+/// Fine-tunes the micro encoder; `arguments` come after.
 pub fn finetune(directory: &Path, task: &str, train: &str, dev: &str, arguments: &[&str]) -> Output {
     let model = encoder().to_string_lossy();
     let mut all = vec!["finetune", "--device", CPU, "--no-tui", "--task", task, "--model", &model];

@@ -53,7 +53,7 @@ pub fn piped(directory: &Path, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// `pretrain` with the micro configuration and `arguments` behind it.
+/// `pretrain` with the micro configuration and `arguments` after it.
 pub fn pretrain(directory: &Path, arguments: &[&str]) -> Output {
     let mut all = vec!["pretrain", "--device", CPU];
     all.extend(arguments);

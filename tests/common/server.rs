@@ -125,7 +125,7 @@ impl Client {
         self.post_as(path, "application/json", body)
     }
 
-    /// Connects again where the server has closed the connection behind its last answer.
+    /// Connects again where the server has closed the connection after its last answer.
     pub fn post_as(&mut self, path: &str, kind: &str, body: &[u8]) -> Answer {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",

@@ -7,8 +7,7 @@ pub fn checkpoint_name(step: usize) -> String {
     format!("step-{step:07}")
 }
 
-/// The step of the checkpoint in a directory called `name`; none for a name that this program does not write: `step-7` is somebody
-/// else's.
+/// The step of the checkpoint in a directory called `name`; none for a name that this program does not write: `step-7` is not ours.
 pub fn checkpoint_step(name: &str) -> Option<usize> {
     let step = name.strip_prefix("step-")?.parse().ok()?;
     (name == checkpoint_name(step)).then_some(step)

@@ -25,7 +25,7 @@ pub fn write_whole<E: From<Error>>(target: &Path, fill: impl FnOnce(&Path) -> Re
     Ok(std::fs::rename(&partial, target).map_err(Error::io(target))?)
 }
 
-/// A new directory below `parent` whose name nobody else has, with the permissions that directories have.
+/// A new directory below `parent` with a name of its own, with the permissions of a directory.
 fn neighbour(parent: &Path) -> Result<tempfile::TempDir> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -36,9 +36,9 @@ fn neighbour(parent: &Path) -> Result<tempfile::TempDir> {
         .map_err(|error| Error::output(parent, format!("the directory cannot be written to: {error}")))
 }
 
-/// [`write_whole`], in the place of the directory that is there. That is moved aside, and removed once the new one has its
+/// [`write_whole`], replacing the directory that is there. That is moved aside, and removed once the new one has its
 /// name; a crash between the two leaves both, beside their place. What the old one has under a name that the new one lacks is
-/// somebody else's, and moves into the new one.
+/// not ours, and moves into the new one.
 ///
 /// # Errors
 /// Those of [`write_whole`], but for a `target` that exists; [`Error::Output`] for one that is no directory.
@@ -91,7 +91,7 @@ fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes a file whole or not at all, in the place of an older one.
+/// Writes a file whole or not at all, replacing an older one.
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -104,7 +104,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.persist(path).map(drop).map_err(|error| Error::io(path)(error.error))
 }
 
-/// A file that takes the place of an older one when it is whole; until then that stays, and if it never is, nothing does. Behind
+/// A file that replaces an older one when it is whole; until then that stays, and if it never is, nothing does. After
 /// a link the file that it leads to is replaced, and what is no file (a pipe, a terminal) is written to as it is.
 pub struct Replacement {
     path: PathBuf,

@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(lines(), (1, 0, record(1).len() as u64));
         write!(file, "\"split\":\"train\"}}\n{}broken\n", record(3)).unwrap();
         assert_eq!((lines().0, lines().1), (3, 1));
-        // A run that is gone on with cuts its file: another one takes its place.
+        // A run that is resumed cuts its file: another one takes its place.
         let other = directory.path().join("other");
         std::fs::write(&other, record(1) + &record(2)).unwrap();
         std::fs::rename(&other, &path).unwrap();

@@ -21,7 +21,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// This computer, of which the program computes with so many threads.
+    /// This computer, where the program computes with `threads` threads.
     pub fn this(threads: usize) -> Self {
         Self {
             system: system(),

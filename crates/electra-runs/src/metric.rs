@@ -26,7 +26,7 @@ pub struct MetricInfo<'a> {
     pub unit: &'static str,
     /// Which way it should go.
     pub direction: Direction,
-    /// What it says, for somebody who has not read the paper; empty where that is not known.
+    /// What it says, for readers who have not read the paper; empty where that is not known.
     pub meaning: &'static str,
 }
 
@@ -56,7 +56,7 @@ const TABLE: [(&str, &str, &str, Direction, &str); 40] = [
     ("mlm_loss", "MLM loss", "nats", Lower, "mean surprise of the generator at the masked words; ln(vocabulary) knows nothing"),
     ("mlm_accuracy", "MLM accuracy", "", Higher, "share of the masked words that the generator ranks first"),
     ("disc_loss", "Discriminator loss", "nats", Lower, "loss of the encoder over all tokens; it has learned something where this lies below the entropy"),
-    ("disc_entropy", "Entropy of the replaced share", "nats", Neither, "loss of somebody who knows how many tokens were replaced, not which"),
+    ("disc_entropy", "Entropy of the replaced share", "nats", Neither, "loss of a judge who knows how many tokens were replaced, not which"),
     ("disc_gain", "Discriminator gain", "nats", Higher, "the entropy less the loss: what the encoder knows beyond how many tokens were replaced"),
     ("disc_gain_floor", "Floor of the gain", "nats", Neither, "the part of the gain that is had for knowing that special tokens are never replaced"),
     ("disc_gain_error", "Standard error of the gain", "nats", Neither, "of the gain, over tokens"),
@@ -66,7 +66,7 @@ const TABLE: [(&str, &str, &str, Direction, &str); 40] = [
     ("disc_recall", "Discriminator recall", "", Higher, "share of the replaced tokens that are called so"),
     ("pairs_discriminator", "Minimal pairs, discriminator", "", Higher, "share of the pairs whose good sentence it takes for less replaced; 0.5 is chance"),
     ("pairs_generator", "Minimal pairs, generator", "", Higher, "share of the pairs whose good sentence it finds likelier; 0.5 is chance"),
-    ("replaced", "Replaced share", "", Neither, "share of the tokens that another one stands in the place of"),
+    ("replaced", "Replaced share", "", Neither, "share of the tokens that differ from the original"),
     ("learning_rate", "Learning rate", "", Neither, "of the last step"),
     ("grad_norm", "Gradient norm", "", Neither, "mean over steps, before clipping"),
     ("tokens_per_second", "Tokens a second", "tokens/s", Higher, "real tokens, padding left out"),

@@ -61,7 +61,7 @@ impl Status {
         let status: Option<Self> = serde_json::from_str(&text).ok();
         let state = match status.as_ref().map(|status| status.state) {
             _ if is_locked(run) => RunState::Running,
-            // Nobody writes, and nobody has said why: the process died.
+            // No process writes, and none has said why: it died.
             Some(RunState::Running) | None => RunState::Interrupted,
             Some(state) => state,
         };

@@ -22,9 +22,9 @@ pub struct RunSummary {
     pub reason: Option<String>,
     /// The step of its last record, or of its newest checkpoint where that is later.
     pub step: usize,
-    /// Steps of the whole run, where it has so many.
+    /// Steps of the whole run, where they are limited.
     pub steps: Option<usize>,
-    /// The time that the run has, where it has so much.
+    /// The time of the whole run, where it is limited.
     pub time_budget: Option<String>,
     /// The numbers of its last validation.
     pub last_validation: Option<serde_json::Value>,

@@ -70,7 +70,7 @@ impl Reader for TextLines {
     fn advance(&mut self, to: &mut Assembler, stats: &mut ReadStats) -> Result<bool> {
         let lines = &mut self.lines;
         let Some(whole) = lines.fill(MAX_DOCUMENT_BYTES)? else { return Ok(false) };
-        // A line without end is cut as it comes; what is behind the cut stays in the buffer.
+        // A line without end is cut as it comes; what is after the cut stays in the buffer.
         let rest = if lines.buffer.len() > MAX_DOCUMENT_BYTES && !whole {
             to.cut = true;
             let at = cut(&lines.buffer, MAX_DOCUMENT_BYTES);

@@ -264,7 +264,7 @@ impl Assembler {
     }
 }
 
-/// Where to cut a line that is longer than `limit` bytes: behind white space, otherwise between two characters.
+/// Where to cut a line that is longer than `limit` bytes: after white space, otherwise between two characters.
 fn cut(line: &[u8], limit: usize) -> usize {
     let space = line[..limit].iter().rposition(|byte| matches!(byte, b' ' | b'\t'));
     let boundary = || (limit.saturating_sub(3)..=limit).rev().find(|&at| line[at] & 0xC0 != 0x80);

@@ -70,7 +70,7 @@ impl Drop for Dashboard {
     }
 }
 
-/// Tells the dashboard what happens; nobody, where there is none.
+/// Tells the dashboard what happens, where there is one.
 #[derive(Clone, Default)]
 pub(super) struct Watch(Option<Arc<Shared>>);
 

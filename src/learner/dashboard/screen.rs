@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Name of the thread that draws.
 pub const THREAD: &str = "dashboard";
 
-/// What a key that stops the run is in the place of a signal's number.
+/// The number of a key that stops the run, beside those of signals.
 pub const QUIT: usize = usize::MAX;
 
 /// How often the screen is drawn where no key is pressed.
@@ -158,7 +158,7 @@ impl Shared {
         }
     }
 
-    /// Stops the run behind the current step; false where that was asked for before.
+    /// Stops the run after the current step; false where that was asked for before.
     fn stop(&self) -> bool {
         self.signal.compare_exchange(0, QUIT, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }

@@ -54,7 +54,7 @@ pub struct Opening {
     pub length: Length,
     /// Whether kernels must be compiled first.
     pub compiles: bool,
-    /// When the checkpoint that the run goes on from was written.
+    /// When the checkpoint that the run resumes from was written.
     pub checkpoint: Option<SystemTime>,
 }
 
@@ -155,7 +155,7 @@ impl State {
         self.warning = Some(format!("step {}: {warning}", self.done));
     }
 
-    /// Another step is done, with so many tokens.
+    /// Another step is done, with `tokens` tokens.
     pub fn step(&mut self, done: usize, tokens: usize) {
         self.done = done;
         self.tokens += tokens;

@@ -68,7 +68,7 @@ pub fn legend() -> Line<'static> {
     ])
 }
 
-/// The words of `sample` in rows of at most `width` characters, replaced ones with the original behind them.
+/// The words of `sample` in rows of at most `width` characters, replaced ones with the original after them.
 pub fn sample(sample: &Sample, width: usize) -> Vec<Line<'static>> {
     let mut rows: Vec<Line> = vec![Line::default()];
     let mut length = 0;

@@ -196,10 +196,10 @@ fn news_of(frame: &mut Frame, area: Rect, state: &State) {
 
 fn help(frame: &mut Frame, area: Rect) {
     let lines = [
-        "q, Ctrl-C     stop behind the current step and save",
+        "q, Ctrl-C     stop after the current step and save",
         "Ctrl-C again  end at once, without saving",
         "tab, arrows   another plot",
-        "Ctrl-L        draw everything anew",
+        "Ctrl-L        redraw everything",
         "?, h          close this",
     ];
     let (width, height) = (57.min(area.width), (lines.len() as u16 + 2).min(area.height));

@@ -137,8 +137,8 @@ fn what_was_written_is_read_again() {
     let tensor = inner(&text, 8).remove(0);
     assert!(tensor.contains(&(8, Field::Bytes(b"```toml\nseed = 1\n```\n".to_vec()))), "{tensor:?}");
 
-    // The run goes on behind step 150: what the first file has of step 151 and later is void. However fast it follows, its
-    // file comes behind the first.
+    // The run resumes after step 150: what the first file has of step 151 and later is void. However fast it follows, its
+    // file comes after the first.
     let second = board(run, 150);
     assert!(second.path > first.path);
     assert_eq!(events(&second.path).iter().map(|event| step(event)).collect::<Vec<_>>(), [0, 151, 150]);

@@ -207,7 +207,7 @@ impl<'a> Lines<'a> {
             _ => last,
         };
         let tag = if tags == Need::Ignored { None } else { place(&reading.tag_column, TAGS, "--tag-column")? };
-        // Some files have other columns behind the tags, or tags before the words.
+        // Some files have other columns after the tags, or tags before the words.
         let is_meant = word_is_given || tag.is_some() || is_conllu || self.header.is_some() || self.width < 2;
         let (word, usual) = match self.tagged().filter(|_| !is_meant && !self.is_tagged(usual)) {
             Some(at) if at == word => (if at == 0 { 1 } else { 0 }, at),

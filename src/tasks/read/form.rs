@@ -160,7 +160,7 @@ pub fn is_known_header(line: &str) -> bool {
     })
 }
 
-/// Whether every line has a tag behind a word, and blank lines stand between sentences.
+/// Whether every line has a tag after a word, and blank lines stand between sentences.
 fn is_tagged(source: &Source) -> bool {
     let lines = source.lines().filter_map(|(_, line)| line.ok()).take(1000);
     let (mut words, mut ends) = (0, 0);

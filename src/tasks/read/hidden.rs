@@ -1,4 +1,4 @@
-//! Marks in the place of a label that nobody is told: of test sets, and of rows that annotators could not agree about.
+//! Marks for a hidden label: of test sets, and of rows that annotators could not agree about.
 
 use electra_runs::counted;
 use std::collections::BTreeMap;

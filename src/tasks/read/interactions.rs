@@ -13,7 +13,7 @@ use std::path::Path;
 
 type Outcome<T> = std::result::Result<T, String>;
 
-/// Names of the columns, in any case, without the kinds that RecBole puts behind them; a session goes before its user.
+/// Names of the columns, in any case, without the kinds that RecBole puts after them; a session goes before its user.
 const USERS: &[&str] = &[
     "session_id",
     "sessionid",
@@ -137,7 +137,7 @@ impl Interactions {
             let row = fields.and_then(|fields| Ok((line, self.row(&fields, &mut has_texts)?)));
             chosen.add(Some(line), row)?;
         }
-        let chosen = chosen.finish("rows behind the header")?;
+        let chosen = chosen.finish("rows after the header")?;
         let mut places: HashMap<String, usize> = HashMap::new();
         let mut sessions: Vec<(usize, String, Chosen)> = Vec::new();
         for (line, (user, item, time)) in chosen.rows {

@@ -78,7 +78,7 @@ pub fn missing<S: AsRef<str>>(map: &Map<String, Value>, names: &[S]) -> String {
     format!("there is no field {}; the fields are: {}", quoted(names, " or "), list(&keys))
 }
 
-/// Names behind a colon.
+/// Names after a colon.
 pub fn list<S: AsRef<str>>(names: &[S]) -> String {
     match names {
         [] => "none".into(),

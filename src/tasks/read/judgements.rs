@@ -58,13 +58,13 @@ pub fn read_qrels(path: &Path, skip: bool) -> Result<Loaded<Link>> {
     })?;
     let rows: Vec<Link> = std::mem::take(&mut qrels.rows).into_iter().flatten().collect();
     if rows.is_empty() {
-        return Err(Error::input(path, "there are no judgements behind the header"));
+        return Err(Error::input(path, "there are no judgements after the header"));
     }
     Ok(Loaded { path: qrels.path, rows, skipped: qrels.skipped, notes: Vec::new() })
 }
 
 /// Reads `query Q0 document rank score tag`, and puts the best first by their score: the ranks of some systems begin
-/// anew with every file that was merged.
+/// again with every file that was merged.
 pub fn read_run(path: &Path, skip: bool) -> Result<Loaded<Link>> {
     let mut seen = Seen::default();
     let scored = by_line(path, skip, "retrieved documents", |line, text| {

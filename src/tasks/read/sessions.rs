@@ -11,7 +11,7 @@ use std::path::Path;
 /// Items of a session that is trained on or judged: some that are known, and one that comes next.
 pub const LEAST_ITEMS: usize = 2;
 
-/// What somebody chose, one thing after the other.
+/// What a user chose, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Its line, from 1; of a table the line of its first row.

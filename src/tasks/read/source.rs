@@ -30,7 +30,7 @@ impl Source {
         Ok(Self { path: path.to_owned(), bytes })
     }
 
-    /// Everything behind the byte order mark.
+    /// Everything after the byte order mark.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.bytes)
     }

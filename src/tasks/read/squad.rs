@@ -151,7 +151,7 @@ impl Walk<'_> {
                 })
                 .map_err(named)
         };
-        // Looking for the line goes through the whole text, so only messages that somebody sees are worth it.
+        // Looking for the line goes through the whole text, so only messages that are shown are worth it.
         let line = if row.is_err() && self.questions.loaded.skipped.keeps() { self.line(&id, before) } else { None };
         self.questions.add(line, row)
     }
@@ -163,7 +163,7 @@ impl Walk<'_> {
     }
 }
 
-/// What is wrong, behind the path within the question.
+/// What is wrong, after the path within the question.
 type Within<T> = std::result::Result<T, (String, String)>;
 
 /// The text of a question, its answers and whether it is impossible.

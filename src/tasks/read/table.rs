@@ -129,7 +129,7 @@ impl Table {
             });
             records.add(Some(line), record)?;
         }
-        let mut loaded = records.finish(if self.is_headless { "rows" } else { "rows behind the header" })?;
+        let mut loaded = records.finish(if self.is_headless { "rows" } else { "rows after the header" })?;
         if let Some(header) =
             header.filter(|header| *header != self.names && self.names.iter().all(|name| name.parse::<usize>().is_ok()))
         {

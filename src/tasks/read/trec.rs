@@ -14,7 +14,7 @@ pub struct TrecFiles {
     pub queries: PathBuf,
     /// The same; JSON lines may have a `title`, which goes before the text.
     pub documents: PathBuf,
-    /// `query 0 document grade`, or BEIR's three columns behind their header.
+    /// `query 0 document grade`, or BEIR's three columns after their header.
     pub qrels: PathBuf,
     /// `query Q0 document rank score tag`: what is to be ranked in place of what was judged.
     pub run: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! The configuration of the pair: preset `tiny`, with what sequences of items ask for in the place of text.
+//! The configuration of the pair: preset `tiny`, with what sequences of items need instead of text.
 
 use super::super::read::check_options;
 use super::super::{Kind, recipe};

@@ -27,7 +27,7 @@ const SETTINGS: &str = "recommendation.json";
 pub(super) struct Settings {
     /// Longest sequence, with `[CLS]`, `[MASK]` and `[SEP]`.
     pub max_length: usize,
-    /// How many of the generator's likeliest items the discriminator ranks anew.
+    /// How many of the generator's likeliest items the discriminator reranks.
     pub candidates: usize,
     /// How often the last item of a sequence was picked in training.
     pub picked: f64,
@@ -108,7 +108,7 @@ impl Recommender {
         (self.tokenizer.id(item)? as usize).checked_sub(SPECIAL)
     }
 
-    /// The `top_k` likeliest items behind each of `sessions`, likeliest first. Items that are in the session already are
+    /// The `top_k` likeliest items after each of `sessions`, likeliest first. Items that are in the session already are
     /// among them; items that the model does not know are left out of what it reads.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Recommender {
         })
     }
 
-    /// How the last item of each session ranks behind those before it. One that the training data do not have is a miss.
+    /// How the last item of each session ranks after those before it. One that the training data do not have is a miss.
     ///
     /// # Errors
     /// [`Error::Input`] where all are misses; the device's.
@@ -147,7 +147,7 @@ impl Recommender {
         Ok((metrics(&ranks), vec![table]))
     }
 
-    /// Lets the discriminator rank the generator's candidates anew only where that is better on `sessions`, as it is while
+    /// Lets the discriminator rerank the generator's candidates only where that is better on `sessions`, as it is while
     /// the generator has learned little, and by more than a hundredth, since it takes a pass for every candidate. The NDCG
     /// of both ways.
     pub(super) fn choose(&mut self, sessions: &Loaded<Session>) -> Result<[f64; 2]> {
@@ -169,7 +169,7 @@ impl Recommender {
         metrics(&NextItems(sessions.rows.iter().map(rank).collect()))
     }
 
-    /// Ranks all items behind each of `sessions` and hands the ranking, with the session's number, to `each`.
+    /// Ranks all items after each of `sessions` and hands the ranking, with the session's number, to `each`.
     fn rank<T>(&self, sessions: &[&[String]], each: impl Fn(usize, &Ranked) -> T) -> Result<Vec<T>> {
         let special = self.tokenizer.special();
         let width = self.settings.max_length.saturating_sub(3);
@@ -207,7 +207,7 @@ impl Recommender {
         let mut ranked: Vec<Ranked> =
             q.chunks(q.len() / batch).map(|q| Ranked::new(&q[SPECIAL..SPECIAL + self.items()])).collect();
 
-        // Each candidate in the place of each mask.
+        // Each candidate at each mask.
         let candidates: Vec<Vec<usize>> =
             ranked.iter().map(|ranked| ranked.likeliest(self.settings.candidates)).collect();
         let filled: Vec<Vec<i32>> = rows

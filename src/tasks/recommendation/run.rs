@@ -23,7 +23,7 @@ use electra_runs::{Outcome, RunDirectory, RunFacts, RunState, Status};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Items that the discriminator ranks anew, where that is found to be better.
+/// Items that the discriminator reranks, where that is found to be better.
 const CANDIDATES: usize = 100;
 
 /// Pretrains a pair on sessions as `config` says, writing what [`finetune`](super::super::finetune()) writes; `begun` says

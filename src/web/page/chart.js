@@ -88,7 +88,7 @@ const short = (value) => value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(valu
 const LEFT = 46, RIGHT = 8, TOP = 6, BOTTOM = 20;
 
 export class Chart {
-  // `hover` is told of the step under the pointer, or null.
+  // `hover` gets the step under the pointer, or null.
   constructor(metric, hint, hover) {
     this.metric = metric;
     this.figure = add(null, "figure", null, "chart");

@@ -107,7 +107,7 @@ async function news(source, { listing: table, runs: changed }) {
   }
   show();
   if (again.length) {
-    // Positions change, so the events begin anew with them.
+    // Positions change, so the events begin again with them.
     source.close();
     await Promise.allSettled(again.map(fetchCurves));
     if (source === events) listen();
@@ -320,7 +320,7 @@ function showConfiguration(body, known) {
   fill(all, keys);
 }
 
-// What became of a token: what it is, what the discriminator said, and a name for both.
+// What happened to a token: what it is, what the discriminator said, and a name for both.
 function verdict({ original, probability }) {
   const said = probability > 0.5;
   if (original !== undefined) return said ? ["found", "replaced, and found"] : ["missed", "replaced, and missed"];

@@ -9,7 +9,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
-/// A run of 600 steps behind step 300.
+/// A run of 600 steps after step 300.
 fn state() -> State {
     let opening = Opening {
         run: "runs/demo-1".into(),
@@ -150,7 +150,7 @@ fn what_the_run_is_at_is_said() {
         assert!(text(&draw(&state, size, true)).contains("stopping, saving…"), "{size:?}");
     }
     state.help = true;
-    shows(&state, (80, 24), &["stop behind the current step and save"]);
+    shows(&state, (80, 24), &["stop after the current step and save"]);
     let opening = Opening { compiles: true, ..state.opening.clone() };
     let mut state = State::new(opening);
     state.begin(Split::Valid);

@@ -38,7 +38,7 @@ fn csv_errors_name_the_line_and_column() {
         ("c.csv", "label,text\n1,x,y\n", Some(2), "the row has 3 fields; the header has 2"),
         ("d.csv", "label,text\n1,\"\"\n", Some(2), "the column \"text\" is empty; expected a text"),
         ("e.csv", "", None, "the file is empty; expected a header line with the names of the columns"),
-        ("f.csv", "label,text\n", None, "there are no rows behind the header"),
+        ("f.csv", "label,text\n", None, "there are no rows after the header"),
         (
             "g.csv",
             "label,text\n1,x\n1,\"y\n0,z\n",

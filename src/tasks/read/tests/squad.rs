@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A file with one question whose fields behind the id are given; the question is on line 4.
+/// A file with one question whose fields after the id are given; the question is on line 4.
 fn with(folder: &Folder, rest: &str) -> PathBuf {
     let qas = format!("[{{\"id\": \"good\", \"question\": \"?\", \"answers\": []}},\n{{\"id\": \"q1\"{rest}}}]");
     let text = format!(

@@ -60,7 +60,7 @@ fn tsv_errors_name_the_line_and_column() {
         ("c.tsv", "label\ttext\n1\tx\ty\n", Some(2), "the row has 3 fields; the header has 2"),
         ("d.tsv", "", None, &format!("the file is empty; {header}")),
         ("e.tsv", "\nlabel\ttext\n", Some(1), &format!("the first line is blank; {header}")),
-        ("f.tsv", "label\ttext\n", None, "there are no rows behind the header"),
+        ("f.tsv", "label\ttext\n", None, "there are no rows after the header"),
         ("g.tsv", "label\ttext\n1\tx\n1\t \n", Some(3), "the column \"text\" is empty; expected a text"),
         ("h.tsv", "label\ttext\n\tx\n", Some(2), "the column \"label\" is empty; expected a text"),
         ("i.tsv", "text\tlabel\tlabel\nx\t1\t2\n", Some(1), "there are two columns \"label\"; expected one"),

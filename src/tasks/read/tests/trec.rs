@@ -70,7 +70,7 @@ fn bad_lines_of_qrels_are_named() {
     let empty = files(&folder, "\n", None);
     fails(read_trec(&empty, false), &empty.qrels, None, "there are no judgements");
     let header = files(&folder, "query-id corpus-id score\n", None);
-    fails(read_trec(&header, false), &header.qrels, None, "there are no judgements behind the header");
+    fails(read_trec(&header, false), &header.qrels, None, "there are no judgements after the header");
 }
 
 #[test]
