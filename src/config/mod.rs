@@ -13,6 +13,7 @@ mod logging;
 mod objective;
 mod preset;
 mod reading;
+mod task;
 mod validate;
 
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
@@ -24,6 +25,7 @@ pub use logging::LoggingConfig;
 pub use objective::{ObjectiveConfig, ObjectiveKind};
 pub use preset::{PRESETS, preset};
 pub use reading::{Form, Reading};
+pub use task::Kind;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

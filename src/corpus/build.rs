@@ -2,10 +2,11 @@
 //! one resumes after the last whole shard and ends in the same bytes.
 
 use super::Progress;
+use super::hold_out::HoldOut;
 use super::manifest::{Duplicates, HeldOut, MANIFEST, Manifest, SCHEMA_VERSION, ShardEntry, Width, sha256};
 use super::read::{Corpus, Documents, ReadStats};
 use super::shard::{Shard, ShardWriter};
-use super::split::{self, HoldOut, Layout};
+use super::split::{self, Layout};
 use crate::config::VALIDATION_SHARE;
 use crate::error::{Error, Result};
 use crate::tokenizer::{MOST, Tokenizer, Unknown};

@@ -1,6 +1,6 @@
 //! What a store says of itself.
 
-use super::split::HoldOut;
+use super::hold_out::HoldOut;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::tokenizer::{NOTABLE, Unknown};

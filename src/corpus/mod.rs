@@ -6,6 +6,7 @@
 mod build;
 mod cache;
 mod embedded;
+mod hold_out;
 mod inspect;
 mod manifest;
 pub mod read;
@@ -16,9 +17,9 @@ mod store;
 pub use build::{BuildOptions, Built, build};
 pub use cache::{Vocabulary, cached};
 pub use embedded::embedded;
+pub use hold_out::HoldOut;
 pub use inspect::{Inspection, inspect};
 pub use manifest::{Duplicates, HeldOut, Manifest, SCHEMA_VERSION, ShardEntry, Width};
-pub use split::HoldOut;
 pub use store::{Split, TokenStore};
 
 /// What is being done, for whoever waits.

@@ -3,7 +3,6 @@
 use super::masking::Masking;
 use super::rng::Rng;
 use super::sequences::Row;
-use super::steps::HostRows;
 use super::sum_order::{SumOrder, wants_order};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::ops::Range;
@@ -22,6 +21,21 @@ pub struct Counts {
 pub trait Counted {
     /// What it counts.
     fn counts(&self) -> Counts;
+}
+
+/// A batch on the host, whose rows can be shared out.
+pub trait HostRows: Counted + Send + 'static {
+    /// The same on a device.
+    type Batch: Send + 'static;
+
+    /// How many rows.
+    fn rows(&self) -> usize;
+
+    /// These of its rows, padded as they were.
+    fn of_rows(&self, rows: Range<usize>) -> Self;
+
+    /// Copies the batch to `device`.
+    fn to_device(&self, device: &Device) -> Self::Batch;
 }
 
 /// Where the generator's samples at the picked positions come from.

@@ -1,34 +1,18 @@
 //! Sequences as steps of training, and the loader of validations, whose pass is all held-out sequences.
 
-use super::batch::{HostBatch, StepBatch};
+use super::batch::{HostBatch, HostRows, StepBatch};
+use super::cursor::{Cursor, Pass};
 use super::masking::Masking;
 use super::order::Permutation;
 use super::rng::{Purpose, Rng};
 use super::sequences::Sequences;
-use super::steps::{HostRows, Steps};
+use super::steps::Steps;
 use crate::config::Config;
 use crate::tokenizer::{SpecialTokens, TokenKinds};
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
+use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::tensor::Device;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// The steps of the current window, shared between the strategy, which moves it, and the loaders.
-#[derive(Debug, Clone, Default)]
-pub struct Cursor(Arc<Mutex<Range<usize>>>);
-
-impl Cursor {
-    /// Moves to the window whose steps, from 0, are `steps`.
-    pub fn set(&self, steps: Range<usize>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = steps;
-    }
-
-    /// The current window.
-    pub fn get(&self) -> Range<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
+use std::sync::Arc;
 
 /// What training and validation share: the sequences and how batches are made of them.
 #[derive(Debug, Clone)]
@@ -154,36 +138,5 @@ impl DataLoader<StepBatch> for ValidLoader {
         let first = self.batches.start;
         let batches = (first + start).min(self.batches.end)..(first + end).min(self.batches.end);
         Arc::new(Self { batches, ..self.clone() })
-    }
-}
-
-/// Items of a pass, which knows how far it is.
-pub struct Pass<I> {
-    items: I,
-    done: usize,
-    total: usize,
-    unit: &'static str,
-}
-
-impl<I> Pass<I> {
-    /// A pass over `total` items, each a `unit`.
-    pub fn new(items: I, total: usize, unit: &'static str) -> Self {
-        Self { items, done: 0, total, unit }
-    }
-}
-
-impl<I: Iterator> Iterator for Pass<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let item = self.items.next()?;
-        self.done += 1;
-        Some(item)
-    }
-}
-
-impl<B, I: Iterator<Item = Result<StepBatch<B>, DatasetError>>> DataLoaderIterator<StepBatch<B>> for Pass<I> {
-    fn progress(&self) -> Progress {
-        Progress::new(self.done, self.total, Some(self.unit.into()))
     }
 }

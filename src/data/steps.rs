@@ -1,8 +1,8 @@
 //! The loader of training steps, whatever these are made of. A pass is the window of steps that the strategy sets; where
 //! several devices train together, each has a loader of its own that gives it its share of the rows.
 
-use super::batch::{Counted, StepBatch};
-use super::loader::{Cursor, Pass};
+use super::batch::{HostRows, StepBatch};
+use super::cursor::{Cursor, Pass};
 use super::prefetch::Prefetch;
 use super::rng::{Purpose, Rng};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
@@ -10,21 +10,6 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// A batch on the host, whose rows can be shared out.
-pub trait HostRows: Counted + Send + 'static {
-    /// The same on a device.
-    type Batch: Send + 'static;
-
-    /// How many rows.
-    fn rows(&self) -> usize;
-
-    /// These of its rows, padded as they were.
-    fn of_rows(&self, rows: Range<usize>) -> Self;
-
-    /// Copies the batch to `device`.
-    fn to_device(&self, device: &Device) -> Self::Batch;
-}
 
 /// What training steps are made of.
 pub trait Steps: Send + Sync + 'static {

@@ -5,9 +5,9 @@
 //! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
 use super::dashboard::Watch;
-use super::found::{SCHEMA, State};
 use super::interval::{Interval, SharedInterval, locked};
-use super::trainee::Tally;
+use super::saved::{INTERVAL, PARTS, SCHEMA, State};
+use super::statistics::Tally;
 use super::validations::Validations;
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
@@ -23,12 +23,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
-
-/// The parts of a checkpoint.
-pub(super) const PARTS: [&str; 3] = ["model", "optimizer", "scheduler"];
-
-/// The metrics since the last record.
-pub(super) const INTERVAL: &str = "interval.safetensors";
 
 /// The checkpoints of a run.
 #[derive(Clone)]

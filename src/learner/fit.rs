@@ -2,89 +2,34 @@
 
 use super::checkpoint::{Always, Checkpoints};
 use super::dashboard::{Dashboard, Opening};
-use super::found::Found;
+use super::failure::Failure;
 use super::interval::{SharedInterval, locked};
-use super::length::Length;
-use super::metrics::{MakeRecord, Plot, SUMMARY, Summary, training_numbers};
+use super::job::{Job, RecordOf};
+use super::metrics::{Plot, SUMMARY, Summary, training_numbers};
 use super::panics::{advice, caught_on, lost};
 use super::parallel::Shares;
-use super::record::{Failure, RecordLog, RunRecord};
+use super::record::{RecordLog, RunRecord};
 use super::renderer::Renderer;
-use super::samples::{MakeSample, SampleLog};
+use super::samples::SampleLog;
 use super::startup::Startup;
+use super::statistics::Tally;
 use super::strategy::{Ending, Windows};
 use super::tensorboard::Board;
-use super::trainee::{Tally, TallyOf, Trainee};
-use super::validations::{EarlyStopping, Validations};
-use crate::config::{LoggingConfig, Precision, TrainingConfig};
+use super::trainee::{TallyOf, Trainee};
+use super::validations::Validations;
+use crate::config::Precision;
 use crate::corpus::Progress;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
 use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
 use crate::error::{Error, Result};
-use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
-use burn::train::{Interrupter, Learner, SupervisedTraining, TrainLoader, TrainingStrategy, ValidLoader};
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainLoader, TrainingStrategy};
 use electra_runs::layout::{CHECKPOINTS, METRICS, SAMPLES};
-use electra_runs::{Health, Host, RunDirectory, RunFacts, RunState, Status, cut, read_records, readable_count};
+use electra_runs::{Health, Host, RunFacts, RunState, Status, cut, read_records, readable_count};
 use std::path::Path;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Faults that tests put into a run; by default none.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// Steps, from 1, whose gradients become NaN.
-    pub poisoned_steps: Vec<usize>,
-    /// The step, from 1, after which the thread that trains panics.
-    pub panic_at: Option<usize>,
-}
-
-type RecordOf<M> = <TallyOf<M> as Tally>::Record;
-
-/// What there is to do. The run directory is locked and holds `config.toml`.
-pub(crate) struct Job<'a, M: Trainee> {
-    pub directory: RunDirectory,
-    pub output: &'a Path,
-    pub adapters: &'a Adapters,
-    pub model: M,
-    pub optimizer: ModuleOptimizer,
-    /// How long the run is.
-    pub length: Length,
-    /// At the step where training begins.
-    pub schedule: ModuleLrScheduler,
-    /// What is known of the run before it begins.
-    pub facts: RunFacts,
-    /// The checkpoint to resume from.
-    pub found: Option<Found<TallyOf<M>>>,
-    /// Of the training data.
-    pub fingerprint: String,
-    /// Of each device its share of the training steps, and the validation on the first.
-    pub loaders: (Vec<TrainLoader<M>>, ValidLoader<M>),
-    /// Which sequences step `step`, counted from 0, has.
-    pub sequences: Arc<dyn Fn(usize) -> Vec<usize> + Send + Sync>,
-    /// The window that the loaders serve.
-    pub cursor: Cursor,
-    pub make_record: MakeRecord<TallyOf<M>>,
-    /// What makes a sample at every validation, where there shall be some.
-    pub make_sample: Option<MakeSample<M>>,
-    /// What else is judged at every validation, before its record is made.
-    pub evaluate: Option<Evaluate<M>>,
-    pub seed: u64,
-    pub max_grad_norm: f64,
-    pub batch_size: usize,
-    pub training: &'a TrainingConfig,
-    pub early_stopping: Option<EarlyStopping>,
-    pub logging: &'a LoggingConfig,
-    pub signal: Arc<AtomicUsize>,
-    pub faults: Faults,
-    pub dashboard: bool,
-    pub progress: &'a mut dyn FnMut(Progress),
-}
-
-/// What judges a model, without autodiff, at a validation.
-pub(crate) type Evaluate<M> = Box<dyn Fn(&M) -> Result<()> + Send + Sync>;
 
 /// What a run has come to.
 pub(crate) struct Fitted<M: Trainee> {

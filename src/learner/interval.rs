@@ -1,8 +1,7 @@
 //! What the steps since the last record have come to. It outlives windows and, saved with a checkpoint, the process, so
 //! that a record does not depend on what interrupts its interval.
 
-use super::observation::Seen;
-use super::trainee::Tally;
+use super::statistics::{Seen, Tally};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -2,9 +2,8 @@
 
 use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::length::Length;
-use super::observation::Seen;
 use super::record::RunRecord;
-use super::trainee::{Number, Tally};
+use super::statistics::{Number, Seen, Tally};
 use burn::tensor::TensorReadError;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{

@@ -1,15 +1,14 @@
 //! What steps leave for the metrics, and how it comes from the device: in one transfer for any number of steps.
 
 use super::gradients::{Squares, norms_by_block};
-use super::trainee::Statistics;
+use super::statistics::{Seen, Statistics};
 use burn::tensor::{Bool, Device, ExecutionError, Tensor};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a step leaves for the metrics: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
+/// What a step leaves for the metrics, with [`Seen`] as the host's side of it: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
 pub struct Observation<S: Statistics> {
     /// Of several devices that share the step the number of the one that computed this share.
     pub(super) rank: usize,
@@ -21,21 +20,6 @@ pub struct Observation<S: Statistics> {
     /// Those of a good step that has been read.
     squares: Squares,
     seen: Arc<Seen<S::Tally>>,
-}
-
-/// The host's side of an [`Observation`].
-#[derive(Debug, Clone)]
-pub struct Seen<T> {
-    /// The step, from 1; in a validation the steps done so far.
-    pub step: usize,
-    /// Sums and scores.
-    pub tally: T,
-    /// Norm of all gradients together before clipping; absent in a validation.
-    pub grad_norm: Option<f64>,
-    /// Where loss or gradients were not finite, so that nothing was updated: the norms of the gradients by block.
-    pub bad: Option<BTreeMap<String, f64>>,
-    /// When the step began and when its results had been read. Steps that are read together share their time evenly.
-    pub time: (Instant, Instant),
 }
 
 impl<S: Statistics> Observation<S> {

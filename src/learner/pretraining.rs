@@ -1,7 +1,6 @@
 //! The numbers of pretraining, as the Learner sees them.
 
-use super::observation::Seen;
-use super::trainee::{Number, Statistics, Tally};
+use super::statistics::{Number, Seen, Statistics, Tally};
 use crate::objective;
 use burn::tensor::{Device, Tensor};
 use electra_runs::Record;

@@ -1,10 +1,10 @@
 //! How sums of a run become records, and where those are written.
 
+use super::failure::Failure;
 use super::tensorboard::Board;
 use super::validations::Validations;
 use crate::error::{Error, Result};
 use crate::objective::Tally;
-use burn::train::Interrupter;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericEntry};
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A line of `metrics.jsonl`, whatever is trained.
 pub trait RunRecord: Serialize + DeserializeOwned {
@@ -65,29 +65,6 @@ impl RunRecord for Record {
 
     fn set_training(&mut self, figures: TrainingFigures) {
         self.training = figures;
-    }
-}
-
-/// Stops a run whose records cannot be written, and keeps why, for who started it: Burn's loggers cannot fail.
-#[derive(Clone)]
-pub(super) struct Failure {
-    interrupter: Interrupter,
-    error: Arc<Mutex<Option<Error>>>,
-}
-
-impl Failure {
-    pub fn new(interrupter: Interrupter) -> Self {
-        Self { interrupter, error: Arc::default() }
-    }
-
-    /// Stops the run for `reason`; of several errors the first is kept.
-    pub fn stop(&self, reason: &str, error: Error) {
-        self.interrupter.stop(Some(reason));
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-    }
-
-    pub fn take(&self) -> Option<Error> {
-        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

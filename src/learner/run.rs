@@ -1,8 +1,9 @@
 //! A pretraining run from a configuration to two exported models.
 
 use super::estimate::{Limits, check_fits};
-use super::fit::{Faults, Job, fit, shared, with_status};
+use super::fit::{fit, shared, with_status};
 use super::found::{newest, used};
+use super::job::{Faults, Job};
 use super::length::Length;
 use super::metrics::MakeRecord;
 use super::optimizer::{optimizer, schedule};

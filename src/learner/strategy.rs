@@ -3,16 +3,17 @@
 
 use super::checkpoint::Checkpoints;
 use super::dashboard::{QUIT, State, Watch};
-use super::fit::{Evaluate, Faults};
 use super::gradients::{Squares, poison};
+use super::job::{Evaluate, Faults};
 use super::length::Length;
 use super::observation::{Observation, read_all};
 use super::parallel::{Shares, Threads};
 use super::samples::SampleLog;
 use super::startup::Startup;
+use super::statistics::Tally;
 use super::step::apply;
 use super::tensorboard::Board;
-use super::trainee::{Tally, TallyOf, Trainee};
+use super::trainee::{TallyOf, Trainee};
 use super::validations::{EarlyStopping, Validations};
 use crate::config::TrainingConfig;
 use crate::data::Cursor;

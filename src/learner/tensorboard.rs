@@ -5,8 +5,8 @@ mod events;
 #[cfg(test)]
 mod tests;
 
+use super::failure::Failure;
 use super::gradients::{Squares, norms_by_block, weight_squares};
-use super::record::Failure;
 use crate::error::{Error, Result};
 use burn::module::Module;
 use burn::tensor::ExecutionError;

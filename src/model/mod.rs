@@ -8,6 +8,7 @@ mod embeddings;
 mod encoder;
 mod heads;
 mod init;
+mod inputs;
 mod networks;
 mod packing;
 mod pair;
@@ -18,8 +19,9 @@ pub use embeddings::Embeddings;
 pub use encoder::{Encoder, EncoderLayer};
 pub use heads::{ClassificationHead, DiscriminatorHead, GeneratorHead};
 pub use init::Init;
+pub use inputs::{Inputs, Padding};
 pub use networks::{
     Electra, ElectraForMaskedLm, ElectraForMultipleChoice, ElectraForPreTraining, ElectraForQuestionAnswering,
-    ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, Inputs, Padding, SequenceSummary,
+    ElectraForSequenceClassification, ElectraForTokenClassification, ElectraModel, SequenceSummary,
 };
 pub use pair::ElectraPair;

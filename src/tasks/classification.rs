@@ -1,13 +1,13 @@
 //! One label of several for a text or a pair, or several labels at once.
 
-use super::example::{Example, Gold, Input, Prediction};
+use super::example::{Example, Gold, Input, Prediction, unseen};
 use super::feature::{Feature, NO_CLASS, Target};
-use super::labels::unseen;
 use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading};
+use super::shared::{by_class, text_feature};
 use super::task::{Cell, Encoding, Metrics, Table, Work};
 use crate::error::Result;
-use crate::metrics::{Confusion, Counts, MultiLabel, sigmoid, softmax};
+use crate::metrics::{Confusion, MultiLabel, sigmoid, softmax};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -59,29 +59,6 @@ impl Classification {
         let (gold, predicted): (Vec<_>, Vec<_>) = pairs.unzip();
         (MultiLabel::new(&gold, &predicted), names)
     }
-}
-
-/// The feature of one text or a pair.
-pub(super) fn text_feature(input: &Input, target: Target, example: usize, how: Encoding) -> Result<Vec<Feature>> {
-    let (first, second) = match input {
-        Input::Text(text) => (text.clone(), None),
-        Input::Pair(first, second) => (first.clone(), Some(second.as_str())),
-        Input::Words(words) => (words.join(" "), None),
-        Input::Question { question, context } => (question.clone(), Some(&**context)),
-    };
-    let mut feature = Feature::of_texts(how.tokenizer, &first, second, how.max_length, example)?;
-    feature.target = target;
-    Ok(vec![feature])
-}
-
-/// Figures by class as rows of cells.
-pub(super) fn by_class<'a>(classes: impl Iterator<Item = (&'a str, Counts)>) -> Table {
-    let columns = ["class", "precision", "recall", "f1", "support"].map(str::to_owned).into();
-    let row = |(name, counts): (&str, Counts)| {
-        let figures = [counts.precision(), counts.recall(), counts.f1()].map(Cell::Figure);
-        [vec![Cell::Name(name.to_owned())], figures.into(), vec![Cell::Count(counts.gold)]].concat()
-    };
-    Table { title: "by class".into(), columns, rows: classes.map(row).collect() }
 }
 
 impl Work for Classification {

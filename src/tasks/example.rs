@@ -1,6 +1,6 @@
 //! What goes into a task and what comes out, in one form for all tasks.
 
-use super::task::Kind;
+use crate::config::Kind;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -174,4 +174,14 @@ impl Prediction {
             _ => None,
         }
     }
+}
+
+/// The labels of an example that the model cannot say.
+pub(super) fn unseen(example: &Example) -> impl Iterator<Item = &str> {
+    let (one, several) = match &example.gold {
+        Some(Gold::Unseen(name)) => (Some(name.as_str()), &[][..]),
+        Some(Gold::Labels { unseen, .. }) => (None, &unseen[..]),
+        _ => (None, &[][..]),
+    };
+    one.into_iter().chain(several.iter().map(String::as_str))
 }

@@ -3,9 +3,10 @@
 use super::classification::Classification;
 use super::question_answering::{QuestionAnswering, max_answer_length};
 use super::ranking::RankingTask;
+use super::registry::Task;
 use super::regression::Regression;
-use super::task::{Kind, Task};
 use super::token_classification::TokenClassification;
+use crate::config::Kind;
 use crate::error::{Error, Result};
 use electra_runs::counted;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! From a column of labels to the classes of the task and what is right for each text.
 
 use super::classification::Classification;
-use super::example::{Example, Gold};
+use super::example::{Example, Gold, unseen};
 use super::read::{Hidden, LABEL, Loaded, Need, Reading, Value, named, names as names_of};
 use super::texts::{TextRow, read_texts};
 use crate::error::{Error, Result};
@@ -201,16 +201,6 @@ impl Classification {
         let hidden = Hidden::in_judging(&counts, &self.labels);
         self.examples(rows, &hidden, &counts, gold, reading)
     }
-}
-
-/// The labels of an example that the model cannot say.
-pub(super) fn unseen(example: &Example) -> impl Iterator<Item = &str> {
-    let (one, several) = match &example.gold {
-        Some(Gold::Unseen(name)) => (Some(name.as_str()), &[][..]),
-        Some(Gold::Labels { unseen, .. }) => (None, &unseen[..]),
-        _ => (None, &[][..]),
-    };
-    one.into_iter().chain(several.iter().map(String::as_str))
 }
 
 /// A note about labels or tags that the model does not know: `names`. `count` of `all` rows or words have one of them; `one` is the

@@ -3,7 +3,7 @@
 use super::example::Input;
 use super::predictor::Predictor;
 use super::recommendation::Recommender;
-use super::task::Kind;
+use crate::config::Kind;
 use crate::error::Result;
 use crate::hub;
 use burn::tensor::Device;

@@ -1,7 +1,6 @@
 //! A score of relevance for a query and a document, read together (a cross-encoder), trained on each pair for itself and
 //! judged query by query.
 
-use super::classification::text_feature;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
@@ -9,6 +8,7 @@ use super::read::{
     Columns, DOCUMENT, Hidden, LABEL, Loaded, Need, QUERY, QUERY_ID, Reading, Table as Rows, TrecFiles, is_judgements,
     read_trec,
 };
+use super::shared::text_feature;
 use super::task::{Cell, Encoding, Metrics, Table, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};

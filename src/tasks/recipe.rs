@@ -2,8 +2,8 @@
 //! reference.
 
 use super::example::Example;
-use super::task::{Kind, Task};
-use crate::config::{FinetuneConfig, ModelConfig, Precision, TrainingConfig};
+use super::registry::Task;
+use crate::config::{FinetuneConfig, Kind, ModelConfig, Precision, TrainingConfig};
 use crate::error::{Error, Result};
 
 /// With fewer training examples a run makes more passes over them.

@@ -1,10 +1,10 @@
 //! A number for a text or a pair: a similarity, a sentiment.
 
-use super::classification::text_feature;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
 use super::read::{Hidden, Loaded, Need, Reading, SCORE, Value};
+use super::shared::text_feature;
 use super::task::{Encoding, Metrics, Table, Work};
 use super::texts::read_texts;
 use crate::error::{Error, Result};

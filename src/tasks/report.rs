@@ -1,7 +1,8 @@
 //! What a fine-tuning run has come to, for programs and for people.
 
-use super::task::{Kind, Metrics};
+use super::task::Metrics;
 use crate::config::FinetuneConfig;
+use crate::config::Kind;
 use electra_runs::{RunFacts, readable_count};
 use serde_json::{Value, json};
 use std::fmt::Write;

@@ -1,12 +1,12 @@
 //! A tag for every word: named entities, parts of speech. As is usual, the first piece of a word speaks for it.
 
-use super::classification::by_class;
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, NO_CLASS, Target};
 use super::labels::{numbered, unknown};
 use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading, Sentence, named, names as names_of, read_conll};
 use super::scheme::{OUTSIDE, Scheme};
+use super::shared::by_class;
 use super::task::{Encoding, Metrics, Table, Work};
 use crate::error::{Error, Result};
 use crate::metrics::{Confusion, EntityScores, softmax};

@@ -1,10 +1,9 @@
 //! The dashboard: curves of one or many runs in a folder, and everything else that their files tell, as they grow.
 
+use super::app::App;
 use super::details::{details, stamp};
 use super::events::news;
 use super::guard::guarded;
-use super::listing::Listing;
-use super::load::Load;
 use super::records;
 use crate::error::{Error, Result};
 use crate::http::Hosts;
@@ -15,38 +14,12 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use electra_runs::{Follower, Run};
 use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most runs that a page may follow at a time.
 const FOLLOWED: usize = 32;
-
-/// Runs whose curves are kept in memory, a mebibyte each at most.
-const KEPT: usize = 128;
-
-/// What all requests share.
-pub struct App {
-    pub listing: Listing,
-    /// Files of metrics that some page has shown.
-    followers: Mutex<HashMap<PathBuf, Arc<Follower>>>,
-    load: Load,
-    /// Not zero once the server is to stop.
-    pub signal: Arc<AtomicUsize>,
-}
-
-impl App {
-    /// Who reads the metrics of `run`.
-    pub fn follower(&self, run: &Run) -> Arc<Follower> {
-        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        if followers.len() >= KEPT && !followers.contains_key(&run.path) {
-            // Those that no page looks at now; they would be read again.
-            followers.retain(|_, follower| Arc::strong_count(follower) > 1);
-        }
-        followers.entry(run.path.clone()).or_insert_with(|| Follower::new(run.clone())).clone()
-    }
-}
 
 /// The pages that show the runs below `folder`, or the run that it is, to requests to `hosts`, until `signal` is not zero.
 ///
@@ -56,7 +29,7 @@ pub fn dashboard(folder: &Path, hosts: Hosts, signal: Arc<AtomicUsize>) -> Resul
     if !folder.is_dir() {
         return Err(Error::input(folder, "there is no such directory; expected a folder of runs, or a run"));
     }
-    let app = App { listing: Listing::new(folder), followers: Mutex::default(), load: Load::default(), signal };
+    let app = App::new(folder, signal);
     let file =
         |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
     let router = Router::new()

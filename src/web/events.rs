@@ -4,7 +4,7 @@
 //! last event, whose id is the page's position. So the server keeps nothing of a page, and a page that was asleep or cut
 //! off resumes where it was. What it costs is a request for each batch of news, on a connection that stays open.
 
-use super::dashboard::App;
+use super::app::App;
 use super::details;
 use super::records::appended;
 use electra_runs::layout::METRICS;

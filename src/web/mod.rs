@@ -2,6 +2,7 @@
 //!
 //! Everything lies in the binary: pages ask for nothing from elsewhere, and their Content-Security-Policy says so.
 
+mod app;
 mod dashboard;
 mod details;
 mod events;

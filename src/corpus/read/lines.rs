@@ -1,6 +1,6 @@
 //! Formats by lines: plain text and JSON lines.
 
-use super::source::{Stream, unpacked};
+use super::stream::{Stream, unpacked};
 use super::{Assembler, MAX_DOCUMENT_BYTES, ReadOptions, ReadStats, Reader, cut, decode};
 use crate::config::{Boundary, InvalidUtf8};
 use crate::error::{Error, Result};

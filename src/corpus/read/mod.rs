@@ -8,18 +8,19 @@ mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod source;
+mod stream;
 mod table;
 
 use crate::config::{Boundary, CorpusConfig, Format, InvalidUtf8};
 use crate::error::{Error, Result};
 use crate::json::HALF;
 pub(crate) use kind::{is_old_mac, refusal};
-pub(crate) use source::unpack;
 use source::{Found, Origin, Source};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use stream::unpack;
 
 /// A document that is longer is cut into several, so that memory stays bounded.
 pub const MAX_DOCUMENT_BYTES: usize = 8 << 20;

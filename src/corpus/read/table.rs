@@ -1,6 +1,6 @@
 //! Comma-separated and tab-separated values.
 
-use super::source::Stream;
+use super::stream::Stream;
 use super::{Assembler, ReadOptions, ReadStats, Reader, decode};
 use crate::config::InvalidUtf8;
 use crate::error::{Error, Result};

@@ -8,9 +8,9 @@ use super::options::check_lines;
 use super::source::Source;
 use super::{Form, Reading};
 use super::{is_blank, trec_questions};
+use crate::config::Kind;
 use crate::error::{Error, Result};
 use crate::rows::Fields;
-use crate::tasks::Kind;
 use std::path::Path;
 
 /// How the rows of a table are told apart.

@@ -3,7 +3,7 @@
 use super::bad::{Collector, Loaded};
 use super::delimited::rows;
 use super::quoted;
-use super::sessions::{Session, session};
+use super::session::{Session, session};
 use super::source::Source;
 use crate::error::Result;
 use crate::rows::Fields;

@@ -1,8 +1,8 @@
 //! Which options of reading each task has.
 
 use super::{Form, Reading};
+use crate::config::Kind;
 use crate::error::{Error, Result};
-use crate::tasks::Kind;
 
 /// Tasks whose rows have columns of texts.
 const OF_TEXTS: &[Kind] = &[Kind::Classification, Kind::Regression, Kind::Ranking];

@@ -2,25 +2,14 @@
 
 use super::bad::{Loaded, by_line};
 use super::interactions::Interactions;
+use super::session::{Session, session};
 use super::source::Source;
 use crate::error::{Error, Result};
-use crate::tokenizer::special_name_in;
 use electra_runs::counted;
 use std::path::Path;
 
 /// Items of a session that is trained on or judged: some that are known, and one that comes next.
 pub const LEAST_ITEMS: usize = 2;
-
-/// What a user chose, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// Its line, from 1; of a table the line of its first row.
-    pub line: usize,
-    /// Whose it is; empty where the file does not say it.
-    pub user: String,
-    /// The items' ids, the oldest first.
-    pub items: Vec<String>,
-}
 
 /// Reads a session a line: `least` ids of items or more with white space between them, without the names of special tokens in them.
 /// Blank lines are left out. A table of users and items, such as RecBole's `.inter`, becomes a session a user, by time where it has a
@@ -49,21 +38,6 @@ pub fn read_sessions(path: &Path, least: usize, skip_bad_rows: bool) -> Result<L
         loaded.notes.push(format!("first session: {}{more} ({})", shown.join(" "), counted(first.items.len(), "item")));
     }
     Ok(loaded)
-}
-
-/// A session, or what is wrong with it.
-pub fn session(line: usize, user: String, items: Vec<String>, least: usize) -> std::result::Result<Session, String> {
-    if items.len() < least {
-        let item = items.concat();
-        let is_table = item.contains([',', ';']) || item.contains("::");
-        let table =
-            if is_table { "; of a table the header names users and items, such as user_id,item_id" } else { "" };
-        return Err(format!("the session has only the item \"{item}\"; expected two items at least{table}"));
-    }
-    match items.iter().find_map(|item| Some((item, special_name_in(item)?))) {
-        Some((item, name)) => Err(format!("the item \"{item}\" holds {name}, which is no name for an item")),
-        None => Ok(Session { line, user, items }),
-    }
 }
 
 /// What to say where all lines have as many tabs, or commas.

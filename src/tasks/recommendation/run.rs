@@ -2,11 +2,10 @@
 
 use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, counts, describe, found, open};
 use super::super::report::{FinetuneReport, card};
-use super::super::task::Kind;
 use super::data::Data;
 use super::recipe;
 use super::recommender::{Recommender, Settings};
-use crate::config::{Config, DataConfig, FinetuneConfig, MaskingUnit};
+use crate::config::{Config, DataConfig, FinetuneConfig, Kind, MaskingUnit};
 use crate::corpus::{Progress, Split, TokenStore};
 use crate::data::{Cursor, Sequences, TrainSteps, ValidLoader};
 use crate::device::Adapters;
