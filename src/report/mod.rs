@@ -133,7 +133,7 @@ impl RunReport {
 /// What should have been there, with the runs that are below, as those of several seeds are.
 fn expected(path: &Path) -> String {
     let runs = discover(path, Links::All);
-    let first = runs.first().map(|run| path.join(&run.name));
+    let first = runs.first().map(|run| run.found.clone());
     match first {
         Some(first) if runs.len() > 1 => {
             format!("one of the {} runs below it, for example {}", runs.len(), first.display())

@@ -4,7 +4,8 @@ use super::batch::TaskBatch;
 use crate::data::Counts;
 use crate::learner::{Number, RunRecord, Statistics, Tally, TrainingFigures};
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
+use electra_runs::number;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The numbers of batches, on the device: of each the sum of its loss, and in a validation its logits.
@@ -140,13 +141,19 @@ pub struct TaskRecord {
     /// `train` or `valid`.
     pub split: String,
     /// Mean loss.
+    #[serde(deserialize_with = "number")]
     pub loss: f64,
     /// What only training has.
     #[serde(flatten)]
     pub training: TrainingFigures,
     /// The task's metrics by name; of a validation.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "numbers")]
     pub metrics: BTreeMap<String, f64>,
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    let numbers = BTreeMap::<String, Option<f64>>::deserialize(deserializer)?;
+    Ok(numbers.into_iter().map(|(name, value)| (name, value.unwrap_or(f64::NAN))).collect())
 }
 
 impl RunRecord for TaskRecord {

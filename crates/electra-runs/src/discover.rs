@@ -32,6 +32,8 @@ pub struct Run {
     root: Option<Arc<Path>>,
     /// Where it lies, without links.
     pub path: PathBuf,
+    /// Where it was found: below the folder as that was given.
+    pub found: PathBuf,
     /// Its path below the folder, with slashes.
     pub name: String,
 }
@@ -85,16 +87,16 @@ fn inside(root: Option<&Path>, path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The runs below `folder`, by name, or `folder` itself where it is one. A folder that has gone has none.
-pub fn discover(folder: &Path, links: Links) -> Vec<Run> {
-    let Ok(folder) = folder.canonicalize() else { return Vec::new() };
+/// The runs below `given`, by name, or `given` itself where it is one. A folder that has gone has none.
+pub fn discover(given: &Path, links: Links) -> Vec<Run> {
+    let Ok(folder) = given.canonicalize() else { return Vec::new() };
     let root: Option<Arc<Path>> = (links == Links::Inside).then(|| folder.as_path().into());
     let mut found = Vec::new();
     if is_run(root.as_deref(), &folder) {
         let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
-        found.push(Run { root, path: folder, name });
+        found.push(Run { root, path: folder, found: given.to_owned(), name });
     } else {
-        search(root.as_ref(), &folder, "", DEPTH, &mut found);
+        search(root.as_ref(), (&folder, given), "", DEPTH, &mut found);
         found.sort_by(|a, b| a.name.cmp(&b.name));
     }
     found
@@ -104,7 +106,7 @@ fn is_run(root: Option<&Path>, path: &Path) -> bool {
     inside(root, &path.join(CONFIG)).is_ok_and(|config| config.is_file())
 }
 
-fn search(root: Option<&Arc<Path>>, folder: &Path, prefix: &str, depth: usize, found: &mut Vec<Run>) {
+fn search(root: Option<&Arc<Path>>, (folder, given): (&Path, &Path), prefix: &str, depth: usize, found: &mut Vec<Run>) {
     let within = root.map(|root| &**root);
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
@@ -113,10 +115,11 @@ fn search(root: Option<&Arc<Path>>, folder: &Path, prefix: &str, depth: usize, f
             continue;
         }
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let given = given.join(entry.file_name());
         if is_run(within, &path) {
-            found.push(Run { root: root.cloned(), path, name });
+            found.push(Run { root: root.cloned(), path, found: given, name });
         } else if depth > 1 {
-            search(root, &path, &format!("{name}/"), depth - 1, found);
+            search(root, (&path, &given), &format!("{name}/"), depth - 1, found);
         }
     }
 }

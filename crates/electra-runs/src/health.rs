@@ -111,7 +111,7 @@ const LAST: usize = 3;
 pub struct Health {
     last: VecDeque<Validation>,
     least_mlm_loss: Option<f64>,
-    /// Whether three in a row have shown a gain.
+    /// Whether the mean of three in a row has shown a gain.
     has_learned: bool,
 }
 

@@ -53,7 +53,7 @@ pub use lock::{RunDirectory, is_locked};
 pub use metric::{Direction, MetricInfo, format_value, metric, metric_order};
 pub use metrics::{Count, Metrics, Note, Numbers, read_numbers};
 pub use outcome::Outcome;
-pub use record::{Record, TrainingFigures, cut, forget_removed, last_step, read_records};
+pub use record::{Record, TrainingFigures, cut, forget_removed, last_step, number, read_records};
 pub use sample::{Sample, SampleToken};
 pub use settings::{planned_steps, settings, time_budget};
 pub use status::{RunState, Status};

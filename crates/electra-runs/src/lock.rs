@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{CONFIG, LOCK};
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl Drop for RunDirectory {
 
 /// Whether a process is writing to the run at `path`.
 pub fn is_locked(path: &Path) -> bool {
-    files::open(&path.join(LOCK)).is_ok_and(|file| file.try_lock_shared().is_err())
+    files::open(&path.join(LOCK)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 fn lock(path: &Path) -> Result<File> {
@@ -89,7 +89,13 @@ fn lock(path: &Path) -> Result<File> {
     let mut file = File::options().create(true).truncate(false).write(true).read(true).open(&name).map_err(unusable)?;
     // Who only looks whether it is locked holds it for an instant.
     let mut tries = 0;
-    while file.try_lock().is_err() {
+    while let Err(error) = file.try_lock() {
+        if let TryLockError::Error(error) = error {
+            return Err(Error::output(
+                path,
+                format!("the file system cannot lock {LOCK}: {error}; expected one that can"),
+            ));
+        }
         tries += 1;
         if tries < 10 {
             std::thread::sleep(Duration::from_millis(5));

@@ -98,6 +98,7 @@ pub fn metric_order(name: &str) -> (usize, &str) {
 /// A value with as many digits as matter.
 pub fn format_value(value: f64) -> String {
     match value.abs() {
+        _ if !value.is_finite() => value.to_string(),
         0.0 => "0".into(),
         ..0.001 => format!("{value:.2e}"),
         1000.0.. => {
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn values_have_the_digits_that_matter() {
-        let shown = [0.0, 3e-5, 0.41051, -12_345.6].map(format_value);
-        assert_eq!(shown, ["0", "3.00e-5", "0.4105", "-12,346"]);
+        let shown = [0.0, 3e-5, 0.41051, -12_345.6, f64::NAN, f64::INFINITY].map(format_value);
+        assert_eq!(shown, ["0", "3.00e-5", "0.4105", "-12,346", "NaN", "inf"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `metrics.jsonl` as curves, in bounded memory: whoever shows or judges a run reads its records here.
+//! `metrics.jsonl` as curves of bounded size: whoever shows or judges a run reads its records here.
 
 use crate::curve::Curve;
 use crate::health::{Health, Validation, Verdict};
@@ -75,7 +75,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Reads the file at `path`, a line at a time: the records, and why there may be more of them.
+    /// Reads the file at `path`, a line at a time: the records, and the error that stopped reading.
     pub fn read(path: &Path) -> (Self, std::io::Result<()>) {
         let mut metrics = Self::default();
         let read = files::each_line(path, files::LINE, |_, line| {

@@ -5,23 +5,27 @@ use crate::files;
 use crate::health::Validation;
 use crate::layout::{METRICS, SAMPLES};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Steps done.
     pub step: usize,
     /// `train` or `valid`.
     pub split: String,
     /// Mean loss of the generator at the picked positions, in nats.
+    #[serde(deserialize_with = "number")]
     pub mlm_loss: f64,
     /// Share of the picked positions where the generator's likeliest word is the original.
+    #[serde(deserialize_with = "number")]
     pub mlm_accuracy: f64,
     /// Mean loss of the discriminator over the real tokens, in nats.
+    #[serde(deserialize_with = "number")]
     pub disc_loss: f64,
     /// Loss of a discriminator that knows the replaced share and nothing else, in nats.
+    #[serde(deserialize_with = "number")]
     pub disc_entropy: f64,
     /// The entropy less the loss: what the discriminator knows beyond the replaced share, in nats. Absent in records of earlier
     /// versions.
@@ -34,14 +38,18 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub disc_gain_floor: Option<f64>,
     /// Share of the real tokens judged rightly.
+    #[serde(deserialize_with = "number")]
     pub disc_accuracy: f64,
     /// Share of the tokens called replaced that are; 0 where none is called so.
+    #[serde(deserialize_with = "number")]
     pub disc_precision: f64,
     /// Share of the replaced tokens that are called so.
+    #[serde(deserialize_with = "number")]
     pub disc_recall: f64,
     /// Area under the ROC curve; null where only one kind of token was seen.
     pub disc_auc: Option<f64>,
     /// Share of the real tokens that were replaced by another token.
+    #[serde(deserialize_with = "number")]
     pub replaced: f64,
     /// Share of the minimal pairs of `evaluation.pairs` that the discriminator judges rightly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -97,12 +105,16 @@ impl Record {
 
     /// What the health of the run is judged by; none in training.
     pub fn validation(&self) -> Option<Validation> {
-        let gain = self.disc_gain.filter(|_| self.split == "valid" && self.replaced > 0.0)?;
-        let error = self.disc_gain_error?;
-        let Self { step, mlm_loss, mlm_accuracy, .. } = *self;
-        let gain = gain - self.disc_gain_floor.unwrap_or(0.0);
-        Some(Validation { step, mlm_loss, mlm_accuracy, gain, error })
+        Validation::of(&serde_json::to_value(self).ok()?)
     }
+}
+
+/// A number, NaN where JSON has null: what is no number is written so.
+///
+/// # Errors
+/// The deserializer's, for anything else.
+pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// All records in the file at `path`.
@@ -122,29 +134,35 @@ pub fn read_records<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>> {
 }
 
 /// Leaves the records up to `step` in the file at `path`, none where that is `None`: what came after the checkpoint will
-/// come again. Until it has, the other lines stay in a hidden file beside it ([`forget_removed`]). A line that a crash has cut
-/// off in the middle goes too.
+/// come again. Until it has, the other lines stay in a hidden file beside it ([`forget_removed`]). Lines that are no record go
+/// there too, as the last one that a crash has cut off.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn cut(path: &Path, step: Option<usize>) -> Result<()> {
-    let text = match files::read_text(path, files::LARGE) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        text => text.map_err(Error::io(path))?,
+    let Some(bytes) = read_if_there(path)? else { return Ok(()) };
+    let stays = |line: &&[u8]| {
+        line.ends_with(b"\n")
+            && serde_json::from_slice::<Position>(line).is_ok_and(|record| step.is_some_and(|step| record.step <= step))
     };
-    let stays = |line: &&str| {
-        line.ends_with('\n')
-            && serde_json::from_str::<Position>(line).is_ok_and(|record| step.is_some_and(|step| record.step <= step))
-    };
-    let (kept, removed): (Vec<&str>, Vec<&str>) = text.split_inclusive('\n').partition(stays);
+    let (kept, removed): (Vec<&[u8]>, Vec<&[u8]>) = bytes.split_inclusive(|&byte| byte == b'\n').partition(stays);
     if removed.is_empty() {
         return Ok(());
     }
-    let aside = removed_of(path);
-    let mut before = std::fs::read(&aside).unwrap_or_default();
-    before.extend(removed.concat().as_bytes());
-    files::write_file(&aside, &before)?;
-    files::write_file(path, kept.concat().as_bytes())
+    let (aside, removed) = (removed_of(path), removed.concat());
+    let before = read_if_there(&aside)?.unwrap_or_default();
+    // Of a process that was killed between the two writes.
+    if !before.ends_with(&removed) {
+        files::write_file(&aside, &[before, removed].concat())?;
+    }
+    files::write_file(path, &kept.concat())
+}
+
+fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match files::read(path, files::LARGE) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        bytes => bytes.map(Some).map_err(Error::io(path)),
+    }
 }
 
 /// Where the lines are kept that [`cut`] has removed from `path`.
@@ -153,15 +171,17 @@ fn removed_of(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.removed"))
 }
 
-/// Removes what [`cut`] has kept of the files of `run`, once a checkpoint of `step` is whole and that came no later.
+/// Removes the lines that [`cut`] has set aside of the files of `run`, once the checkpoint of `step`, at or after the last of them, is
+/// whole.
 ///
 /// # Errors
 /// The operating system's.
 pub fn forget_removed(run: &Path, step: usize) -> std::io::Result<()> {
     for name in [METRICS, SAMPLES] {
         let aside = removed_of(&run.join(name));
-        let Ok(text) = std::fs::read_to_string(&aside) else { continue };
-        let steps = text.lines().filter_map(|line| serde_json::from_str::<Position>(line).ok());
+        let Ok(bytes) = files::read(&aside, files::LARGE) else { continue };
+        let lines = bytes.split(|&byte| byte == b'\n');
+        let steps = lines.filter_map(|line| serde_json::from_slice::<Position>(line).ok());
         if steps.map(|record| record.step).max().unwrap_or(0) <= step {
             std::fs::remove_file(&aside)?;
         }
@@ -180,4 +200,39 @@ pub fn last_step(path: &Path) -> usize {
 #[derive(Deserialize)]
 struct Position {
     step: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_number_is_read_again() {
+        let record = Record { step: 3, split: "valid".into(), mlm_loss: f64::NAN, replaced: 0.15, ..Record::default() };
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains("\"mlm_loss\":null"), "{text}");
+        let again: Record = serde_json::from_str(&text).unwrap();
+        assert!(again.mlm_loss.is_nan() && again.replaced == 0.15);
+        assert!(again.validation().unwrap().mlm_loss.is_nan(), "and it is a validation that diverges");
+    }
+
+    #[test]
+    fn what_is_cut_stays_beside_until_it_comes_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(METRICS);
+        let line = |step: usize| format!("{{\"step\":{step}}}\n");
+        std::fs::write(&path, [line(1).as_bytes(), b"\xff\n", line(2).as_bytes(), b"{\"step\":3"].concat()).unwrap();
+        cut(&path, Some(1)).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), line(1));
+        let aside = std::fs::read(removed_of(&path)).unwrap();
+        assert_eq!(aside, [b"\xff\n", line(2).as_bytes(), b"{\"step\":3"].concat());
+        // Killed between the two writes: the same lines again.
+        std::fs::write(&path, [line(1).as_bytes(), &aside].concat()).unwrap();
+        cut(&path, Some(1)).unwrap();
+        assert_eq!(std::fs::read(removed_of(&path)).unwrap(), aside);
+        forget_removed(directory.path(), 1).unwrap();
+        assert!(removed_of(&path).exists());
+        forget_removed(directory.path(), 2).unwrap();
+        assert!(!removed_of(&path).exists());
+    }
 }

@@ -65,6 +65,8 @@ impl Status {
             Some(RunState::Running) | None => RunState::Interrupted,
             Some(state) => state,
         };
-        Self { state, reason: status.and_then(|status| status.reason) }
+        // A reason that stands there while a process runs is that of an earlier one.
+        let reason = status.and_then(|status| status.reason).filter(|_| state != RunState::Running);
+        Self { state, reason }
     }
 }

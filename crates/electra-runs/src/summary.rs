@@ -1,7 +1,7 @@
 //! A row for every run in a table of runs.
 
 use crate::checkpoints::checkpoint_steps;
-use crate::discover::{Links, Run, discover};
+use crate::discover::{Links, discover};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::{CHECKPOINTS, CONFIG, METRICS};
@@ -44,11 +44,7 @@ pub struct RunSummary {
 /// [`Error::Input`] where `directory` cannot be read.
 pub fn runs(directory: &Path) -> Result<Vec<RunSummary>> {
     std::fs::read_dir(directory).map_err(|error| Error::input(directory, error.to_string()))?;
-    let whole = |run: &Run| match directory.join(CONFIG).is_file() {
-        true => directory.to_owned(),
-        false => directory.join(&run.name),
-    };
-    Ok(discover(directory, Links::All).iter().map(|run| summary(&whole(run))).collect())
+    Ok(discover(directory, Links::All).iter().map(|run| summary(&run.found)).collect())
 }
 
 /// Of a run that is damaged, what can be read.

@@ -43,8 +43,6 @@ impl Tail {
             tail.step = newest.unwrap_or(tail.step);
             if let Some(validation) = validation {
                 tail.validation = validation;
-            }
-            if !tail.validation.is_null() {
                 break;
             }
         }
@@ -72,5 +70,9 @@ mod tests {
         let second = Tail::read(run, Some(&first));
         assert_eq!((second.step, &second.validation["f1"]), (70, &0.5.into()));
         assert_eq!(Tail::read(run, Some(&second)), second);
+        // A newer validation as far from the end as the first.
+        let more = format!("{valid}{filler}{}{filler}", valid.replace("50", "75"));
+        write(folder.path().join(METRICS), more).unwrap();
+        assert_eq!(Tail::read(run, Some(&second)).validation["step"], 75);
     }
 }
