@@ -79,8 +79,8 @@ impl<T: Tally> Checkpoints<T> {
         })
     }
 
-    /// The same; `watch` is told of writes that fail, and `validations` say which is the best.
-    pub fn told_to(self, watch: Watch, validations: Validations) -> Self {
+    /// The same, with failed writes reported to `watch` and the best checkpoint chosen by `validations`.
+    pub fn reporting_to(self, watch: Watch, validations: Validations) -> Self {
         Self { watch, validations, ..self }
     }
 

@@ -178,7 +178,7 @@ pub(crate) fn fit<M: Trainee>(job: Job<M>) -> Result<Fitted<M>> {
     let ending = Arc::new(Mutex::new(Ending::default()));
     let kept = (job.seed, training.clone());
     let checkpoints = Checkpoints::new(output.join(CHECKPOINTS), start, kept, job.fingerprint, interval.clone())?
-        .told_to(watch.clone(), validations.clone());
+        .reporting_to(watch.clone(), validations.clone());
     let [model_part, optimizer_part, scheduler_part] = checkpoints.parts();
     let (train, valid) = job.loaders;
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(training), loader.clone());
