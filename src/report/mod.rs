@@ -161,7 +161,8 @@ fn records(path: &Path, problems: &mut Vec<String>) -> Metrics {
         .extend(metrics.damage.iter().map(|(line, what)| format!("{METRICS}:{line}: {what}; the line is left out")));
     let more = metrics.damaged as usize - metrics.damage.len();
     if more > 0 {
-        problems.push(format!("{METRICS}: {} left out", counted(more, "more damaged line")));
+        let verb = if more == 1 { "is" } else { "are" };
+        problems.push(format!("{METRICS}: {} {verb} left out", counted(more, "more damaged line")));
     }
     metrics
 }
@@ -195,4 +196,37 @@ fn json(path: &Path, problems: &mut Vec<String>) -> Option<Value> {
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damaged_lines_are_named_and_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(METRICS);
+        let good = |step: usize| {
+            let speed = step * 10;
+            format!(
+                "{{\"step\":{step},\"split\":\"train\",\"loss\":0.5,\"tokens_per_second\":{speed},\"skipped_steps\":2}}\n"
+            )
+        };
+        let mut bytes =
+            [good(1), "{\"step\":2,\n".into(), good(3), "{\"split\":\"train\"}\n".into()].concat().into_bytes();
+        bytes.extend(b"\xff\xfe\n");
+        bytes.extend(good(5).into_bytes());
+        bytes.extend(b"[]\n{}\n{\"step\":7,\"spl");
+        std::fs::write(&path, bytes).unwrap();
+        let mut problems = Vec::new();
+        let metrics = records(&path, &mut problems);
+        let skipped = metrics.skipped_steps;
+        assert_eq!((metrics.records, metrics.step, skipped.times, skipped.last), (3, 5, 6, 5));
+        assert_eq!(metrics.median_speed(), Some(30.0));
+        assert_eq!(metrics.get("loss", "train").unwrap().points().len(), 3);
+        assert_eq!(problems.len(), 4, "{problems:#?}");
+        assert!(problems[0].starts_with("metrics.jsonl:2: EOF"), "{problems:#?}");
+        assert!(problems[1].starts_with("metrics.jsonl:4: it has no step"), "{problems:#?}");
+        assert_eq!(problems[3], "metrics.jsonl: 3 more damaged lines are left out");
+    }
 }

@@ -166,3 +166,18 @@ impl RunRecord for TaskRecord {
         self.training = figures;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_what_is_no_number_is_read_again() {
+        let metrics = BTreeMap::from([("pearson".to_owned(), f64::NAN), ("spearman".to_owned(), 0.5)]);
+        let training = TrainingFigures { tokens_seen: Some(7), ..Default::default() };
+        let record = TaskRecord { step: 3, split: "valid".into(), loss: f64::NAN, training, metrics };
+        let again: TaskRecord = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+        assert!(again.loss.is_nan() && again.metrics["pearson"].is_nan());
+        assert_eq!((again.metrics["spearman"], again.metrics.len(), again.training.tokens_seen), (0.5, 2, Some(7)));
+    }
+}
