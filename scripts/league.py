@@ -10,6 +10,7 @@ DATA holds a folder a set (intent-banking77, cola, sick-nli, sick-sts, ner-wnut1
     structured       the same with the weights that a pretraining of `tiny` begins with, untrained
     ours-2020        the paper's recipe at that size (dropout, weights of 0.02, a narrow generator)
     ours-before      `tiny` before its weights were structured
+    ours-narrow      `tiny` before its generator was a language model worth having
     ours-tiny        the preset `tiny`
     ours-PRESET      any other preset of electra
     pytorch-electra  the paper's recipe in PyTorch, in the fastest of its settings here
@@ -43,12 +44,15 @@ SETS = [
 PAPER = ["model.hidden_dropout_prob=0.1", "model.attention_probs_dropout_prob=0.1", "model.initializer_range=0.02",
          "model.num_attention_heads=2", "init.positions=random", "generator.hidden_size=32", "generator.num_hidden_layers=4",
          "generator.num_attention_heads=1", "generator.intermediate_size=128", "data.batch_size=32",
-         "optimizer.learning_rate=5e-4", "optimizer.generator_learning_rate=5e-4"]
-# `tiny` as it was before its weights were structured.
-BEFORE = ["init.positions=sinusoidal", "optimizer.learning_rate=5e-4", "optimizer.generator_learning_rate=1e-4"]
+         "optimizer.learning_rate=5e-4", "optimizer.generator_learning_rate=5e-4", "data.mask_probability=0.15"]
+# `tiny` as it was before its generator became wider.
+NARROW = ["generator.hidden_size=16", "generator.num_hidden_layers=1", "generator.num_attention_heads=1",
+          "generator.intermediate_size=64", "data.mask_probability=0.15"]
+# `tiny` as it was before its weights were structured too.
+BEFORE = [*NARROW, "init.positions=sinusoidal", "optimizer.learning_rate=5e-4", "optimizer.generator_learning_rate=1e-4"]
 # Rows of the preset `tiny` with other values.
 VARIANTS = {"scratch": ["init.positions=sinusoidal"], "structured": ["optimizer.learning_rate=1e-9"], "ours-2020": PAPER,
-            "ours-before": BEFORE}
+            "ours-before": BEFORE, "ours-narrow": NARROW}
 
 
 def few(folder, source):
@@ -210,7 +214,7 @@ def main():
     arguments.add_argument("work", type=pathlib.Path)
     arguments.add_argument("--minutes", type=float, default=30)
     arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--rows", nargs="+", default=["scratch", "structured", "ours-2020", "ours-before", "ours-tiny", "pytorch-electra", "pytorch-bert"])
+    arguments.add_argument("--rows", nargs="+", default=["scratch", "structured", "ours-2020", "ours-before", "ours-narrow", "ours-tiny", "pytorch-electra", "pytorch-bert"])
     arguments.add_argument("--seeds", type=int, default=2, help="of pretraining, for our rows; PyTorch's have one")
     arguments.add_argument("--tune-seeds", type=int, default=3)
     arguments.add_argument("--electra", type=pathlib.Path, default=pathlib.Path("target/debug/electra"))
