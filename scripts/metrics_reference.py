@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Cases and figures of the references that `electra_burn::metrics` agrees with, for `cargo test --test metrics`.
+"""Cases and figures of the references that `electra_burn::metrics` agrees with, for `cargo test --test data metrics`.
 
   pip install scikit-learn scipy seqeval 'transformers<5'
   pip install --no-deps t5

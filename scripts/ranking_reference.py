@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Rankings and what trec_eval says of them, for `cargo test --test metrics`.
+"""Rankings and what trec_eval says of them, for `cargo test --test data metrics`.
 
   pip install pytrec_eval-terrier
   python scripts/ranking_reference.py tests/fixtures/ranking.json

@@ -1,7 +1,7 @@
 //! The error type of the library: what went wrong, where, and what was expected.
 //!
-//! Errors fall into two groups, which the binary turns into exit codes: wrong input (2), where nothing has been
-//! written yet and the user can mend the cause, and a run that failed on its way (1).
+//! Errors fall into two groups ([`Error::is_wrong_input`]): wrong input, where nothing has been written yet and the user can
+//! mend the cause, and what fails on its way.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ pub struct Problem {
 
 /// Everything that can go wrong in this library.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// One or more configuration values are wrong; all of them are listed.
     #[error("the configuration is wrong:{}", list(.0))]
@@ -73,6 +74,14 @@ pub enum Error {
     /// Training stopped on an error.
     #[error("training stopped: {0}")]
     Training(String),
+
+    /// A device failed, or could not hand over what it has computed.
+    #[error("the device: {0}")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// Something that cannot be, as far as this library knows.
+    #[error("internal error: {0}; please report it")]
+    Internal(String),
 }
 
 impl From<electra_runs::Error> for Error {
@@ -81,23 +90,33 @@ impl From<electra_runs::Error> for Error {
             electra_runs::Error::Input { path, line, message } => Self::Input { path, line, message },
             electra_runs::Error::Output { path, message } => Self::Output { path, message },
             electra_runs::Error::Io { path, source } => Self::Io { path, source },
-            other => Self::Training(other.to_string()),
+            other => Self::Internal(other.to_string()),
         }
     }
 }
 
 impl Error {
-    /// The exit code of the program: 2 for wrong input or usage, 1 for a run that failed on its way.
-    pub fn exit_code(&self) -> u8 {
+    /// Whether the user can mend it: wrong input or usage, found before anything was written.
+    pub fn is_wrong_input(&self) -> bool {
         match self {
             Self::Config(_)
             | Self::Syntax { .. }
             | Self::Input { .. }
             | Self::Device(_)
             | Self::Usage(_)
-            | Self::Output { .. } => 2,
-            Self::Io { .. } | Self::Training(_) => 1,
+            | Self::Output { .. } => true,
+            Self::Io { .. } | Self::Training(_) | Self::Backend(_) | Self::Internal(_) => false,
         }
+    }
+
+    /// A failure of a device; for use with `map_err`.
+    pub fn backend(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Backend(source.into())
+    }
+
+    /// Something that cannot be; for use with `map_err`.
+    pub fn internal(reason: impl std::fmt::Display) -> Self {
+        Self::Internal(reason.to_string())
     }
 
     /// An unusable input file, without a line.

@@ -13,7 +13,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // Where the terminal is gone there is nowhere to print.
             _ = writeln!(std::io::stderr(), "error: {}", cli::plain(&error.to_string()));
-            ExitCode::from(error.exit_code())
+            // 2: the user can mend it. 1: it failed on its way.
+            ExitCode::from(if error.is_wrong_input() { 2 } else { 1 })
         }
     }
 }

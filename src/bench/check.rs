@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// # Errors
 /// The device's, as [`Error::Training`].
 pub fn first_losses(config: &Config, adapter: &Adapter, steps: usize) -> Result<Vec<[f64; 2]>> {
-    let failed = |error: &dyn std::fmt::Display| Error::Training(format!("{adapter}: {error}"));
+    let failed = |error: &dyn std::fmt::Display| Error::backend(format!("{adapter}: {error}"));
     let device = &adapter.device;
     let stream = Stream::new(config, 0.0);
     let model = Pretrainer::new(config, &device.clone().autodiff());

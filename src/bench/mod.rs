@@ -44,7 +44,7 @@ pub struct BenchOptions {
     pub quick: bool,
 }
 
-/// What was measured.
+/// What was measured. A field for each key of the JSON.
 #[derive(Debug, Clone, Serialize)]
 pub struct Measured {
     /// Name of the device.
@@ -125,7 +125,7 @@ pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Resu
         return Err(Error::Usage(format!("--profile times the kernels of a GPU; {} is none", adapter.name)));
     }
     check_fits(config, &adapter.name, Limits::of(adapter), 1)?;
-    run(config, adapter, precision, options).map_err(|error| Error::Training(format!("the device: {error}")))
+    run(config, adapter, precision, options).map_err(Error::backend)
 }
 
 fn run(

@@ -132,7 +132,7 @@ fn check(adapters: &[Adapter]) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let differing = differing.join("; ");
-    Err(Error::Training(format!("other losses than flex, of generator and discriminator: {differing}")))
+    Err(Error::backend(format!("other losses than flex, of generator and discriminator: {differing}")))
 }
 
 /// The losses on a device, and a line that reports them.

@@ -223,7 +223,7 @@ fn evaluate(arguments: &Arguments, explainer: &Explainer, path: &Path, options: 
     let found = explainer.faithfulness(&inputs, options)?;
     drop(working);
     if arguments.json {
-        let json = serde_json::to_value(&found).map_err(|error| Error::Training(error.to_string()))?;
+        let json = serde_json::to_value(&found).map_err(Error::internal)?;
         say!("{json}");
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,10 +1,8 @@
 //! `electra finetune`
 
 use super::labelled::Labelled;
-use super::reading::Bar;
 use super::training::{Training, path};
 use electra_burn::config::{self, FinetuneConfig};
-use electra_burn::corpus::Progress;
 use electra_burn::tasks::{self, FinetuneReport, Kind, Metrics, SeedsReport};
 use electra_burn::{Error, Result};
 use electra_runs::counted;
@@ -103,9 +101,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     if arguments.restart {
         super::restart::restart(&output)?;
     }
-    let bar = Bar::new();
-    let mut progress = |progress: Progress| bar.show(progress);
-    let options = arguments.training.options(&output, resume, &mut progress)?;
+    let options = arguments.training.options(&output, resume)?;
     let interrupted = match seeds {
         None => {
             let report = tasks::finetune(&config, options)?;

@@ -1,9 +1,7 @@
 //! `electra glue`
 
-use super::reading::Bar;
 use super::training::{Training, path};
 use electra_burn::Result;
-use electra_burn::corpus::Progress;
 use electra_burn::tasks::{self, GlueReport};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,11 +44,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if arguments.restart {
         super::restart::restart(&arguments.output)?;
     }
-    let bar = Bar::new();
-    let mut progress = |progress: Progress| bar.show(progress);
     let training = &arguments.training;
     let flags = training.flags([("model", Some(path(&arguments.model)))]);
-    let options = training.options(&arguments.output, arguments.resume, &mut progress)?;
+    let options = training.options(&arguments.output, arguments.resume)?;
     let report = tasks::glue(&folders, &flags, &training.set, usize::from(training.seeds), options)?;
     print(&arguments.output, &report);
     if let Some(reason) = &report.interrupted {

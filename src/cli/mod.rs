@@ -78,6 +78,7 @@ mod score;
 #[cfg(feature = "web")]
 mod serve;
 mod signals;
+mod terminal;
 mod tokenizer;
 mod training;
 #[cfg(feature = "remote")]

@@ -2,13 +2,12 @@
 
 use super::closing;
 use super::device::Devices;
-use super::reading::{Bar, Reading};
+use super::reading::Reading;
+use super::training::displayed;
 use electra_burn::config::{self, Config, Source};
-use electra_burn::corpus::Progress;
 use electra_burn::learner::{self, Faults, RunOptions};
 use electra_burn::scoring::pairs;
 use electra_burn::{Error, Result, hub};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -104,21 +103,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let output = arguments.resume.clone().or_else(|| arguments.output.clone());
     let output = output.unwrap_or_else(|| next_free(&name(&arguments, &config)));
 
-    let dashboard = !arguments.no_tui && std::io::stdout().is_terminal();
-    let bar = Bar::new();
-    let mut progress = |progress: Progress| bar.show(progress);
-    let options = RunOptions {
-        output: output.clone(),
-        adapters,
-        initial,
-        resume: arguments.resume.is_some(),
-        signal: super::signals::signals(dashboard)?,
-        faults: faults()?,
-        dashboard,
-        progress: &mut progress,
-    };
-    let device = options.adapters.main().device.clone();
-    let report = learner::pretrain(&config, options)?;
+    let device = adapters.main().device.clone();
+    let options = displayed(&output, adapters, !arguments.no_tui)?;
+    let options = RunOptions { resume: arguments.resume.is_some(), faults: faults()?, ..options };
+    let report = learner::pretrain_from(&config, initial, options)?;
     match arguments.resume {
         Some(_) => hub::export_again(&output, report.trained(&config))?,
         None => hub::export(&output, report.trained(&config))?,

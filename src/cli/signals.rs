@@ -1,6 +1,6 @@
 //! Signals that stop a run.
 
-use electra_burn::learner::ends_with_dashboard;
+use super::terminal::ends_with_dashboard;
 use electra_burn::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::{emulate_default_handler, register};

@@ -2,9 +2,10 @@
 
 use super::device::Devices;
 use super::signals::signals;
+use super::terminal::{Display, THREAD};
 use electra_burn::Result;
-use electra_burn::corpus::Progress;
-use electra_burn::tasks::FinetuneOptions;
+use electra_burn::device::Adapters;
+use electra_burn::learner::{Observers, Panics, RunOptions};
 use std::io::IsTerminal;
 use std::path::Path;
 use toml::Value;
@@ -54,22 +55,20 @@ impl Training {
     }
 
     /// What a run into `output`, or one that is resumed there, needs beside its configuration.
-    pub fn options<'a>(
-        &self,
-        output: &Path,
-        resume: bool,
-        progress: &'a mut dyn FnMut(Progress),
-    ) -> Result<FinetuneOptions<'a>> {
-        let dashboard = !self.no_tui && std::io::stdout().is_terminal();
-        Ok(FinetuneOptions {
-            output: output.to_owned(),
-            adapters: self.devices.open()?,
-            resume,
-            signal: signals(dashboard)?,
-            dashboard,
-            progress,
-        })
+    pub fn options(&self, output: &Path, resume: bool) -> Result<RunOptions> {
+        let options = displayed(output, self.devices.open()?, !self.no_tui)?;
+        Ok(RunOptions { resume, ..options })
     }
+}
+
+/// A new run into `output`, shown on the terminal: on a dashboard if that is `wanted` and there is a terminal, else in lines.
+pub fn displayed(output: &Path, adapters: Adapters, wanted: bool) -> Result<RunOptions> {
+    let dashboard = wanted && std::io::stdout().is_terminal();
+    let signal = signals(dashboard)?;
+    let observers = Observers::new().with(Display::new(dashboard, signal.clone()));
+    // A dashboard that fails ends no run.
+    let panics = Panics::Kept { except: THREAD };
+    Ok(RunOptions { signal, observers, panics, ..RunOptions::new(output, adapters) })
 }
 
 /// A path as a value of the configuration.

@@ -2,13 +2,13 @@
 
 use super::layers::{read, set};
 use super::validate::Check;
-use super::{Form, LoggingConfig, OptimizerConfig, Precision, Reading, ScheduleConfig, default};
+use super::{Form, Kind, LoggingConfig, OptimizerConfig, Precision, Reading, ScheduleConfig, default};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use toml::Table;
 
-/// Everything that a fine-tuning run depends on.
+/// Everything that a fine-tuning run depends on. A field for each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FinetuneConfig {
@@ -108,7 +108,7 @@ impl Default for FinetuneTrainingConfig {
     }
 }
 
-/// Labelled text and how it is read.
+/// Labelled text and how it is read. A field for each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskDataConfig {
@@ -203,6 +203,53 @@ pub struct FinetuneOptimizerConfig {
 const BASE: &str = "seed = 42\n[data]\nbatch_size = 32\n[optimizer]\n";
 
 impl FinetuneConfig {
+    /// The recipe for fine-tuning the encoder at `model` on the files `train` and `dev`. Recommendation has no encoder: an empty path.
+    pub fn new(kind: Kind, model: impl Into<PathBuf>, train: impl Into<PathBuf>, dev: impl Into<PathBuf>) -> Self {
+        let data = TaskDataConfig {
+            train: train.into(),
+            dev: dev.into(),
+            test: None,
+            batch_size: 32,
+            accumulation: default::accumulation(),
+            max_length: None,
+            max_answer_length: None,
+            multi_label: false,
+            skip_bad_rows: false,
+            format: None,
+            text_columns: Vec::new(),
+            label_column: None,
+            word_column: None,
+            tag_column: None,
+            labels: None,
+        };
+        let optimizer = FinetuneOptimizerConfig {
+            learning_rate: None,
+            layerwise_decay: None,
+            weight_decay: default::weight_decay(),
+            beta_1: default::beta_1(),
+            beta_2: default::beta_2(),
+            epsilon: default::epsilon(),
+            max_grad_norm: default::max_grad_norm(),
+        };
+        Self {
+            seed: 42,
+            task: kind.name().to_owned(),
+            model: model.into(),
+            from_scratch: false,
+            epochs: None,
+            dropout: None,
+            metric: None,
+            early_stopping: None,
+            data,
+            optimizer,
+            schedule: ScheduleConfig::default(),
+            training: FinetuneTrainingConfig::default(),
+            logging: LoggingConfig::default(),
+            candidates: None,
+            pretraining: Table::new(),
+        }
+    }
+
     /// Merges the recipe, the file of a run that is resumed, `flags` and `--set`, and validates the result. The flags
     /// and assignments are `key.path=value`; a message names a flag as the user wrote it.
     ///
@@ -211,7 +258,7 @@ impl FinetuneConfig {
     pub fn load(file: Option<PathBuf>, flags: &[(String, toml::Value)], assignments: &[String]) -> Result<Self> {
         let mut table: Table = match &file {
             Some(path) => read(path)?,
-            None => BASE.parse().map_err(|error: toml::de::Error| Error::Usage(error.to_string()))?,
+            None => BASE.parse().map_err(Error::internal)?,
         };
         for (key, value) in flags {
             super::layers::insert(&mut table, key, value.clone(), key)?;
@@ -250,7 +297,11 @@ impl FinetuneConfig {
         toml::to_string_pretty(self).expect("a configuration holds only what TOML can express")
     }
 
-    fn validate(&self) -> Result<()> {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every impossible value at once.
+    pub fn validate(&self) -> Result<()> {
         let mut check = Check::default();
         check.size("data.batch_size", self.data.batch_size, 1 << 20);
         check.size("data.accumulation", self.data.accumulation, 1 << 20);
@@ -281,5 +332,19 @@ impl FinetuneConfig {
         check.above_zero("optimizer.epsilon", o.epsilon);
         check.above_zero("optimizer.max_grad_norm", o.max_grad_norm);
         check.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_one_has_the_recipe() {
+        let text = |key: &str, value: &str| (key.to_owned(), toml::Value::String(value.to_owned()));
+        let flags =
+            [text("task", "regression"), text("model", "m"), text("data.train", "a.tsv"), text("data.dev", "b.tsv")];
+        let new = FinetuneConfig::new(Kind::Regression, "m", "a.tsv", "b.tsv");
+        assert_eq!(new, FinetuneConfig::load(None, &flags, &[]).unwrap());
     }
 }

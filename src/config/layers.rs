@@ -69,6 +69,16 @@ pub fn load(source: &Source) -> Result<Config> {
     Ok(config)
 }
 
+impl Config {
+    /// The preset `name` as it is, for example `tiny`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a name that no preset has.
+    pub fn preset(name: &str) -> Result<Self> {
+        load(&Source { preset: Some(name.to_owned()), ..Source::default() })
+    }
+}
+
 /// The preset `base` with `layers` above it, each a table with the name that a message blames, filled in and validated.
 ///
 /// # Errors

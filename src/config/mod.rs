@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything that a pretraining run depends on.
+/// Everything that a pretraining run depends on. A field for each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -70,7 +70,7 @@ pub struct Config {
     pub logging: LoggingConfig,
 }
 
-/// Architecture of the discriminator, in the names of Hugging Face's `ElectraConfig`.
+/// Architecture of the discriminator, in the names of Hugging Face's `ElectraConfig`. A field for each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
@@ -243,7 +243,7 @@ pub struct ScheduleConfig {
     pub warmup_steps: Option<usize>,
 }
 
-/// Length of the run and its intervals, in optimizer steps.
+/// Length of the run and its intervals, in optimizer steps. A field for each key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {

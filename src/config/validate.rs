@@ -18,8 +18,14 @@ impl Config {
             m.vocab_size > 5,
             format!("{} leaves no room beside the five special tokens; expected more than 5", m.vocab_size),
         );
+        self.check_data(&mut check);
+        self.check_objective(&mut check);
+        self.check_training(&mut check);
+        check.finish()
+    }
 
-        let d = &self.data;
+    fn check_data(&self, check: &mut Check) {
+        let (d, m) = (&self.data, &self.model);
         check.size("data.batch_size", d.batch_size, 1 << 30);
         check.that(
             "data.batch_size",
@@ -63,7 +69,9 @@ impl Config {
                 m.embedding_size, m.hidden_size
             ),
         );
+    }
 
+    fn check_objective(&self, check: &mut Check) {
         check.positive("tokenizer.limit_alphabet", self.tokenizer.limit_alphabet.unwrap_or(1));
         check.above_zero("objective.temperature", self.objective.temperature);
         check.that(
@@ -82,7 +90,9 @@ impl Config {
         check.probability("optimizer.beta_2", o.beta_2, 0.0, 0.999_999);
         check.above_zero("optimizer.epsilon", o.epsilon);
         check.above_zero("optimizer.max_grad_norm", o.max_grad_norm);
+    }
 
+    fn check_training(&self, check: &mut Check) {
         let t = &self.training;
         check.positive("training.steps", t.steps);
         check.size("training.accumulation", t.accumulation, 1 << 20);
@@ -125,7 +135,6 @@ impl Config {
             warmup <= t.steps,
             format!("{warmup} is more than training.steps, {}", t.steps),
         );
-        check.finish()
     }
 }
 

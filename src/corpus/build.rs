@@ -127,17 +127,23 @@ pub fn build(
     let mut manifest = state.manifest(tokenizer.vocab_size(), width);
     check_unknown(corpus, &manifest)?;
     manifest.held_out = held_out(&work.partial, &manifest, options.hold_out)?;
-    if manifest.held_out.documents == manifest.documents && matches!(options.hold_out, HoldOut::Share(_)) {
-        let message = format!(
-            "its {} documents are one, or copies of one, which is held out: nothing is left to train on; expected two different \
-             documents or more (a blank line ends a document, with `--documents line` every line does)",
-            manifest.documents
-        );
-        return Err(Error::input(corpus.name(), message));
-    }
+    check_training_text(corpus, &manifest, options.hold_out)?;
     write(MANIFEST, &format!("{}\n", pretty(&manifest)?))?;
     work.finish(output)?;
     Ok(Built { manifest, read: *input.documents.stats(), resumed })
+}
+
+/// Refuses a store that is held out as a whole.
+fn check_training_text(corpus: &Corpus, manifest: &Manifest, hold_out: HoldOut) -> Result<()> {
+    if manifest.held_out.documents < manifest.documents || !matches!(hold_out, HoldOut::Share(_)) {
+        return Ok(());
+    }
+    let message = format!(
+        "its {} documents are one, or copies of one, which is held out: nothing is left to train on; expected two different \
+         documents or more (a blank line ends a document, with `--documents line` every line does)",
+        manifest.documents
+    );
+    Err(Error::input(corpus.name(), message))
 }
 
 /// Refuses a store of `[UNK]`.
@@ -356,7 +362,7 @@ impl Workplace {
 }
 
 fn pretty(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string_pretty(value).map_err(|error| Error::Usage(error.to_string()))
+    serde_json::to_string_pretty(value).map_err(Error::internal)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> Result<()> {

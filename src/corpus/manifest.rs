@@ -41,7 +41,7 @@ impl Width {
 }
 
 /// The manifest of a token store: a function of the documents, the tokenizer and the build's options alone, so that the
-/// same text gives the same store from any file format.
+/// same text gives the same store from any file format. A field for each key of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {

@@ -156,6 +156,6 @@ impl Ends {
 
 /// The numbers of a tensor.
 pub(super) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+    let data = tensor.try_into_data().map_err(Error::backend)?;
     Ok(data.iter::<f32>().collect())
 }

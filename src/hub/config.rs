@@ -85,7 +85,8 @@ pub fn length(directory: &Path, json: &Value, key: &str) -> Result<usize> {
     })
 }
 
-/// The part of `config.json` that the function of a network depends on, where it is there; other fields are not looked at.
+/// The part of `config.json` that the function of a network depends on, where it is there; other fields are not looked at. A field for each
+/// key.
 #[derive(Deserialize)]
 struct Given {
     vocab_size: Option<usize>,

@@ -112,5 +112,5 @@ pub fn save_weights<M: ModuleSnapshot>(network: &M, path: &Path) -> Result<()> {
         .clear_metadata()
         .metadata("format", "pt");
     let mut store = names::export_rules().fold(store, |store, (ours, theirs)| store.with_key_remapping(ours, theirs));
-    network.save_into(&mut store).map_err(|error| Error::Training(format!("{}: {error}", path.display())))
+    network.save_into(&mut store).map_err(|error| Error::io(path)(std::io::Error::other(error.to_string())))
 }

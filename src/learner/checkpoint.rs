@@ -4,8 +4,8 @@
 //! Burn writes the three parts on three threads. Each goes into a hidden neighbour of the final directory; whoever
 //! finishes last adds the rest and renames it, so that a checkpoint is whole or absent.
 
-use super::dashboard::Watch;
 use super::interval::{Interval, SharedInterval, locked};
+use super::observer::Observers;
 use super::saved::{INTERVAL, PARTS, SCHEMA, State};
 use super::statistics::Tally;
 use super::validations::Validations;
@@ -43,7 +43,8 @@ pub(super) struct Checkpoints<T> {
     damaged: Arc<Mutex<Vec<usize>>>,
     /// Ends the names of this process's neighbours, so that no other process has them.
     mark: Arc<str>,
-    watch: Watch,
+    /// Who hears of writes that fail.
+    observers: Observers,
     /// Which one is the best.
     validations: Validations,
 }
@@ -59,7 +60,7 @@ impl<T: Tally> Checkpoints<T> {
         interval: SharedInterval<T>,
     ) -> Result<Self> {
         let (written, ended, intervals) = Default::default();
-        let (watch, validations) = Default::default();
+        let (observers, validations) = Default::default();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let mark = format!("{}-{:x}", std::process::id(), now.as_nanos()).into();
         let damaged = Arc::new(Mutex::new(begin(&directory, step).map_err(Error::io(&directory))?));
@@ -74,14 +75,14 @@ impl<T: Tally> Checkpoints<T> {
             intervals,
             damaged,
             mark,
-            watch,
+            observers,
             validations,
         })
     }
 
-    /// The same, with failed writes reported to `watch` and the best checkpoint chosen by `validations`.
-    pub fn reporting_to(self, watch: Watch, validations: Validations) -> Self {
-        Self { watch, validations, ..self }
+    /// The same, with failed writes reported to `observers` and the best checkpoint chosen by `validations`.
+    pub fn reporting_to(self, observers: Observers, validations: Validations) -> Self {
+        Self { observers, validations, ..self }
     }
 
     /// The writers of the three parts, in the order in which Burn takes them.
@@ -127,7 +128,7 @@ impl<T: Tally> Checkpoints<T> {
             let Err(error) = work() else { return Ok(()) };
             let path = self.path(step);
             let warning = format!("{} cannot be written ({error}); trying again in {pause} s", path.display());
-            self.watch.tell(|state| state.warn(&warning));
+            self.observers.each(|observer| observer.on_warning(&warning));
             std::thread::sleep(Duration::from_secs(pause));
         }
         work()
@@ -264,7 +265,7 @@ impl<R: Checkpoint, T: Tally> Checkpointer<R> for Part<T> {
             std::fs::write(partial.join(format!("{}.bpk", self.name)), &bytes[..])
         };
         let result = self.checkpoints.retry(step, write).and_then(|()| self.checkpoints.part_written(step));
-        // A panic or error in Burn's thread would be told without the path.
+        // Burn reports the error without the path.
         result.map_err(|error| {
             let path = self.checkpoints.path(step);
             CheckpointerError::Unknown(format!("the checkpoint {} cannot be written: {error}", path.display()))

@@ -45,7 +45,7 @@ impl Limits {
 }
 
 /// Numbers that a layer keeps for its gradient: for each token a multiple of the hidden size and one of the
-/// intermediate size, and for each pair of tokens a number for each head. `tests/memory.rs` holds those of portable kernels against
+/// intermediate size, and for each pair of tokens a number for each head. `tests/memory/estimate.rs` holds those of portable kernels against
 /// what a device reports.
 struct Kept {
     hidden: f64,

@@ -51,11 +51,6 @@ pub(super) fn poison<M: Module>(module: &M, grads: &mut GradientsParams) {
     module.visit(&mut Scale { grads, factor: nan });
 }
 
-/// The squared norm of each parameter of `module`, which is without autodiff.
-pub(super) fn weight_squares<M: Module>(module: &M) -> Squares {
-    square_sums(module, None, 1.0)
-}
-
 /// The norms from the squared norms by parameter, those of a layer or a head together.
 ///
 /// # Errors
@@ -75,6 +70,20 @@ pub(super) fn norms_by_block(squares: Squares) -> Result<BTreeMap<String, f64>, 
         *sums.entry(block).or_default() += f64::from(square);
     }
     Ok(sums.into_iter().map(|(block, sum)| (block, sum.sqrt())).collect())
+}
+
+/// The norms by block of the weights of `model`, without autodiff, and of the gradients whose squared norms are `gradients`, in one
+/// transfer from the device.
+///
+/// # Errors
+/// The device's.
+pub(super) fn norms<M: Module>(model: &M, gradients: Squares) -> Result<Vec<(String, f64)>, ExecutionError> {
+    let named = |what: &str, squares: Squares| {
+        let name = |(path, square)| (format!("{what}/{path}"), square);
+        squares.into_iter().map(name).collect::<Squares>()
+    };
+    let squares = [named("weights", square_sums(model, None, 1.0)), named("gradients", gradients)].concat();
+    Ok(norms_by_block(squares)?.into_iter().collect())
 }
 
 /// Takes squared norms, of gradients or else of the weights themselves.
@@ -126,5 +135,31 @@ impl ModuleVisitor for Scale<'_> {
             let factor = self.factor.clone().reshape([1; D]);
             self.grads.register::<D>(param.id, grad * factor);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+
+    #[derive(Module, Debug)]
+    struct Net {
+        layers: Vec<Linear>,
+    }
+
+    #[test]
+    fn norms_are_by_block() {
+        let device = crate::device::select("flex").unwrap().device;
+        let linear = |factor: f64| {
+            let linear = LinearConfig::new(2, 2).with_bias(false).init(&device);
+            Linear { weight: linear.weight.map(|weight| weight.zeros_like() + factor), bias: None }
+        };
+        let model = Net { layers: vec![linear(1.0), linear(3.0)] };
+        let square = |value: f32| Tensor::from_data([value], &device);
+        let gradients = vec![("layers.0.weight".to_owned(), square(9.0)), ("layers.0.bias".to_owned(), square(16.0))];
+        let found = norms(&model, gradients).unwrap();
+        let expected = [("gradients/layers.0", 5.0), ("weights/layers.0", 2.0), ("weights/layers.1", 6.0)];
+        assert_eq!(found, expected.map(|(name, norm)| (name.to_owned(), norm)));
     }
 }

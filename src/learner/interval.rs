@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The steps since the last record.
+/// The steps since the last record. A field for each number of the file in a checkpoint.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Interval<T> {
     pub last_step: usize,

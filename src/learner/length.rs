@@ -25,7 +25,6 @@ impl Length {
     }
 
     /// That of a run of `steps`.
-    #[cfg(test)]
     pub fn of_steps(steps: usize) -> Self {
         Self { steps: Some(steps), budget: None, before: Duration::ZERO, begun: Arc::default() }
     }

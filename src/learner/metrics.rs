@@ -1,166 +1,89 @@
-//! Burn metrics over what a step saw: one plot for each number, and the summary that becomes lines and records.
+//! What is reported of steps: their numbers, and the summary of an interval, which becomes a record and a line.
 
 use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::length::Length;
-use super::record::RunRecord;
+use super::record::{Recorder, RunRecord};
 use super::statistics::{Number, Seen, Tally};
 use burn::tensor::TensorReadError;
-use burn::train::metric::state::{FormatOptions, NumericMetricState};
-use burn::train::metric::{
-    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry, SerializedEntry,
-};
+use burn::train::metric::{Metric, MetricMetadata, MetricName, SerializedEntry};
 use electra_runs::{Health, TrainingFigures, Verdict, readable_duration, warnings};
 use std::sync::Arc;
 
 /// The numbers of training that do not depend on what is trained.
-pub(super) fn training_numbers<T: Tally>() -> [Number<T>; 3] {
-    let number = |name, higher_is_better, value| Number { name, higher_is_better, value };
+fn training_numbers<T: Tally>() -> [Number<T>; 3] {
+    let number = |name, value| Number { name, value };
     [
-        number("Rate", false, |_, rate| (rate, 1)),
-        number("Grad norm", false, |seen, _| seen.grad_norm.map_or((0.0, 0), |norm| (norm, 1))),
-        number("Tokens/s", true, |seen, _| {
+        number("Rate", |_, rate| (rate, 1)),
+        number("Grad norm", |seen, _| seen.grad_norm.map_or((0.0, 0), |norm| (norm, 1))),
+        number("Tokens/s", |seen, _| {
             let tokens = seen.tally.tokens();
             (tokens as f64 / seconds(seen.time.1 - seen.time.0), tokens)
         }),
     ]
 }
 
-fn rate(metadata: &MetricMetadata) -> f64 {
-    metadata.lr.as_ref().map_or(0.0, |rate| rate.base())
+/// Names of the numbers that are reported, in their order.
+pub(super) fn names_of_numbers<T: Tally>() -> Vec<&'static str> {
+    let training = training_numbers::<T>();
+    T::numbers().iter().chain(&training).map(|number| number.name).collect()
 }
 
-/// Plots one number.
-pub(super) struct Plot<T> {
-    higher_is_better: bool,
-    value: fn(&Seen<T>, f64) -> (f64, usize),
-    name: MetricName,
-    state: NumericMetricState,
-    /// The last value; where all are means over nothing, this is what such a mean is taken for.
-    last: f64,
+/// The numbers of a step at learning rate `rate`. A mean over nothing is NaN.
+pub(super) fn step_numbers<T: Tally>(seen: &Seen<T>, rate: f64) -> Vec<(&'static str, f64)> {
+    let training = training_numbers::<T>();
+    let all = T::numbers().iter().chain(&training);
+    all.map(|number| match (number.value)(seen, rate) {
+        (_, 0) => (number.name, f64::NAN),
+        (value, _) => (number.name, value),
+    })
+    .collect()
 }
 
-impl<T> Plot<T> {
-    pub fn new(number: &Number<T>) -> Self {
-        let Number { name, higher_is_better, value } = *number;
-        Self {
-            higher_is_better,
-            value,
-            name: Arc::new(name.into()),
-            state: NumericMetricState::default(),
-            last: f64::NAN,
-        }
-    }
-
-    fn format(&self) -> FormatOptions {
-        FormatOptions::new(self.name.clone()).precision(4)
-    }
-}
-
-// Derived, it would ask for `T: Clone`.
-impl<T> Clone for Plot<T> {
-    fn clone(&self) -> Self {
-        let Self { name, state, .. } = self;
-        Self { name: name.clone(), state: state.clone(), ..*self }
-    }
-}
-
-impl<T: Tally> Metric for Plot<T> {
-    type Input = Arc<Seen<T>>;
-
-    fn name(&self) -> MetricName {
-        self.name.clone()
-    }
-
-    fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: None, higher_is_better: self.higher_is_better }.into()
-    }
-
-    fn update(&mut self, seen: &Arc<Seen<T>>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        let (value, count) = (self.value)(seen, rate(metadata));
-        self.state.update(value, count);
-        self.last = value;
-        Ok(self.state.compute_update(self.format()))
-    }
-
-    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
-        Ok(self.state.compute_final(self.format()))
-    }
-
-    fn clear(&mut self) {
-        self.state.reset();
-        self.last = f64::NAN;
-    }
-}
-
-impl<T: Tally> Numeric for Plot<T> {
-    fn value(&self) -> Option<NumericEntry> {
-        Some(self.state.current_value())
-    }
-
-    fn running_value(&self) -> Option<NumericEntry> {
-        Some(self.state.running_value())
-    }
-
-    fn final_value(&self) -> NumericEntry {
-        match self.state.final_value() {
-            NumericEntry::Final(mean) if mean.is_nan() => NumericEntry::Final(self.last),
-            value => value,
-        }
-    }
+/// The numbers of a validation.
+pub(super) fn validation_numbers<T: Tally>(seen: &Seen<T>) -> Vec<(&'static str, f64)> {
+    T::numbers().iter().map(|number| (number.name, (number.value)(seen, 0.0).0)).collect()
 }
 
 /// How sums become a record: of a step, of `train` or `valid`.
 pub(crate) type MakeRecord<T> = Arc<dyn Fn(usize, &str, &T) -> <T as Tally>::Record + Send + Sync>;
 
-/// Name of the summary metric.
-pub(super) const SUMMARY: &str = "Summary";
-
-/// Pools what the steps of an interval saw. At the end of the interval its entry is the [`Record`], serialized as JSON
-/// and formatted as a line; in between there is no entry.
+/// The metric that Burn's Learner has: it pools what the steps of an interval saw, and makes a record at the end of the interval.
 #[derive(Clone)]
 pub(super) struct Summary<T: Tally> {
-    name: MetricName,
     split: &'static str,
     /// Steps in an interval; absent for a validation, which is one interval.
     log_every: Option<usize>,
     length: Length,
     interval: SharedInterval<T>,
     make: MakeRecord<T>,
+    recorder: Arc<Recorder>,
     /// That of the validations so far.
     health: Health,
     told: Verdict,
-    /// The line of the interval before, which the dashboard shows until the next.
-    line: String,
 }
 
 impl<T: Tally> Summary<T> {
     /// Of training, continuing `interval`.
-    pub fn train(log_every: usize, length: Length, interval: SharedInterval<T>, make: MakeRecord<T>) -> Self {
-        Self { interval, ..Self::new("train", Some(log_every), length, make) }
+    pub fn train(
+        log_every: usize,
+        length: Length,
+        interval: SharedInterval<T>,
+        make: MakeRecord<T>,
+        recorder: Arc<Recorder>,
+    ) -> Self {
+        let (health, told) = (Health::default(), Verdict::Unknown);
+        Self { split: "train", log_every: Some(log_every), length, interval, make, recorder, health, told }
     }
 
     /// Of validations, after those that `health` knows.
-    pub fn valid(length: Length, make: MakeRecord<T>, health: Health) -> Self {
-        Self { told: health.verdict(), health, ..Self::new("valid", None, length, make) }
-    }
-
-    fn new(split: &'static str, log_every: Option<usize>, length: Length, make: MakeRecord<T>) -> Self {
-        Self {
-            name: Arc::new(SUMMARY.into()),
-            split,
-            log_every,
-            length,
-            interval: SharedInterval::default(),
-            make,
-            health: Health::default(),
-            told: Verdict::Unknown,
-            line: "-".into(),
-        }
+    pub fn valid(length: Length, make: MakeRecord<T>, recorder: Arc<Recorder>, health: Health) -> Self {
+        let (interval, told) = (SharedInterval::default(), health.verdict());
+        Self { split: "valid", log_every: None, length, interval, make, recorder, health, told }
     }
 
     /// Ends the interval, if one has begun.
-    fn finish(&mut self) -> SerializedEntry {
-        let Some(interval) = locked(&self.interval).finish() else { return self.nothing_new() };
+    fn finish(&mut self) {
+        let Some(interval) = locked(&self.interval).finish() else { return };
         let step = interval.last_step;
         let mut record = (self.make)(step, self.split, &interval.tally);
         let mut line = format!("{} {step:>7}{} | {}", self.split, self.length.of(), record.summary());
@@ -207,28 +130,28 @@ impl<T: Tally> Summary<T> {
             }
             self.told = verdict;
         }
-        let json = serde_json::to_string(&record).expect("a record is plain numbers and strings");
-        self.line.clone_from(&line);
-        SerializedEntry::new(line, json)
+        self.recorder.take((step, self.split), &record, &line);
     }
+}
 
-    /// An entry that is neither logged nor printed.
-    fn nothing_new(&self) -> SerializedEntry {
-        SerializedEntry::new(self.line.clone(), SerializedEntry::NOT_AVAILABLE.into())
-    }
+/// Burn takes no entry from here: the record is on its way already.
+fn no_entry() -> SerializedEntry {
+    SerializedEntry::new(String::new(), SerializedEntry::NOT_AVAILABLE.into())
 }
 
 impl<T: Tally> Metric for Summary<T> {
     type Input = Arc<Seen<T>>;
 
     fn name(&self) -> MetricName {
-        self.name.clone()
+        Arc::new("Summary".into())
     }
 
     fn update(&mut self, seen: &Arc<Seen<T>>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
-        locked(&self.interval).add(seen, rate(metadata));
-        let ends = self.log_every.is_some_and(|every| seen.step.is_multiple_of(every));
-        Ok(if ends { self.finish() } else { self.nothing_new() })
+        locked(&self.interval).add(seen, metadata.lr.as_ref().map_or(0.0, |rate| rate.base()));
+        if self.log_every.is_some_and(|every| seen.step.is_multiple_of(every)) {
+            self.finish();
+        }
+        Ok(no_entry())
     }
 
     /// The end of a window: that of the interval for a validation and at the end of the run.
@@ -237,11 +160,11 @@ impl<T: Tally> Metric for Summary<T> {
             let mut interval = locked(&self.interval);
             interval.end_window();
             if !self.length.is_over(interval.last_step) {
-                drop(interval);
-                return Ok(self.nothing_new());
+                return Ok(no_entry());
             }
         }
-        Ok(self.finish())
+        self.finish();
+        Ok(no_entry())
     }
 
     fn clear(&mut self) {
@@ -254,10 +177,42 @@ impl<T: Tally> Metric for Summary<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::learner::failure::Failure;
+    use crate::learner::observer::{Observers, RecordEvent, TrainObserver};
     use crate::learner::{Record, record_of};
     use crate::objective::Tally;
+    use burn::train::Interrupter;
+    use electra_runs::read_records;
+    use std::path::PathBuf;
     use std::sync::Mutex;
     use std::time::Duration;
+
+    /// Keeps the summaries of records.
+    struct Keep(Arc<Mutex<Vec<String>>>);
+
+    impl TrainObserver for Keep {
+        fn on_record(&mut self, record: &RecordEvent) -> crate::Result<()> {
+            self.0.lock().unwrap().push(record.summary.to_owned());
+            Ok(())
+        }
+    }
+
+    /// A recorder, with the file that it writes and what it tells observers.
+    struct Kept {
+        recorder: Arc<Recorder>,
+        path: PathBuf,
+        summaries: Arc<Mutex<Vec<String>>>,
+        _directory: tempfile::TempDir,
+    }
+
+    fn kept() -> Kept {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, summaries) = (directory.path().join("metrics.jsonl"), Arc::default());
+        let observers = Observers::new().with(Keep(Arc::clone(&summaries)));
+        let failure = Failure::new(Interrupter::new());
+        let recorder = Arc::new(Recorder::open(&path, Default::default(), observers, failure).unwrap());
+        Kept { recorder, path, summaries, _directory: directory }
+    }
 
     fn metadata() -> MetricMetadata {
         let progress = burn::data::dataloader::Progress::new(1, 1, None);
@@ -282,35 +237,42 @@ mod tests {
 
     #[test]
     fn records_come_at_the_interval_and_at_the_end() {
-        let interval = SharedInterval::default();
-        let mut summary = Summary::train(2, Length::of_steps(7), interval.clone(), make());
-        let entries: Vec<_> = (1..=5).map(|step| summary.update(&seen(step, 0.0), &metadata()).unwrap()).collect();
-        let is_record: Vec<bool> = entries.iter().map(|entry| !entry.is_not_available()).collect();
-        assert_eq!(is_record, [false, true, false, true, false]);
-        assert!(entries[1].formatted.starts_with("train       2/7 | mlm 6.000 acc 0.300 | disc"), "{:?}", entries[1]);
-        assert_eq!(entries[2].formatted, entries[1].formatted, "the dashboard keeps showing the last line");
+        let (interval, kept) = (SharedInterval::default(), kept());
+        let steps =
+            || -> Vec<usize> { read_records::<Record>(&kept.path).unwrap().iter().map(|record| record.step).collect() };
+        let mut summary = Summary::train(2, Length::of_steps(7), interval.clone(), make(), kept.recorder.clone());
+        (1..=5).for_each(|step| _ = summary.update(&seen(step, 0.0), &metadata()).unwrap());
+        assert_eq!(steps(), [2, 4]);
+        let said = kept.summaries.lock().unwrap().clone();
+        assert!(said[0].starts_with("train       2/7 | mlm 6.000 acc 0.300 | disc"), "{said:?}");
 
         // A window that ends here ends no interval, and a process that ends here takes it along.
-        assert!(summary.compute().unwrap().is_not_available());
+        _ = summary.compute().unwrap();
+        assert_eq!(steps(), [2, 4]);
         let saved = locked(&interval).clone();
         let restored = Interval::from_bytes(&saved.to_bytes().unwrap()).unwrap();
         assert_eq!(restored, saved);
-        let mut summary = Summary::train(100, Length::of_steps(7), Arc::new(Mutex::new(restored)), make());
+        let (length, restored) = (Length::of_steps(7), Arc::new(Mutex::new(restored)));
+        let mut summary = Summary::train(100, length, restored, make(), kept.recorder.clone());
         summary.update(&seen(7, 0.0), &metadata()).unwrap();
+        // Nothing is recorded twice.
+        (0..2).for_each(|_| _ = summary.compute().unwrap());
+        assert_eq!(steps(), [2, 4, 7]);
 
-        let rest: Record = serde_json::from_str(&summary.compute().unwrap().serialized).unwrap();
+        let rest: Record = read_records(&kept.path).unwrap().pop().unwrap();
         assert_eq!((rest.step, rest.training.learning_rate, rest.training.grad_norm), (7, Some(1e-3), Some(2.0)));
         assert_eq!((rest.replaced, rest.disc_entropy), (0.15, crate::objective::entropy(0.15)));
-        assert!(summary.compute().unwrap().is_not_available(), "nothing is recorded twice");
     }
 
     #[test]
     fn a_collapsed_discriminator_is_announced_when_it_collapses() {
-        let mut summary = Summary::valid(Length::of_steps(100), make(), Health::default());
+        let kept = kept();
+        let mut summary = Summary::valid(Length::of_steps(100), make(), kept.recorder.clone(), Health::default());
         let mut told = |step, gap| {
             summary.update(&seen(step, gap), &metadata()).unwrap();
-            let line = summary.compute().unwrap().formatted;
+            _ = summary.compute().unwrap();
             summary.clear();
+            let line = kept.summaries.lock().unwrap().pop().unwrap();
             line.split_once('\n').map(|(_, told)| told.split(':').take(2).collect::<String>())
         };
         let base_rate = Some("warning at the base rate".to_owned());
@@ -321,5 +283,16 @@ mod tests {
         assert!(turned.len() == 1 && turned[0].starts_with("learning"), "{turned:?}");
         let collapsed: Vec<_> = (8..11).filter_map(|at| told(10 * at, 0.0)).collect();
         assert!(collapsed.len() == 1 && collapsed[0].starts_with("warning collapsed"), "{collapsed:?}");
+    }
+
+    #[test]
+    fn a_mean_over_nothing_is_no_number() {
+        let mut step = (*seen(1, 0.0)).clone();
+        (step.grad_norm, step.tally) = (None, Tally::default());
+        let numbers = step_numbers(&step, 0.5);
+        assert_eq!(numbers.iter().map(|(name, _)| *name).collect::<Vec<_>>(), names_of_numbers::<Tally>());
+        let of = |name: &str| numbers.iter().find(|(found, _)| *found == name).unwrap().1;
+        assert_eq!(of("Rate"), 0.5);
+        assert!(of("Grad norm").is_nan() && of("MLM loss").is_nan(), "{numbers:?}");
     }
 }

@@ -1,29 +1,36 @@
-//! A panic inside a backend or on one of Burn's threads ends the run with its message, not the process with a trace.
+//! A panic of the thread that trains ends the run with its message, not the process with a trace; where the program asks for it,
+//! so does one inside a backend or on another of Burn's threads.
 
-use super::dashboard;
+use super::options::Panics;
 use crate::device::Adapters;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// The first panic of any thread while `work` runs, if that panicked or `work` did not report it.
+/// What `work` came to, and the panic that counts as its error.
 pub(super) struct Caught<T> {
     /// What `work` returned, if it did.
     pub value: Option<T>,
-    /// Message and place of the first panic.
+    /// Message and place of the first panic that is kept, or of that of `work`.
     pub panic: Option<String>,
 }
 
-/// Runs `work`; panics of all threads are taken down instead of printed.
-pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Caught<T> {
+/// Runs `work`.
+pub(super) fn caught<T>(panics: Panics, work: impl FnOnce() -> T) -> Caught<T> {
+    let Panics::Kept { except } = panics else {
+        return match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(value) => Caught { value: Some(value), panic: None },
+            Err(payload) => Caught { value: None, panic: Some(message(&*payload).to_owned()) },
+        };
+    };
     let first: Arc<Mutex<Option<String>>> = Arc::default();
     let keep = first.clone();
     let before = take_hook();
     set_hook(Box::new(move |info| {
-        // The run goes on without a dashboard that fails.
-        if std::thread::current().name() == Some(dashboard::THREAD) {
+        if std::thread::current().name() == Some(except) {
             return;
         }
         keep.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| describe(info));
@@ -38,14 +45,15 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Caught<T> {
 /// happens the thread that waits is left behind, and the reason takes the place of a panic.
 pub(super) fn caught_on<T: Send + 'static>(
     adapters: &Adapters,
+    panics: Panics,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Caught<T> {
     if !adapters.iter().any(|adapter| adapter.link.is_remote()) {
-        return caught(work);
+        return caught(panics, work);
     }
     let (sender, result) = channel();
     let training =
-        Builder::new().name("training".into()).stack_size(STACK).spawn(move || _ = sender.send(caught(work)));
+        Builder::new().name("training".into()).stack_size(STACK).spawn(move || _ = sender.send(caught(panics, work)));
     if let Err(error) = training {
         return Caught { value: None, panic: Some(error.to_string()) };
     }
@@ -84,10 +92,13 @@ const LOOK: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn describe(info: &PanicHookInfo) -> String {
-    let payload = info.payload();
-    let message = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref().copied());
     let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
-    format!("{}{place}", message.unwrap_or("a panic without a message"))
+    format!("{}{place}", message(info.payload()))
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref().copied());
+    text.unwrap_or("a panic without a message")
 }
 
 /// What to do about an error of a device, where its message says that memory ran out.
@@ -111,15 +122,26 @@ mod tests {
 
     #[test]
     fn a_panic_of_any_thread_is_kept_and_a_value_too() {
-        let here = caught(|| -> usize { panic!("on {}", "purpose") });
+        let kept = Panics::Kept { except: "apart" };
+        let here = caught(kept, || -> usize { panic!("on {}", "purpose") });
         assert!(here.value.is_none());
         assert!(here.panic.unwrap().starts_with("on purpose (src/learner/panics.rs:"));
-        let elsewhere = caught(|| {
+        let elsewhere = caught(kept, || {
+            let apart = Builder::new().name("apart".into()).spawn(|| panic!("apart")).unwrap();
+            assert!(apart.join().is_err());
             assert!(std::thread::spawn(|| panic!("there")).join().is_err());
             7
         });
         assert_eq!(elsewhere.value, Some(7));
         assert!(elsewhere.panic.unwrap().starts_with("there ("));
+    }
+
+    #[test]
+    fn without_a_hook_the_panic_of_the_work_alone_counts() {
+        let here = caught(Panics::Reported, || -> usize { panic!("on {}", "purpose") });
+        assert_eq!((here.value, here.panic.as_deref()), (None, Some("on purpose")));
+        let elsewhere = caught(Panics::Reported, || std::thread::spawn(|| panic!("there")).join().is_err());
+        assert_eq!((elsewhere.value, elsewhere.panic), (Some(true), None));
     }
 
     #[test]

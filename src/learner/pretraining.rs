@@ -31,26 +31,26 @@ impl Statistics for objective::Statistics {
 
 type Value = fn(&Seen<objective::Tally>, f64) -> (f64, usize);
 
-const fn number(name: &'static str, higher_is_better: bool, value: Value) -> Number<objective::Tally> {
-    Number { name, higher_is_better, value }
+const fn number(name: &'static str, value: Value) -> Number<objective::Tally> {
+    Number { name, value }
 }
 
 /// AUC, entropy and gain are no means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of
 /// all tokens.
 static NUMBERS: [Number<objective::Tally>; 10] = [
-    number("Disc loss", false, |seen, _| (seen.tally.disc_loss(), seen.tally.judged())),
-    number("Disc AUC", true, |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.judged()))),
-    number("Disc gain", true, |seen, _| (seen.tally.disc_gain(), seen.tally.judged())),
-    number("MLM loss", false, |seen, _| (seen.tally.mlm_loss(), seen.tally.picked)),
-    number("MLM accuracy", true, |seen, _| (seen.tally.mlm_accuracy(), seen.tally.picked)),
-    number("Disc accuracy", true, |seen, _| (seen.tally.disc_accuracy(), seen.tally.judged())),
-    number("Disc precision", true, |seen, _| {
+    number("Disc loss", |seen, _| (seen.tally.disc_loss(), seen.tally.judged())),
+    number("Disc AUC", |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.judged()))),
+    number("Disc gain", |seen, _| (seen.tally.disc_gain(), seen.tally.judged())),
+    number("MLM loss", |seen, _| (seen.tally.mlm_loss(), seen.tally.picked)),
+    number("MLM accuracy", |seen, _| (seen.tally.mlm_accuracy(), seen.tally.picked)),
+    number("Disc accuracy", |seen, _| (seen.tally.disc_accuracy(), seen.tally.judged())),
+    number("Disc precision", |seen, _| {
         let (hits, false_alarms) = seen.tally.called_replaced();
         (seen.tally.disc_precision(), hits + false_alarms)
     }),
-    number("Disc recall", true, |seen, _| (seen.tally.disc_recall(), seen.tally.replaced.len())),
-    number("Entropy", false, |seen, _| (seen.tally.entropy(), seen.tally.judged())),
-    number("Replaced", false, |seen, _| (seen.tally.replaced_share(), seen.tally.judged())),
+    number("Disc recall", |seen, _| (seen.tally.disc_recall(), seen.tally.replaced.len())),
+    number("Entropy", |seen, _| (seen.tally.entropy(), seen.tally.judged())),
+    number("Replaced", |seen, _| (seen.tally.replaced_share(), seen.tally.judged())),
 ];
 
 impl Tally for objective::Tally {

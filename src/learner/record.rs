@@ -1,21 +1,17 @@
-//! How sums of a run become records, and where those are written.
+//! How sums of a run become records, and where those go.
 
 use super::failure::Failure;
-use super::tensorboard::Board;
+use super::observer::{Observers, RecordEvent};
 use super::validations::Validations;
 use crate::error::{Error, Result};
 use crate::objective::Tally;
-use burn::train::logger::MetricLogger;
-use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
-use burn::train::metric::{MetricDefinition, MetricEntry, MetricId, NumericEntry};
-use electra_runs::layout::METRICS;
 use electra_runs::{Record, TrainingFigures, Validation};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A line of `metrics.jsonl`, whatever is trained.
 pub trait RunRecord: Serialize + DeserializeOwned {
@@ -68,62 +64,42 @@ impl RunRecord for Record {
     }
 }
 
-/// Writes the records that the summary metric makes, for TensorBoard too.
-pub(super) struct RecordLog {
+/// Takes the records of a run as they are made: to `metrics.jsonl`, to the validations in memory, and to the observers.
+pub(super) struct Recorder {
     path: PathBuf,
     file: File,
-    metric: MetricId,
-    failure: Failure,
-    board: Option<Arc<Board>>,
     validations: Validations,
+    observers: Observers,
+    failure: Failure,
 }
 
-impl RecordLog {
-    /// A log at the end of the file at `path`, on `board` and in `validations`, of the entries of metric `metric`; a write that
-    /// fails stops the run.
+impl Recorder {
+    /// One that appends to the file at `path`; a write that fails stops the run.
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be opened.
-    pub fn create(
-        path: &Path,
-        metric: &str,
-        failure: Failure,
-        board: Option<Arc<Board>>,
-        validations: Validations,
-    ) -> Result<Self> {
-        let metric = MetricId::new(Arc::new(metric.to_owned()));
+    pub fn open(path: &Path, validations: Validations, observers: Observers, failure: Failure) -> Result<Self> {
         let file = File::options().append(true).create(true).open(path).map_err(Error::io(path))?;
-        Ok(Self { path: path.to_owned(), file, metric, failure, board, validations })
+        Ok(Self { path: path.to_owned(), file, validations, observers, failure })
     }
-}
 
-impl MetricLogger for RecordLog {
-    fn log(&mut self, update: MetricsUpdate, _epoch: usize, _split: &Split) {
-        let is_record =
-            |entry: &&MetricEntry| entry.metric_id == self.metric && !entry.serialized_entry.is_not_available();
-        for entry in update.entries.iter().filter(is_record) {
+    /// Takes `record`, which `summary` says to people.
+    pub fn take<R: RunRecord>(&self, (step, split): (usize, &str), record: &R, summary: &str) {
+        // A record is plain numbers and strings.
+        let Ok(Value::Object(columns)) = serde_json::to_value(record) else { return };
+        let written = serde_json::to_string(record).map_err(std::io::Error::from).and_then(|line| {
             // One write a line, so that a reader or a crash never sees half of one.
-            let line = format!("{}\n", entry.serialized_entry.serialized);
-            if let Err(error) = self.file.write_all(line.as_bytes()) {
-                self.failure.stop("the metrics cannot be written", Error::io(&self.path)(error));
-            }
-            self.validations.add(&line);
-            if let Some(board) = &self.board {
-                board.write_record(&line);
-            }
+            (&self.file).write_all(format!("{line}\n").as_bytes())
+        });
+        if let Err(error) = written {
+            self.failure.stop("the metrics cannot be written", Error::io(&self.path)(error));
+        }
+        let event = RecordEvent { step, split, columns: &columns, summary };
+        if let Err(error) = self.observers.try_each(|observer| observer.on_record(&event)) {
+            self.failure.stop("a record cannot be reported", error);
+        }
+        if split == "valid" {
+            self.validations.add(columns.into());
         }
     }
-
-    fn read_numeric(
-        &mut self,
-        name: &str,
-        _epoch: usize,
-        _split: &Split,
-    ) -> std::result::Result<Vec<NumericEntry>, String> {
-        Err(format!("the numbers of {name} are in {METRICS}, not kept by epoch"))
-    }
-
-    fn log_metric_definition(&mut self, _definition: MetricDefinition) {}
-
-    fn log_epoch_summary(&mut self, _summary: EpochSummary) {}
 }

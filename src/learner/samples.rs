@@ -84,7 +84,7 @@ impl<M> SampleLog<M> {
     /// Makes a sample of `model` after `step` steps and writes it down.
     pub fn add(&self, model: &M, step: usize) -> Result<Sample> {
         let sample = (self.make)(model, step)?;
-        let line = serde_json::to_string(&sample).map_err(|error| Error::Training(error.to_string()))?;
+        let line = serde_json::to_string(&sample).map_err(Error::internal)?;
         // One write a line, so that a reader never sees half of one.
         (&self.file).write_all(format!("{line}\n").as_bytes()).map_err(Error::io(&self.path))?;
         Ok(sample)

@@ -35,7 +35,7 @@ pub trait Tally: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
     /// What the loss is called in a message.
     const LOSS: &'static str;
 
-    /// The numbers that the dashboard plots, of training and validation.
+    /// The numbers of training and validation that observers receive.
     fn numbers() -> &'static [Number<Self>];
 
     /// Adds the sums of `other`.
@@ -54,13 +54,11 @@ pub trait Tally: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
     fn from_parts(sums: &[f64], list: impl Fn(&str) -> Option<Vec<f32>>) -> Option<Self>;
 }
 
-/// A number that the dashboard plots.
+/// A number of every step and validation, to be plotted.
 #[derive(Debug)]
 pub struct Number<T> {
     /// Its name there.
     pub name: &'static str,
-    /// Which way it should go.
-    pub higher_is_better: bool,
     /// The value of a step at a learning rate, and the count that it is a mean over, so that means over steps are exact.
     pub value: fn(&Seen<T>, f64) -> (f64, usize),
 }

@@ -1,35 +1,33 @@
 //! The training loop: windows of optimizer steps in place of Burn's epochs, with validation and checkpoints at their
 //! ends.
 
+use super::bad_step::describe;
 use super::checkpoint::Checkpoints;
-use super::dashboard::{QUIT, State, Watch};
-use super::gradients::{Squares, poison};
-use super::job::{Evaluate, Faults};
-use super::length::Length;
+use super::failure::Failure;
+use super::gradients::{Squares, norms, poison};
+use super::job::{Course, Evaluate};
+use super::metrics::{step_numbers, validation_numbers};
 use super::observation::{Observation, read_all};
+use super::observer::{Phase, StepEvent, ValidationEvent};
+use super::options::RunOptions;
 use super::parallel::{Shares, Threads};
 use super::samples::SampleLog;
-use super::startup::Startup;
-use super::statistics::Tally;
+use super::statistics::{Seen, Tally};
 use super::step::apply;
-use super::tensorboard::Board;
 use super::trainee::{TallyOf, Trainee};
-use super::validations::{EarlyStopping, Validations};
+use super::validations::Validations;
 use crate::config::TrainingConfig;
-use crate::data::Cursor;
-use crate::files;
+use crate::error::{Error, Result};
 use burn::train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearningCheckpointer,
     SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem,
     ValidLoader,
 };
-use electra_runs::layout::BAD_STEP;
-use std::collections::BTreeMap;
+use electra_runs::Sample;
 use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Steps between two interruptions of training, counted from 0, and what happens at their end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,46 +53,33 @@ impl Window {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Ending {
     /// Steps done.
     pub steps: usize,
     /// Who asked the run to stop.
     pub interrupted: Option<String>,
     /// What went wrong.
-    pub error: Option<String>,
+    pub error: Option<Error>,
 }
 
 /// Burn's strategy that trains by windows, on one device or several.
 pub(super) struct Windows<M: Trainee> {
     pub shares: Shares<M>,
-    pub training: TrainingConfig,
-    pub length: Length,
-    pub cursor: Cursor,
-    pub max_grad_norm: f64,
+    pub course: Course,
+    /// With the observers that the run itself adds.
+    pub options: RunOptions,
     /// Steps whose results are read together: on the CPU each, elsewhere those of a log record.
     pub read_every: usize,
-    pub faults: Faults,
-    /// The run directory.
-    pub output: PathBuf,
-    pub early_stopping: Option<EarlyStopping>,
-    pub validations: Validations,
-    /// Which sequences step `step`, counted from 0, has.
-    pub sequences: Arc<dyn Fn(usize) -> Vec<usize> + Send + Sync>,
     /// Steps that were done before.
     pub start: usize,
     pub checkpoints: Checkpoints<TallyOf<M>>,
-    pub board: Option<Arc<Board>>,
-    /// What is said until the first results are there.
-    pub startup: Mutex<Option<Startup>>,
-    /// Who is told what happens.
-    pub watch: Watch,
+    pub validations: Validations,
     /// Samples of validations, where there are some.
     pub samples: Option<SampleLog<M>>,
-    /// What else is judged at every validation.
     pub evaluate: Option<Evaluate<M>>,
-    /// Set to the number of a signal by its handler.
-    pub signal: Arc<AtomicUsize>,
+    /// Where an observer fails.
+    pub failure: Failure,
     pub ending: Arc<Mutex<Ending>>,
 }
 
@@ -109,216 +94,202 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
         valid: ValidLoader<M>,
         _first: usize,
     ) -> (M, Events<M>) {
-        let TrainingComponents { mut event_processor, mut checkpointer, interrupter, event_store, .. } = components;
+        let TrainingComponents { event_processor, mut checkpointer, interrupter, event_store, .. } = components;
         learner.fork(self.shares.main());
         let threads = self.shares.threads();
+        let length = &self.course.length;
 
-        let mut done = self.start;
-        let mut bad_steps = 0;
+        let mut state = Progressing {
+            events: event_processor,
+            interrupter,
+            done: self.start,
+            number: 0,
+            bad_steps: 0,
+            gradients: Vec::new(),
+            saved: length.elapsed(),
+        };
         let mut failure = None;
-        self.cursor.set(done..done);
-        let mut gradients = Vec::new();
-        if done == 0 {
-            failure = self
-                .validate(0, &learner, &valid, &mut event_processor, &interrupter)
-                .and_then(|()| self.write_norms(0, &learner, &mut gradients))
-                .err();
+        if state.done == 0 {
+            self.course.cursor.set(0..0);
+            failure = self.validate(&learner, &valid, &mut state).err();
         }
-        let mut number = 0;
-        let mut saved = self.length.elapsed();
-        while let Some(window) = Window::after(&self.training, done) {
-            if interrupter.should_stop() || failure.is_some() {
+        while let Some(window) = Window::after(&self.course.training, state.done) {
+            if state.interrupter.should_stop() || failure.is_some() {
                 break;
             }
-            number += 1;
-            self.cursor.set(window.steps.clone());
-            let mut state = Progressing {
-                events: &mut event_processor,
-                interrupter: &interrupter,
-                bad_steps: &mut bad_steps,
-                gradients: &mut gradients,
-                until: self.length.longest_window().map(|longest| saved + longest),
-            };
-            match self.train_window(number, &mut learner, &threads, &mut state) {
-                Ok(steps) => done = steps,
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
+            state.number += 1;
+            self.course.cursor.set(window.steps.clone());
+            if let Err(error) = self.train_window(&mut learner, &threads, &mut state) {
+                failure = Some(error);
+                break;
             }
-            let stopped = interrupter.should_stop();
+            let (done, stopped) = (state.done, state.interrupter.should_stop());
             let is_whole = done == window.steps.end;
             // The clock may end a window before its last step.
             let by_clock = !stopped && !is_whole;
-            self.cursor.set(window.steps.start..done);
+            self.course.cursor.set(window.steps.start..done);
             // A validation that is due belongs to the step, so that a run that is resumed here need not make up for it.
-            let due = by_clock || self.length.is_over(done) || (window.validate && is_whole);
-            if due && interrupter.error().is_none() {
-                failure = self
-                    .validate(number, &learner, &valid, &mut event_processor, &interrupter)
-                    .and_then(|()| self.write_norms(done, &learner, &mut gradients))
-                    .err();
+            let due = by_clock || length.is_over(done) || (window.validate && is_whole);
+            if due && state.interrupter.error().is_none() {
+                failure = self.validate(&learner, &valid, &mut state).err();
             }
-            interrupter.fail_on_error(event_processor.process_train(LearnerEvent::EndEpoch(number)));
-            let enough = due && failure.is_none() && self.is_enough(&mut event_processor, &interrupter);
+            state.end_epoch();
+            let enough = due && failure.is_none() && self.is_enough(&mut state);
             // The time may have ended during the validation.
-            let over = due && self.length.is_over(done);
+            let over = due && length.is_over(done);
             if (window.checkpoint || stopped || by_clock || enough || over)
-                && interrupter.error().is_none()
+                && state.interrupter.error().is_none()
                 && failure.is_none()
                 && let Some(checkpointer) = &mut checkpointer
             {
-                interrupter.fail_on_error(event_processor.flush());
-                self.watch.tell(State::save);
-                self.checkpoints.begin(done, self.length.elapsed());
-                LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store);
-                self.checkpoints.wait();
-                saved = self.length.elapsed();
-                if interrupter.error().is_none() {
-                    self.watch.tell(|state| state.saved(done));
-                }
+                state.flush();
+                self.save(done, &mut state, || {
+                    LearningCheckpointer::checkpoint(checkpointer, &learner, done, &event_store)
+                });
             }
             if enough || over {
                 break;
             }
         }
-        interrupter.fail_on_error(event_processor.flush());
+        state.flush();
         // Waits for the checkpoint that is being written, whose failure counts.
         drop(checkpointer);
+        let Progressing { events, interrupter, done, .. } = state;
         *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = Ending {
             steps: done,
             interrupted: interrupter.interruption().map(|i| i.reason.unwrap_or_else(|| "on request".into())),
-            error: failure.or_else(|| interrupter.error().map(|error| error.to_string())),
+            error: failure.or_else(|| interrupter.error().map(|error| Error::Training(error.to_string()))),
         };
-        (learner.model(), event_processor)
+        (learner.model(), events)
     }
 }
 
-/// What the windows of a run share.
-struct Progressing<'a, M: Trainee> {
-    events: &'a mut Events<M>,
-    interrupter: &'a Interrupter,
-    bad_steps: &'a mut usize,
+/// What a run has come to, and where that is told.
+struct Progressing<M: Trainee> {
+    events: Events<M>,
+    interrupter: Interrupter,
+    /// Steps done.
+    done: usize,
+    /// The window.
+    number: usize,
+    /// Bad steps in a row.
+    bad_steps: usize,
     /// The squared norms of the gradients of the last step, on the device.
-    gradients: &'a mut Squares,
-    /// The time of the run at which the window ends in any case.
-    until: Option<Duration>,
+    gradients: Squares,
+    /// The time of the run at its last checkpoint.
+    saved: Duration,
 }
 
+impl<M: Trainee> Progressing<M> {
+    fn train(&mut self, event: LearnerEvent<Observation<M::Statistics>>) {
+        self.interrupter.fail_on_error(self.events.process_train(event));
+    }
+
+    fn valid(&mut self, event: LearnerEvent<Observation<M::Statistics>>) {
+        self.interrupter.fail_on_error(self.events.process_valid(event));
+    }
+
+    fn end_epoch(&mut self) {
+        self.train(LearnerEvent::EndEpoch(self.number));
+    }
+
+    fn flush(&mut self) {
+        self.interrupter.fail_on_error(self.events.flush());
+    }
+}
+
+/// A step whose results have not been read: what it leaves, how far the window was then, and its learning rate.
+type Waiting<M> = (Observation<<M as Trainee>::Statistics>, TrainingItem<()>);
+
 impl<M: Trainee> Windows<M> {
-    /// Trains for the steps of the cursor; returns the steps of the whole run that are done then, or why it cannot go on.
-    fn train_window(
-        &self,
-        number: usize,
-        learner: &mut Learner<M>,
-        threads: &Threads<M>,
-        state: &mut Progressing<M>,
-    ) -> Result<usize, String> {
-        let interrupter = state.interrupter;
-        let total_items = self.shares.steps();
-        let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
-        interrupter.fail_on_error(state.events.process_train(start));
-        let mut done = self.cursor.get().start;
+    /// Trains for the steps of the cursor, or until the run must stop; an error says why it cannot continue.
+    fn train_window(&self, learner: &mut Learner<M>, threads: &Threads<M>, state: &mut Progressing<M>) -> Result<()> {
+        let (length, faults) = (&self.course.length, &self.options.faults);
+        self.report(Phase::Training);
+        state.train(LearnerEvent::StartSplit { epoch_number: state.number, total_items: self.shares.steps() });
         let mut waiting = Vec::new();
         let mut steps = self.shares.pass(threads);
-        self.length.begin();
+        length.begin();
+        let until = length.longest_window().map(|longest| state.saved + longest);
         while let Some(output) = steps.next(learner) {
-            let mut output = output?;
-            if self.faults.poisoned_steps.contains(&(done + 1)) {
+            let mut output = output.map_err(Error::Training)?;
+            if faults.poisoned_steps.contains(&(state.done + 1)) {
                 poison(&learner.model(), &mut output.grads);
             }
-            let observation =
-                apply(learner, output, self.max_grad_norm).map_err(|error| format!("the device: {error}"))?;
-            done += 1;
-            assert!(self.faults.panic_at != Some(done), "a panic after step {done}, on purpose");
+            let observation = apply(learner, output, self.course.max_grad_norm).map_err(Error::backend)?;
+            state.done += 1;
+            let done = state.done;
+            assert!(faults.panic_at != Some(done), "a panic after step {done}, on purpose");
             let rate = learner.lr_current();
             waiting.push((observation, TrainingItem::new((), steps.progress(), Some(done), Some(rate))));
             if done.is_multiple_of(self.read_every) {
                 self.observe(&mut waiting, state)?;
             }
-            if let Some(name) = signal_name(self.signal.load(Ordering::Relaxed)) {
-                interrupter.stop(Some(name));
+            if let Some(name) = signal_name(self.options.signal.load(Ordering::Relaxed)) {
+                state.interrupter.stop(Some(name));
             }
-            let is_late = state.until.is_some_and(|until| self.length.elapsed() >= until);
-            if interrupter.should_stop() || is_late || self.length.is_over(done) {
+            let is_late = until.is_some_and(|until| length.elapsed() >= until);
+            if state.interrupter.should_stop() || is_late || length.is_over(done) {
                 break;
             }
         }
         self.observe(&mut waiting, state)?;
-        interrupter.fail_on_error(state.events.process_train(LearnerEvent::EndSplit(number)));
-        Ok(done)
+        state.train(LearnerEvent::EndSplit(state.number));
+        Ok(())
     }
 
-    /// Reads what `waiting` steps have left, in one transfer, and hands it to the metrics; an error after too many bad
-    /// steps in a row.
-    fn observe(
-        &self,
-        waiting: &mut Vec<(Observation<M::Statistics>, TrainingItem<()>)>,
-        state: &mut Progressing<M>,
-    ) -> Result<(), String> {
+    /// Reads what `waiting` steps have left, in one transfer, and hands it to metrics and observers; an error after too many
+    /// bad steps in a row.
+    fn observe(&self, waiting: &mut Vec<Waiting<M>>, state: &mut Progressing<M>) -> Result<()> {
         let (mut observations, items): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
-        read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
-        self.startup.lock().unwrap_or_else(PoisonError::into_inner).take();
+        read_all(&mut observations).map_err(Error::backend)?;
         for (mut observation, item) in observations.into_iter().zip(items) {
             // Here and not with the metrics: a device's tensors stay with one thread.
-            *state.gradients = observation.take_squares();
+            state.gradients = observation.take_squares();
             let seen = observation.seen().clone();
-            self.watch.tell(|state| state.step(seen.step, seen.tally.tokens()));
+            let numbers = step_numbers(&seen, item.lr.as_ref().map_or(0.0, |rate| rate.base()));
+            let event = StepEvent { step: seen.step, tokens: seen.tally.tokens(), numbers: &numbers };
+            self.options.observers.each(|observer| observer.on_step(&event));
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);
-            state.interrupter.fail_on_error(state.events.process_train(LearnerEvent::ProcessedItem(item)));
-            *state.bad_steps = if seen.bad.is_some() { *state.bad_steps + 1 } else { 0 };
-            if let Some(norms) = seen.bad.as_ref().filter(|_| *state.bad_steps >= self.training.max_bad_steps) {
-                return Err(self.describe(seen.step, *state.bad_steps, norms));
+            state.train(LearnerEvent::ProcessedItem(item));
+            state.bad_steps = if seen.bad.is_some() { state.bad_steps + 1 } else { 0 };
+            let too_many = state.bad_steps >= self.course.training.max_bad_steps;
+            if let Some(norms) = seen.bad.as_ref().filter(|_| too_many) {
+                let sequences = (self.course.sequences)(seen.step - 1);
+                let message = describe(&self.options.output, (seen.step, state.bad_steps), &sequences, norms);
+                return Err(Error::Training(message));
             }
         }
         Ok(())
     }
 
-    /// Tells TensorBoard, if it is told anything, the norms of the weights and of the last step's gradients.
-    fn write_norms(&self, step: usize, learner: &Learner<M>, gradients: &mut Squares) -> Result<(), String> {
-        let Some(board) = &self.board else { return Ok(()) };
-        let written = board.write_norms(step, &learner.model().valid(), std::mem::take(gradients));
-        written.map_err(|error| format!("the device: {error}"))
+    /// Tells observers what the run turns to.
+    fn report(&self, phase: Phase) {
+        self.options.observers.each(|observer| observer.on_phase(phase));
     }
 
-    /// Writes down what is known of a bad step, the last of `count`, and says it in a sentence.
-    fn describe(&self, step: usize, count: usize, norms: &BTreeMap<String, f64>) -> String {
-        let number = |norm: &f64| if norm.is_finite() { serde_json::json!(norm) } else { norm.to_string().into() };
-        let norms: BTreeMap<_, _> = norms.iter().map(|(block, norm)| (block, number(norm))).collect();
-        let sequences = (self.sequences)(step - 1);
-        let report = serde_json::json!({
-            "step": step, "bad_steps": count, "sequences": sequences, "gradient_norms": norms,
-        });
-        let path = self.output.join(BAD_STEP);
-        let written = match files::write_file(&path, format!("{report:#}\n").as_bytes()) {
-            Ok(()) => format!("{} has the details", path.display()),
-            Err(error) => format!("more could not be written down: {error}"),
-        };
-        format!(
-            "loss or gradients were not finite in {count} steps in a row, the last one step {step}; {written}. A run keeps \
-             its learning rate: a new one with a lower rate begins afresh, or with --init-discriminator and --init-generator from \
-             an earlier checkpoint (`electra export`); or look at the sequences that the file names"
-        )
+    /// Has `write` write the checkpoint of step `done`, and waits until it is whole.
+    fn save(&self, done: usize, state: &mut Progressing<M>, write: impl FnOnce()) {
+        self.report(Phase::Saving);
+        self.checkpoints.begin(done, self.course.length.elapsed());
+        write();
+        self.checkpoints.wait();
+        state.saved = self.course.length.elapsed();
+        if state.interrupter.error().is_none() {
+            self.options.observers.each(|observer| observer.on_checkpoint(done));
+        }
     }
 
     /// Whether the validations have stopped getting better.
-    fn is_enough(&self, events: &mut Events<M>, interrupter: &Interrupter) -> bool {
-        let Some(stopping) = &self.early_stopping else { return false };
-        interrupter.fail_on_error(events.flush());
+    fn is_enough(&self, state: &mut Progressing<M>) -> bool {
+        let Some(stopping) = &self.course.early_stopping else { return false };
+        state.flush();
         self.validations.are_enough(stopping)
     }
 
-    fn validate(
-        &self,
-        number: usize,
-        learner: &Learner<M>,
-        valid: &ValidLoader<M>,
-        events: &mut Events<M>,
-        interrupter: &Interrupter,
-    ) -> Result<(), String> {
-        let total_items = valid.num_items();
-        let start = LearnerEvent::StartSplit { epoch_number: number, total_items };
-        interrupter.fail_on_error(events.process_valid(start));
+    fn validate(&self, learner: &Learner<M>, valid: &ValidLoader<M>, state: &mut Progressing<M>) -> Result<()> {
+        self.report(Phase::Validating);
+        state.valid(LearnerEvent::StartSplit { epoch_number: state.number, total_items: valid.num_items() });
         let model = learner.model().valid();
         let mut batches = valid.iter();
         let mut waiting = Vec::new();
@@ -326,38 +297,59 @@ impl<M: Trainee> Windows<M> {
             match input {
                 Ok(input) => waiting.push((InferenceStep::step(&model, input), batches.progress())),
                 Err(error) => {
-                    interrupter.fail(error);
+                    state.interrupter.fail(error);
                     break;
                 }
             }
         }
         let (mut observations, progress): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
         // Read here and not by the thread of the metrics: a device's tensors stay with one thread.
-        read_all(&mut observations).map_err(|error| format!("the device: {error}"))?;
+        read_all(&mut observations).map_err(Error::backend)?;
+        let mut pooled = TallyOf::<M>::default();
         for (observation, progress) in observations.into_iter().zip(progress) {
-            if interrupter.error().is_some() {
+            if state.interrupter.error().is_some() {
                 break;
             }
-            let item = TrainingItem::new(observation, progress, None, None);
-            interrupter.fail_on_error(events.process_valid(LearnerEvent::ProcessedItem(item)));
+            pooled.merge(&observation.seen().tally);
+            state.valid(LearnerEvent::ProcessedItem(TrainingItem::new(observation, progress, None, None)));
         }
-        if let Some(evaluate) = self.evaluate.as_ref().filter(|_| interrupter.error().is_none()) {
-            evaluate(&model).map_err(|error| error.to_string())?;
+        let sample = match state.interrupter.error() {
+            None => self.judge(&model, state.done)?,
+            Some(_) => None,
+        };
+        state.valid(LearnerEvent::EndSplit(state.number));
+        let gradients = std::mem::take(&mut state.gradients);
+        let norms = match self.options.observers.want_norms() {
+            true => norms(&model, gradients).map_err(Error::backend)?,
+            false => Vec::new(),
+        };
+        let now = Instant::now();
+        let seen = Seen { step: state.done, tally: pooled, grad_norm: None, bad: None, time: (now, now) };
+        let numbers = validation_numbers(&seen);
+        let event = ValidationEvent { step: state.done, numbers: &numbers, sample: sample.as_ref(), norms: &norms };
+        if let Err(error) = self.options.observers.try_each(|observer| observer.on_validation(&event)) {
+            self.failure.stop("a validation cannot be reported", error);
         }
-        if let Some(samples) = self.samples.as_ref().filter(|_| interrupter.error().is_none()) {
-            let sample = samples.add(&model, self.cursor.get().end).map_err(|error| error.to_string())?;
-            self.watch.sample(sample);
-        }
-        interrupter.fail_on_error(events.process_valid(LearnerEvent::EndSplit(number)));
         Ok(())
     }
+
+    /// What else is made of `model` after step `done`.
+    fn judge(&self, model: &M, done: usize) -> Result<Option<Sample>> {
+        if let Some(evaluate) = &self.evaluate {
+            evaluate(model)?;
+        }
+        self.samples.as_ref().map(|samples| samples.add(model, done)).transpose()
+    }
 }
+
+/// The number of who stops a run on its dashboard, beside those of signals.
+pub const STOP: usize = usize::MAX;
 
 /// What a run that was stopped by a signal calls it.
 fn signal_name(number: usize) -> Option<&'static str> {
     match number {
         0 => None,
-        QUIT => Some("on the dashboard"),
+        STOP => Some("on the dashboard"),
         1 => Some("SIGHUP"),
         2 => Some("SIGINT"),
         15 => Some("SIGTERM"),

@@ -25,14 +25,13 @@ impl Validations {
     /// Those of [`read_records`]: a line that cannot be read would change what is chosen.
     pub fn read(path: &Path) -> Result<Self> {
         let mut records: Vec<Value> = read_records(path)?;
-        records.retain(is_validation);
+        records.retain(|record| record["split"] == "valid");
         Ok(Self(Arc::new(Mutex::new(records))))
     }
 
-    /// Adds the record in `line`, where it is a validation.
-    pub fn add(&self, line: &str) {
-        let record = serde_json::from_str(line).ok().filter(is_validation);
-        self.locked().extend(record);
+    /// Adds a record of a validation.
+    pub fn add(&self, record: Value) {
+        self.locked().push(record);
     }
 
     /// The best by `metric`, among those whose step `counts`.
@@ -49,8 +48,4 @@ impl Validations {
     fn locked(&self) -> MutexGuard<'_, Vec<Value>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn is_validation(record: &Value) -> bool {
-    record["split"] == "valid"
 }

@@ -1,6 +1,6 @@
 //! The metrics that the field reports, as pure functions on the host.
 //!
-//! Every figure agrees with a reference that others compare by, to 1e-6 (`tests/metrics.rs`):
+//! Every figure agrees with a reference that others compare by, to 1e-6 (`tests/data/metrics.rs`):
 //!
 //! | Module             | Figures                                              | Reference                         |
 //! |--------------------|------------------------------------------------------|-----------------------------------|

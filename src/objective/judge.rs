@@ -23,7 +23,7 @@ pub struct Judged {
 /// # Errors
 /// [`Error::Training`] with the device's.
 pub fn judge(pair: &ElectraPair, batch: &HostBatch, device: &Device, config: &ObjectiveConfig) -> Result<Judged> {
-    let failed = |error: &dyn std::fmt::Display| Error::Training(format!("reading the scores: {error}"));
+    let failed = |error: &dyn std::fmt::Display| Error::backend(format!("reading the scores: {error}"));
     let outcome = forward(pair, &batch.to_device(device), batch.counts, config);
     let ids = outcome.corrupted_ids.try_into_data().map_err(|error| failed(&error))?;
     let (scores, tally) = outcome.statistics.read_scores().map_err(|error| failed(&error))?;

@@ -53,7 +53,7 @@ pub(super) fn png(chart: &Chart) -> Result<Vec<u8>> {
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {
-    Error::Training(format!("a chart cannot be drawn: {error}"))
+    Error::Internal(format!("a chart cannot be drawn: {error}"))
 }
 
 /// Makes the font known, once.

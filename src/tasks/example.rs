@@ -23,6 +23,12 @@ pub enum Input {
     },
 }
 
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
 impl Input {
     /// What a task is asked about, as JSON: a text; two of them in an array; words in an array, or a text whose words are
     /// between spaces; an object with `question` and `context`.

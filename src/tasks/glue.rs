@@ -2,15 +2,14 @@
 //! in the form in which it takes them.
 
 use super::example::{Input, Prediction};
-use super::finetune::FinetuneOptions;
 use super::predictor::Predictor;
 use super::read::{Columns, Need, Reading, Record, Shape, TEXT, Table};
 use super::seeds::{Spread, finetune_seeds, spread};
 use super::task::Metrics;
 use crate::config::{FinetuneConfig, Kind};
-use crate::corpus::Progress;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::learner::RunOptions;
 use electra_runs::layout::{CONFIG, RESULTS};
 use serde_json::{Value as Json, json};
 use std::fmt::Write;
@@ -185,15 +184,15 @@ pub fn glue(
     flags: &[(String, Value)],
     set: &[String],
     seeds: usize,
-    options: FinetuneOptions,
+    options: RunOptions,
 ) -> Result<GlueReport> {
-    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
-    if !resume && std::fs::read_dir(&output).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::output(&output, "the directory is not empty; expected a new one, or --resume"));
+    let RunOptions { output, adapters, observers, resume, .. } = &options;
+    if !resume && std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Error::output(output, "the directory is not empty; expected a new one, or --resume"));
     }
     if output.join(CONFIG).exists() {
         let message = "this is a single run; expected a new directory, or that of a run of the benchmark";
-        return Err(Error::output(&output, message));
+        return Err(Error::output(output, message));
     }
     // Before anything is trained, so that a table without its columns is found at once.
     let configs: Vec<FinetuneConfig> =
@@ -201,16 +200,9 @@ pub fn glue(
     let mut report = GlueReport::default();
     for (folder, config) in folders.iter().zip(&configs) {
         let GlueTask { name, metrics, sets, .. } = folder.task;
-        progress(Progress::Stage(&format!("\n{name}: {}", folder.path.display())));
+        observers.stage(&format!("\n{name}: {}", folder.path.display()));
         let directory = output.join(name);
-        let of_task = FinetuneOptions {
-            output: directory.clone(),
-            adapters: adapters.clone(),
-            resume,
-            signal: signal.clone(),
-            dashboard,
-            progress: &mut *progress,
-        };
+        let of_task = RunOptions { output: directory.clone(), ..options.clone() };
         let seeds = finetune_seeds(config, seeds, of_task)?;
         if let Some(reason) = seeds.runs.iter().find_map(|(_, report)| report.interrupted.clone()) {
             report.interrupted = Some(reason);
@@ -236,7 +228,7 @@ pub fn glue(
     }
     let missing = report.missing();
     if !report.submission.is_empty() && !missing.is_empty() {
-        progress(Progress::Stage(&format!("a submission also needs the predictions for {}", missing.join(", "))));
+        observers.stage(&format!("a submission also needs the predictions for {}", missing.join(", ")));
     }
     Ok(report)
 }

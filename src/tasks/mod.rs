@@ -7,6 +7,7 @@
 
 mod batch;
 mod classification;
+mod data;
 mod example;
 mod feature;
 mod finetune;
@@ -26,6 +27,7 @@ mod recommendation;
 mod registry;
 mod regression;
 mod report;
+mod resume;
 mod scheme;
 mod seeds;
 mod shared;
@@ -39,7 +41,7 @@ pub use batch::{HostBatch, Targets, TaskBatch};
 pub use classification::Classification;
 pub use example::{Example, Gold, Input, Prediction};
 pub use feature::{Feature, NO_CLASS, Target};
-pub use finetune::{FinetuneOptions, finetune};
+pub use finetune::finetune;
 pub use glue::{GlueFolder, GlueReport, GlueRow, GlueTask, glue, glue_folders};
 pub use loader::{TaskSteps, TaskValidLoader};
 pub use model::Model;

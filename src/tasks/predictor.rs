@@ -200,7 +200,7 @@ impl Predictor {
             Task::Regression(_) => json["problem_type"] = "regression".into(),
             _ => (),
         }
-        json[TASK] = serde_json::to_value(&self.task).map_err(|error| Error::Training(error.to_string()))?;
+        json[TASK] = serde_json::to_value(&self.task).map_err(Error::internal)?;
         json[MAX_LENGTH] = self.max_length.into();
         if let Some(pairs) = self.pairs {
             json[PAIRS] = pairs.into();
@@ -304,7 +304,7 @@ pub fn outputs_of(
         let batch = HostBatch::new(features, &numbers, pad).to_device(device);
         let of_batch = network(&batch);
         let width = of_batch.dims()[1];
-        let read = of_batch.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+        let read = of_batch.try_into_data().map_err(Error::backend)?;
         let mut values = read.iter::<f32>();
         for (feature, lines) in batch.rows {
             outputs[feature] = values.by_ref().take(lines * width).collect();

@@ -1,11 +1,12 @@
 //! The same run with several seeds: a small data set says little with one (paper, section 3.1: the median of ten).
 
-use super::finetune::{FinetuneOptions, finetune};
+use super::finetune::finetune;
 use super::report::FinetuneReport;
 use super::task::Metrics;
 use crate::config::FinetuneConfig;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::learner::RunOptions;
 use electra_runs::layout::{CONFIG, MODEL, RESULTS};
 use electra_runs::{Direction, metric};
 use serde_json::{Value, json};
@@ -36,16 +37,13 @@ pub struct SeedsReport {
 ///
 /// # Errors
 /// Those of [`finetune`].
-pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOptions) -> Result<SeedsReport> {
-    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
+pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: RunOptions) -> Result<SeedsReport> {
     let mut runs: Vec<(u64, FinetuneReport)> = Vec::new();
     for seed in config.seed..config.seed + seeds as u64 {
         let of_seed = FinetuneConfig { seed, ..config.clone() };
-        let directory = output.join(format!("seed-{seed}"));
-        let resume = resume && directory.join(CONFIG).is_file();
-        let (adapters, signal, progress) = (adapters.clone(), signal.clone(), &mut *progress);
-        let options = FinetuneOptions { output: directory, adapters, resume, signal, dashboard, progress };
-        let report = finetune(&of_seed, options)?;
+        let directory = options.output.join(format!("seed-{seed}"));
+        let resume = options.resume && directory.join(CONFIG).is_file();
+        let report = finetune(&of_seed, RunOptions { output: directory, resume, ..options.clone() })?;
         let stopped = report.interrupted.is_some();
         runs.push((seed, report));
         if stopped {
@@ -56,7 +54,7 @@ pub fn finetune_seeds(config: &FinetuneConfig, seeds: usize, options: FinetuneOp
     let names = all.first().into_iter().flat_map(|metrics| metrics.keys());
     let metrics =
         names.filter_map(|name| Some((name.clone(), spread(all.iter().map(|m| m.get(name).copied()))?))).collect();
-    let report = SeedsReport { runs, metrics };
+    let (report, output) = (SeedsReport { runs, metrics }, &options.output);
     files::write_file(&output.join(RESULTS), format!("{:#}\n", report.to_json()).as_bytes())?;
     if let Some(seed) = report.best_seed() {
         copy(&output.join(format!("seed-{seed}")).join(MODEL), &output.join(MODEL))?;

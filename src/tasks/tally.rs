@@ -96,7 +96,7 @@ impl TaskTally {
 }
 
 static NUMBERS: [Number<TaskTally>; 1] =
-    [Number { name: "Loss", higher_is_better: false, value: |seen, _| (seen.tally.loss(), seen.tally.count) }];
+    [Number { name: "Loss", value: |seen, _| (seen.tally.loss(), seen.tally.count) }];
 
 impl Tally for TaskTally {
     type Record = TaskRecord;

@@ -238,7 +238,7 @@ fn special_tokens(tokenizer: &tokenizers::Tokenizer) -> std::result::Result<Spec
 }
 
 fn internal(error: tokenizers::Error) -> Error {
-    Error::Training(format!("tokenizer: {error}"))
+    Error::Internal(format!("tokenizer: {error}"))
 }
 
 #[cfg(test)]
@@ -282,7 +282,7 @@ mod tests {
     fn a_vocabulary_beyond_the_corpus_is_refused() {
         let error =
             Tokenizer::train(std::iter::once(Ok("a b c".into())), 1000, &TokenizerConfig::default()).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
+        assert!(error.is_wrong_input());
         assert!(error.to_string().contains("model.vocab_size: the corpus supports 8 tokens"), "{error}");
     }
 }

@@ -93,3 +93,13 @@ pub fn refused(output: &Output, parts: &[&str]) {
         assert!(stderr.contains(part), "expected \"{part}\" in:\n{stderr}");
     }
 }
+
+/// The objects of a file with one on each line.
+pub fn json_lines(path: impl AsRef<Path>) -> Vec<serde_json::Value> {
+    read(path).lines().map(|line| serde_json::from_str(line).expect("a line is a JSON object")).collect()
+}
+
+/// The records of the run at `run`, of training and of validations.
+pub fn records(run: &Path) -> Vec<serde_json::Value> {
+    json_lines(run.join("metrics.jsonl"))
+}

@@ -57,6 +57,11 @@ impl RunDirectory {
         Ok(Self { path: path.to_owned(), created: false, kept: true, _lock: lock(path)? })
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// From here on the directory stays.
     #[must_use]
     pub fn keep(mut self) -> Self {

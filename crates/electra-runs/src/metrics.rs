@@ -43,7 +43,7 @@ pub struct Numbers {
     pub values: Vec<(String, f64)>,
 }
 
-/// What the records of a run come to.
+/// What the records of a run come to. A field for each thing that a report shows.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     lines: Lines,

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 
-/// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them.
+/// The metrics of an interval of training, or of a validation. The names are an interface: scripts read them. A field
+/// for each column.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Steps done.

@@ -1,10 +1,8 @@
 //! What is written, read again by a decoder that shares no code with the writer.
 
 use super::*;
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::Tensor;
-use burn::train::Interrupter;
+use crate::learner::length::Length;
+use serde_json::{Value, json};
 
 /// The fields of a protocol buffer: number and value.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,13 +102,28 @@ fn values(event: &[(u64, Field)]) -> Vec<(String, f32)> {
     entries.filter_map(entry).collect()
 }
 
-#[derive(Module, Debug)]
-struct Net {
-    layers: Vec<Linear>,
+/// A board of a run that begins after step `step`, and its file.
+fn board(run: &Path, step: usize) -> (TensorBoard, PathBuf) {
+    let start = RunStart {
+        run: run.to_owned(),
+        devices: vec![],
+        step,
+        tokens: 0,
+        length: Length::of_steps(300),
+        compiles: false,
+        checkpoint: None,
+        numbers: vec![],
+    };
+    let mut board = TensorBoard::new();
+    board.on_start(&start).unwrap();
+    let path = board.file.as_ref().unwrap().0.clone();
+    (board, path)
 }
 
-fn board(run: &Path, start: usize) -> Board {
-    Board::create(run, start, Failure::new(Interrupter::new())).unwrap()
+fn add_record(board: &mut TensorBoard, columns: Value) -> Result<()> {
+    let (step, split) = (columns["step"].as_u64().unwrap() as usize, columns["split"].as_str().unwrap().to_owned());
+    let Value::Object(columns) = columns else { panic!("{columns}") };
+    board.on_record(&RecordEvent { step, split: &split, columns: &columns, summary: "" })
 }
 
 #[test]
@@ -119,16 +132,19 @@ fn what_was_written_is_read_again() {
     let run = directory.path();
     std::fs::write(run.join("config.toml"), "seed = 1\n").unwrap();
     let before = now();
-    let first = board(run, 0);
-    first.write_record(
-        r#"{"step":200,"split":"train","mlm_loss":25.300063133239746,"disc_auc":null,"skipped_steps":2}"#,
-    );
-    let events_of_first = events(&first.path);
+    let (mut first, first_path) = board(run, 0);
+    let loss = 25.300_063_133_239_746_f64;
+    let columns = json!({"step": 200, "split": "train", "mlm_loss": loss, "disc_auc": null, "skipped_steps": 2});
+    add_record(&mut first, columns).unwrap();
+    let norms = [("weights/layers.0".to_owned(), 2.0)];
+    first.on_validation(&ValidationEvent { step: 210, numbers: &[], sample: None, norms: &norms }).unwrap();
+    let events_of_first = events(&first_path);
     assert_eq!(inner(&events_of_first[1], 7), [[(1, Field::Number(1))]], "the second event is a START");
-    assert_eq!(events_of_first.iter().map(|event| step(event)).collect::<Vec<_>>(), [0, 0, 0, 200]);
+    assert_eq!(events_of_first.iter().map(|event| step(event)).collect::<Vec<_>>(), [0, 0, 0, 200, 210]);
     // Half way between two numbers in single precision, so that the last place counts.
-    let expected = [("mlm_loss/train".into(), 25.300_063_133_239_746_f64 as f32), ("skipped_steps/train".into(), 2.0)];
+    let expected = [("mlm_loss/train".into(), loss as f32), ("skipped_steps/train".into(), 2.0)];
     assert_eq!(values(&events_of_first[3]), expected);
+    assert_eq!(values(&events_of_first[4]), [("norm/weights/layers.0".into(), 2.0)]);
     for event in &events_of_first {
         let Some((1, Field::Double(time))) = event.first() else { panic!("{event:?}") };
         assert!((before..=now()).contains(time), "{time}");
@@ -139,42 +155,18 @@ fn what_was_written_is_read_again() {
 
     // The run resumes after step 150: what the first file has of step 151 and later is void. However fast it follows, its
     // file comes after the first.
-    let second = board(run, 150);
-    assert!(second.path > first.path);
-    assert_eq!(events(&second.path).iter().map(|event| step(event)).collect::<Vec<_>>(), [0, 151, 150]);
-}
-
-#[test]
-fn norms_are_by_block() {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("config.toml"), "").unwrap();
-    let device = crate::device::select("flex").unwrap().device;
-    let linear = |factor: f64| {
-        let linear = LinearConfig::new(2, 2).with_bias(false).init(&device);
-        Linear { weight: linear.weight.map(|weight| weight.zeros_like() + factor), bias: None }
-    };
-    let model = Net { layers: vec![linear(1.0), linear(3.0)] };
-    let square = |value: f32| Tensor::from_data([value], &device);
-    let gradients = vec![("layers.0.weight".to_owned(), square(9.0)), ("layers.0.bias".to_owned(), square(16.0))];
-    let board = board(directory.path(), 0);
-    board.write_norms(5, &model, gradients).unwrap();
-    let event = events(&board.path).remove(3);
-    let expected = [("norm/gradients/layers.0", 5.0), ("norm/weights/layers.0", 2.0), ("norm/weights/layers.1", 6.0)];
-    assert_eq!(values(&event), expected.map(|(tag, norm)| (tag.to_owned(), norm)));
-    assert_eq!(step(&event), 5);
+    let (_, second_path) = board(run, 150);
+    assert!(second_path > first_path);
+    assert_eq!(events(&second_path).iter().map(|event| step(event)).collect::<Vec<_>>(), [0, 151, 150]);
 }
 
 /// A disk that is full, for a file.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_write_that_fails_stops_the_run() {
-    let interrupter = Interrupter::new();
-    let failure = Failure::new(interrupter.clone());
+fn a_write_that_fails_is_an_error() {
     let file = File::options().write(true).open("/dev/full").unwrap();
-    let board = Board { path: "/dev/full".into(), file: Mutex::new(file), failure: failure.clone() };
-    board.write_record(r#"{"step":1,"split":"train","loss":1.0}"#);
-    assert!(interrupter.should_stop());
-    let error = failure.take().unwrap();
-    assert_eq!(error.exit_code(), 1);
+    let mut board = TensorBoard { file: Some(("/dev/full".into(), file)) };
+    let error = add_record(&mut board, json!({"step": 1, "split": "train", "loss": 1.0})).unwrap_err();
+    assert!(!error.is_wrong_input());
     assert!(error.to_string().starts_with("/dev/full: "), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Sessions as documents, and their items as a vocabulary.
 
-use super::super::finetune::fingerprint;
+use super::super::data::fingerprint;
 use super::super::read::{LEAST_ITEMS, Loaded, Session, read_sessions};
 use crate::config::FinetuneConfig;
 use crate::corpus::read::Corpus;

@@ -81,7 +81,7 @@ pub fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
 /// # Errors
 /// [`Error::Syntax`] and [`Error::Config`] for values that cannot be.
 pub fn pretraining(config: &FinetuneConfig, vocab_size: usize, documents: usize) -> Result<Config> {
-    let recipe: Table = RECIPE.parse().map_err(|error: toml::de::Error| Error::Usage(error.to_string()))?;
+    let recipe: Table = RECIPE.parse().map_err(Error::internal)?;
     let mut pair = layered("tiny", [(recipe, "the recipe")])?;
     let length = config.data.max_length.unwrap_or(MAX_LENGTH);
     pair.seed = config.seed;
@@ -92,7 +92,7 @@ pub fn pretraining(config: &FinetuneConfig, vocab_size: usize, documents: usize)
     pair.schedule = config.schedule.clone();
     pair.training = training(config, documents);
     pair.logging = config.logging.clone();
-    let table = Table::try_from(&pair).map_err(|error| Error::Usage(error.to_string()))?;
+    let table = Table::try_from(&pair).map_err(Error::internal)?;
     let layers = [(table, "the configuration"), (config.pretraining.clone(), "pretraining")];
     let pair = layered("tiny", layers).map_err(|error| match error {
         Error::Config(problems) => Error::Config(problems.into_iter().map(as_given).collect()),

@@ -94,7 +94,7 @@ impl Recommender {
     /// Writes how the networks are used; they themselves are written by [`hub::export`].
     pub(super) fn save_settings(&self, directory: &Path) -> Result<()> {
         let path = directory.join(SETTINGS);
-        let text = serde_json::to_string_pretty(&self.settings).map_err(|error| Error::Training(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&self.settings).map_err(Error::internal)?;
         std::fs::write(&path, format!("{text}\n")).map_err(Error::io(&path))
     }
 
@@ -255,7 +255,7 @@ fn fill(row: &[i32], number: usize) -> Vec<i32> {
 }
 
 fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.try_into_data().map_err(|error| Error::Training(format!("the device: {error}")))?;
+    let data = tensor.try_into_data().map_err(Error::backend)?;
     Ok(data.iter().collect())
 }
 

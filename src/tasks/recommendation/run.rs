@@ -1,7 +1,8 @@
 //! A run of recommendation: from sessions to a pair that says what comes next, and the figures that it reaches.
 
-use super::super::finetune::{FinetuneOptions, at_checkpoint, best_kept, counts, describe, found, open};
+use super::super::data::{counts, describe};
 use super::super::report::{FinetuneReport, card};
+use super::super::resume::{at_checkpoint, best_kept, found, open};
 use super::data::Data;
 use super::recipe;
 use super::recommender::{Recommender, Settings};
@@ -13,124 +14,143 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::hub::{self, Trained};
 use crate::learner::{
-    EarlyStopping, Faults, Found, Job, Length, Pretrainer, VERSION, WarmupLinear, corpus_facts, fit, optimizer,
-    record_of, shared, used,
+    Begin, Course, EarlyStopping, Fitted, Found, Job, Judging, Length, Pretrainer, RunGuard, RunOptions, VERSION,
+    WarmupLinear, corpus_facts, fit, optimizer, record_of, shared, used,
 };
 use crate::objective::Tally;
-use electra_runs::layout::{CONFIG, MODEL, RESULTS};
-use electra_runs::{Outcome, RunDirectory, RunFacts, RunState, Status};
+use electra_runs::layout::{MODEL, RESULTS};
+use electra_runs::{Outcome, RunFacts};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Items that the discriminator reranks, where that is found to be better.
 const CANDIDATES: usize = 100;
 
-/// Pretrains a pair on sessions as `config` says, writing what [`finetune`](super::super::finetune()) writes; `begun` says
-/// whether anything was written.
+/// Pretrains a pair on sessions as `config` says, writing what [`finetune`](super::super::finetune()) writes.
 ///
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
-pub fn run(config: &FinetuneConfig, options: FinetuneOptions, begun: &mut bool) -> Result<FinetuneReport> {
-    let FinetuneOptions { output, adapters, resume, signal, dashboard, progress } = options;
-    let config = &recipe::resolve(config)?;
-    let data = Data::read(config)?;
+pub fn run(config: &FinetuneConfig, options: RunOptions) -> Result<FinetuneReport> {
+    let RunOptions { output, adapters, observers, resume, .. } = &options;
+    let config = recipe::resolve(config)?;
+    let data = Data::read(&config)?;
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
         let Some(loaded) = loaded else { continue };
-        progress(Progress::Stage(&describe(name, "sessions", loaded)));
+        observers.stage(&describe(name, "sessions", loaded));
     }
     let vocab_size = data.tokenizer.vocab_size();
     // Sizes are checked before the store is built; its documents decide the steps.
-    let width = recipe::pretraining(config, vocab_size, 1)?.data.sequence_length.saturating_sub(2);
-    let store = data.store(width, progress)?;
-    let pair = recipe::pretraining(config, vocab_size, store.documents(Split::Train))?;
-    adapters.require_precision(pair.training.precision)?;
-    let metric = pair.training.keep_best.clone().unwrap_or_default();
+    let width = recipe::pretraining(&config, vocab_size, 1)?.data.sequence_length.saturating_sub(2);
+    let store = data.store(width, &mut |progress: Progress| observers.progress(progress))?;
+    let pretraining = recipe::pretraining(&config, vocab_size, store.documents(Split::Train))?;
+    adapters.require_precision(pretraining.training.precision)?;
 
-    let directory = if resume { open(&output, config)? } else { RunDirectory::create(&output)? };
-    let found: Option<Found<Tally>> =
-        found(resume, &output, pair.training.checkpoint_every, &data.fingerprint, progress)?;
-    let start = found.as_ref().map_or(0, |found| found.state.step);
-    files::write_file(&output.join(CONFIG), config.to_toml().as_bytes())?;
-    let directory = directory.keep();
-    *begun = true;
-    Status::write(RunState::Running, None, &output)?;
+    let directory = open(*resume, output, &config)?;
+    let every = pretraining.training.checkpoint_every;
+    let found: Option<Found<Tally>> = found(*resume, output, every, &data.fingerprint, observers)?;
+    let run = RunGuard::begin(directory, &config.to_toml())?;
+    let plan = Plan { config, pretraining, data };
+    let fitted = fit(plan.job(store, found, options.clone()));
+    let report = fitted.and_then(|fitted| plan.report(fitted, &options));
+    run.end(report, |report| report.interrupted.clone())
+}
 
-    let facts = RunFacts {
-        examples: counts(&data.train, &data.dev, data.test.as_ref()),
-        corpus: Some(corpus_facts(&store)),
-        ..RunFacts::new(VERSION, &config.task)
-    };
-    let length = Length::new(&pair.training, used(found.as_ref()));
-    let cursor = Cursor::default();
-    let (steps, valid) = loaders(&pair, &data, store, &adapters, &cursor);
-    let fitted = fit(Job {
-        directory,
-        output: &output,
-        adapters: &adapters,
-        model: Pretrainer::new(&pair, &adapters.main().recording(&pair.training)),
-        optimizer: optimizer(&pair.optimizer),
-        schedule: WarmupLinear::new(&pair).timed(&length).at(start).into(),
-        length,
-        facts,
-        found,
-        fingerprint: data.fingerprint.clone(),
-        loaders: (shared::<Pretrainer, _>(&steps, &adapters, &cursor), Arc::new(valid)),
-        sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
-        cursor,
-        make_record: Arc::new(record_of),
-        make_sample: None,
-        evaluate: None,
-        seed: pair.seed,
-        max_grad_norm: pair.optimizer.max_grad_norm,
-        batch_size: pair.data.batch_size,
-        training: &pair.training,
-        early_stopping: config.early_stopping.map(|patience| EarlyStopping { metric: metric.clone(), patience }),
-        logging: &pair.logging,
-        signal,
-        faults: Faults::default(),
-        dashboard,
-        progress: &mut *progress,
-    })?;
-    let mut report = FinetuneReport {
-        steps: fitted.steps,
-        total_steps: pair.training.steps,
-        elapsed: fitted.elapsed,
-        interrupted: fitted.interrupted,
-        device: adapters.to_string(),
-        metric,
-        facts: fitted.facts,
-        ..FinetuneReport::default()
-    };
-    if report.interrupted.is_none() {
-        let (step, value) =
-            best_kept(&fitted.validations, &report.metric, fitted.steps, pair.training.checkpoint_every);
-        report.best_value = value;
+/// What a run does, checked before anything is written.
+struct Plan {
+    config: FinetuneConfig,
+    /// What that comes to for the pair.
+    pretraining: Config,
+    data: Data,
+}
+
+impl Plan {
+    /// The metric that the best checkpoint is chosen by.
+    fn metric(&self) -> String {
+        self.pretraining.training.keep_best.clone().unwrap_or_default()
+    }
+
+    /// What there is to do on the items in `store`, from `found` on where the run is resumed.
+    fn job(&self, store: TokenStore, found: Option<Found<Tally>>, options: RunOptions) -> Job<Pretrainer> {
+        let Self { config, pretraining: pair, data } = self;
+        let adapters = &options.adapters;
+        let facts = RunFacts {
+            examples: counts(&data.train, &data.dev, data.test.as_ref()),
+            corpus: Some(corpus_facts(&store)),
+            ..RunFacts::new(VERSION, &config.task)
+        };
+        let start = found.as_ref().map_or(0, |found| found.state.step);
+        let (length, cursor) = (Length::new(&pair.training, used(found.as_ref())), Cursor::default());
+        let (steps, valid) = loaders(pair, data, store, adapters, &cursor);
+        Job {
+            begin: Begin {
+                model: Pretrainer::new(pair, &adapters.main().recording(&pair.training)),
+                optimizer: optimizer(&pair.optimizer),
+                schedule: WarmupLinear::new(pair).timed(&length).at(start).into(),
+                found,
+            },
+            loaders: (shared::<Pretrainer, _>(&steps, adapters, &cursor), Arc::new(valid)),
+            course: Course {
+                training: pair.training.clone(),
+                length,
+                cursor,
+                sequences: Arc::new(move |step| steps.indices(step).into_iter().map(|(index, _)| index).collect()),
+                batch_size: pair.data.batch_size,
+                max_grad_norm: pair.optimizer.max_grad_norm,
+                early_stopping: config.early_stopping.map(|patience| EarlyStopping { metric: self.metric(), patience }),
+            },
+            judging: Judging::records(Arc::new(record_of)),
+            facts,
+            seed: pair.seed,
+            fingerprint: data.fingerprint.clone(),
+            logging: pair.logging.clone(),
+            options,
+        }
+    }
+
+    /// What the run came to; judges and writes the best pair where it was not stopped before its end.
+    fn report(&self, fitted: Fitted<Pretrainer>, options: &RunOptions) -> Result<FinetuneReport> {
+        let Self { config, pretraining: pair, data } = self;
+        let mut report = FinetuneReport {
+            steps: fitted.steps,
+            total_steps: pair.training.steps,
+            elapsed: fitted.elapsed,
+            interrupted: fitted.interrupted,
+            device: options.adapters.to_string(),
+            metric: self.metric(),
+            facts: fitted.facts,
+            ..FinetuneReport::default()
+        };
+        if report.interrupted.is_some() {
+            return Ok(report);
+        }
+        let every = pair.training.checkpoint_every;
+        let (step, value) = best_kept(&fitted.validations, &report.metric, fitted.steps, every);
+        (report.best_step, report.best_value) = (Some(step), value);
         let mut records = fitted.records;
         let model = match step == fitted.steps {
             true => fitted.model,
             false => {
                 records.retain(|record| record.step <= step);
-                at_checkpoint(fitted.model, &output, step)?
+                at_checkpoint(fitted.model, &options.output, step)?
             }
         };
-        report.best_step = Some(step);
         let outcome = Outcome { steps: step, records, facts: report.facts.clone() };
-        let trained = Trained { config: &pair, pair: &model.pair, tokenizer: &data.tokenizer, outcome: &outcome };
+        let trained = Trained { config: pair, pair: &model.pair, tokenizer: &data.tokenizer, outcome: &outcome };
         let settings = Settings {
             max_length: pair.data.sequence_length,
             candidates: config.candidates.unwrap_or(CANDIDATES),
             picked: picked(&pair.data),
         };
-        let device = &adapters.main().device;
+        let device = &options.adapters.main().device;
         let mut recommender = Recommender::new(data.tokenizer.clone(), &model.pair, settings, device);
         if config.candidates.is_none() {
             let [alone, refined] = recommender.choose(&data.dev)?;
             let message = format!("dev ndcg@10: {alone:.4} by the generator, {refined:.4} with the discriminator");
-            progress(Progress::Stage(&message));
+            options.observers.stage(&message);
         }
-        judge(&mut report, &recommender, trained, &data, config, &output)?;
+        judge(&mut report, &recommender, trained, data, config, &options.output)?;
+        Ok(report)
     }
-    Ok(report)
 }
 
 /// The steps of training, and the loader of validations; a validation asks for the next item of every session and for nothing else.
@@ -171,7 +191,7 @@ fn judge(
     report.dev = recommender.evaluate(&data.dev)?.0;
     if let Some(best) = trained.outcome.last_validation() {
         // What the checkpoint was chosen by, so that seeds can be compared by it.
-        let json = serde_json::to_value(best).map_err(|error| Error::Training(error.to_string()))?;
+        let json = serde_json::to_value(best).map_err(Error::internal)?;
         report.dev.extend(json[&report.metric].as_f64().map(|value| (report.metric.clone(), value)));
     }
     report.test = data.test.as_ref().map(|test| recommender.evaluate(test)).transpose()?.map(|(metrics, _)| metrics);

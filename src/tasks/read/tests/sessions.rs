@@ -84,7 +84,7 @@ fn what_is_no_file_of_sessions_is_refused() {
     ] {
         let error = read_sessions(&folder.file("a.csv", text), 2, false).unwrap_err();
         assert!(error.to_string().contains("a.csv:1: ") && error.to_string().contains(message), "{error}");
-        assert_eq!(error.exit_code(), 2);
+        assert!(error.is_wrong_input());
     }
     let note = |line: &dyn Fn(usize) -> String| {
         let path = folder.file("b.txt", (0..20).map(line).collect::<String>());
