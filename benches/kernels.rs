@@ -7,9 +7,10 @@ use burn::module::Param;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::optim::Optimizer;
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use electra_burn::config::Precision;
 use electra_burn::data::Samples;
 use electra_burn::kernels::{
-    AdamW, AttentionMask, Dropout, attention, linear_gelu, masked_lm, residual_norm, set_portable,
+    AdamW, AttentionMask, Dropout, StepContext, attention, linear_gelu, masked_lm, residual_norm, set_portable,
 };
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,11 @@ fn median(work: &mut impl FnMut()) -> f64 {
     seconds[seconds.len() / 2]
 }
 
+/// Of a step of training.
+fn context() -> StepContext {
+    StepContext::training(Precision::Auto, 1)
+}
+
 /// Times `work` in both forms.
 fn both(name: &str, mut work: impl FnMut()) {
     let fused = median(&mut work);
@@ -68,25 +74,27 @@ fn main() {
     let weight = Param::from_tensor(random([HIDDEN, INTERMEDIATE]));
     let layer = Linear { weight, bias: Some(Param::from_tensor(random([INTERMEDIATE]))) };
     let x = random([batch, seq, HIDDEN]);
-    both("linear_gelu", || drop(linear_gelu(&layer, x.clone()).sum().backward()));
+    both("linear_gelu", || drop(linear_gelu(&layer, x.clone(), &context()).sum().backward()));
 
     let [query, key, value] = [(); 3].map(|()| random([batch, seq, HIDDEN]));
     both("attention", || {
-        let context = attention(query.clone(), key.clone(), value.clone(), HEADS, &AttentionMask::Full, &dropout);
-        drop(context.sum().backward());
+        let (mask, context) = (AttentionMask::Full, context());
+        let output = attention(query.clone(), key.clone(), value.clone(), HEADS, &mask, &dropout, &context);
+        drop(output.sum().backward());
     });
 
     let layer_norm: LayerNorm = LayerNormConfig::new(HIDDEN).with_epsilon(1e-12).init(&device());
     let residual = random([batch, seq, HIDDEN]);
     both("residual_norm", || {
-        drop(residual_norm(&layer_norm, 1e-12, &dropout, x.clone(), residual.clone()).sum().backward());
+        drop(residual_norm(&layer_norm, 1e-12, &dropout, x.clone(), residual.clone(), &context()).sum().backward());
     });
 
     let (hidden, table, bias) = (random([PICKED, EMBEDDING]), random([WORDS, EMBEDDING]), random([WORDS]));
     let quantiles = Tensor::random([PICKED], Distribution::Default, &device().inner());
     let samples = Samples::Quantiles(quantiles);
     both("masked_lm", || {
-        let words = masked_lm(hidden.clone(), table.clone(), bias.clone(), ids(PICKED), &samples, 1.0, 1 << 30);
+        let words =
+            masked_lm(hidden.clone(), table.clone(), bias.clone(), ids(PICKED), &samples, (1.0, 1 << 30), &context());
         drop(words.loss.backward());
     });
 

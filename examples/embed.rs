@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let encoder = PathBuf::from(arguments.next().unwrap_or_else(|| "runs/example/discriminator".into()));
     let texts: Vec<String> = arguments.collect();
     let adapters = Adapters::select("auto", None)?;
-    let encoder = Encoder::open(&encoder, &adapters.main().device)?;
+    let encoder = TextEncoder::open(&encoder, &adapters.main().device)?;
     let vectors: Vec<Vec<f32>> = texts.iter().map(|text| Ok(mean(&encoder.encode(text)?))).collect::<Result<_>>()?;
     for (text, vector) in texts.iter().zip(&vectors).skip(1) {
         println!("{:.3}\t{}\t{text}", cosine(&vectors[0], vector), texts[0]);

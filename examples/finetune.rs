@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let mut config = FinetuneConfig::new(Kind::Classification, encoder, &train, &dev);
     config.epochs = Some(3.0);
     let report = finetune(&config, RunOptions::new(&output, Adapters::select("auto", None)?))?;
-    println!("{} on dev: {:.3} after {} steps", report.metric, report.dev[&report.metric], report.steps);
+    println!("{} on dev: {:.3} after {} steps", report.metric, report.best_value.unwrap_or_default(), report.steps);
     println!("the model is {}", Path::new(&output).join("model").display());
     Ok(())
 }

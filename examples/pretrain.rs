@@ -27,7 +27,7 @@ fn main() -> Result<()> {
     let options = RunOptions::new(&output, Adapters::select("auto", None)?);
     let observers = Observers::new().with(Lines);
     let trained = pretrain(&config, RunOptions { observers, ..options })?;
-    trained.export(&output, &config)?;
+    trained.export(&output)?;
     println!("{} steps; the encoder is {output}/discriminator", trained.outcome.steps);
     Ok(())
 }

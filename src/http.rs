@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 /// What clients can take.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct ClientBounds {
     /// Connections that are served at a time; others wait to be accepted.
     pub connections: usize,
     /// Longest time that the head of a request may take to arrive.
@@ -28,7 +28,7 @@ pub struct Bounds {
     pub grace: Duration,
 }
 
-impl Default for Bounds {
+impl Default for ClientBounds {
     fn default() -> Self {
         Self { connections: 1024, head: Duration::from_secs(10), grace: Duration::from_secs(10) }
     }
@@ -68,7 +68,7 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Usage`] where the system gives no threads.
-    pub fn serve(self, app: Router, bounds: Bounds, signal: &AtomicUsize) -> Result<()> {
+    pub fn serve(self, app: Router, bounds: ClientBounds, signal: &AtomicUsize) -> Result<()> {
         let unusable = |error: std::io::Error| Error::Usage(format!("the server cannot start: {error}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(unusable)?;
         let done = runtime.block_on(async {
@@ -82,7 +82,7 @@ impl Server {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, app: Router, bounds: Bounds, signal: &AtomicUsize) {
+async fn accept(listener: tokio::net::TcpListener, app: Router, bounds: ClientBounds, signal: &AtomicUsize) {
     let (stop, stopped) = watch::channel(());
     let places = Arc::new(Semaphore::new(bounds.connections));
     let mut open = JoinSet::new();

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 /// Stands where half a surrogate pair was: a noncharacter, which no text has.
-pub const HALF: char = '\u{fffe}';
+pub(crate) const HALF: char = '\u{fffe}';
 
 /// The value that `text` holds. `NaN` and infinities, which are no numbers, are `null`; half a surrogate pair, which is no
 /// character, is [`HALF`].
 ///
 /// # Errors
 /// What the parser says of anything else.
-pub fn parse(text: &str) -> serde_json::Result<Value> {
+pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).or_else(|error| match repaired(text) {
         Some(repaired) => serde_json::from_str(&repaired),
         None => Err(error),

@@ -8,14 +8,14 @@
 //!
 //! # let place = tempfile::tempdir().unwrap();
 //! # std::env::set_current_dir(place.path()).unwrap();
-//! // The demonstration, on a small corpus that is compiled in. Text of one's own: `config.data.corpus`.
+//! // The demonstration, on a small corpus that is compiled in. For text of one's own: `tiny`, and `config.data.corpus`.
 //! let mut config = Config::preset("demo")?;
-//! config.training.steps = 600;
+//! config.training.steps = 1000;
 //! # config = electra_burn::config::load(&electra_burn::config::Source { set: vec!["training.steps=4".into(), "model.num_hidden_layers=1".into(), "data.batch_size=2".into()], ..Default::default() })?;
 //! let adapters = Adapters::select("auto", None)?;
 //! let trained = pretrain(&config, RunOptions::new("runs/mine", adapters))?;
 //! // runs/mine/discriminator and runs/mine/generator, which `transformers` opens too.
-//! trained.export("runs/mine", &config)?;
+//! trained.export("runs/mine")?;
 //! # assert!(std::path::Path::new("runs/mine/discriminator/model.safetensors").is_file());
 //! # Ok::<(), electra_burn::Error>(())
 //! ```
@@ -27,8 +27,9 @@
 //!
 //! let mut config = FinetuneConfig::new(Kind::Classification, "runs/mine/discriminator", "train.tsv", "dev.tsv");
 //! config.epochs = Some(5.0);
+//! config.data.test = Some("test.tsv".into());
 //! let report = finetune(&config, RunOptions::new("runs/intent", Adapters::select("auto", None)?))?;
-//! println!("{} on dev: {:.3}", report.metric, report.dev[&report.metric]);
+//! println!("{}: {:?} on test", report.metric, report.test.and_then(|test| test.get(&report.metric).copied()));
 //! # Ok::<(), electra_burn::Error>(())
 //! ```
 //!
@@ -45,6 +46,12 @@
 //! # Ok::<(), electra_burn::Error>(())
 //! ```
 //!
+//! # Resume, stop, watch
+//!
+//! [`RunOptions`](learner::RunOptions) has the rest: `resume` takes a run up again after its newest checkpoint, a number in `signal` stops it
+//! after one, and `observers` receive what happens, of pretraining and of fine-tuning. The library prints nothing by itself;
+//! `examples/pretrain.rs` has an observer that prints lines.
+//!
 //! # All of it
 //!
 //! ```
@@ -57,7 +64,7 @@
 //! let adapters = Adapters::select("auto", None)?;
 //! let config = Config::preset("demo")?;
 //! # let config = electra_burn::config::load(&electra_burn::config::Source { set: vec!["training.steps=4".into(), "model.num_hidden_layers=1".into(), "data.batch_size=2".into()], ..Default::default() })?;
-//! pretrain(&config, RunOptions::new("pretrained", adapters.clone()))?.export("pretrained", &config)?;
+//! pretrain(&config, RunOptions::new("pretrained", adapters.clone()))?.export("pretrained")?;
 //!
 //! let task = FinetuneConfig::new(Kind::Classification, "pretrained/discriminator", "weather.tsv", "weather.tsv");
 //! finetune(&task, RunOptions::new("finetuned", adapters.clone()))?;
@@ -83,7 +90,9 @@
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.
 
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
+// What a program decides, a library leaves to it.
+#![warn(clippy::exit, clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 pub mod bench;
 pub mod config;
@@ -92,9 +101,11 @@ pub mod data;
 pub mod device;
 pub mod error;
 pub mod explain;
+#[doc(hidden)]
 pub mod files;
 mod html;
 #[cfg(feature = "web")]
+#[doc(hidden)]
 pub mod http;
 pub mod hub;
 mod json;
@@ -110,15 +121,16 @@ mod rows;
 pub mod scoring;
 #[cfg(feature = "web")]
 pub mod serve;
+mod suggest;
 pub mod tasks;
 #[cfg(any(feature = "remote", feature = "web"))]
+#[doc(hidden)]
 pub mod token;
 pub mod tokenizer;
 #[cfg(feature = "web")]
 pub mod web;
 
 pub use config::Config;
-pub use electra_runs::readable_count;
 pub use error::{Error, Result};
 
 /// What most programs use.
@@ -128,6 +140,6 @@ pub mod prelude {
     pub use crate::error::{Error, Result};
     pub use crate::explain::Explainer;
     pub use crate::learner::{Observers, RunOptions, TrainObserver, pretrain};
-    pub use crate::predict::{Detector, Encoder, Filler};
+    pub use crate::predict::{Detector, Filler, TextEncoder};
     pub use crate::tasks::{Input, Predictor, finetune};
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 
 /// How the fields of a row are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fields {
+pub(crate) struct Fields {
     /// A tab, a comma or a semicolon.
     pub delimiter: u8,
     /// Whether quotes may hold it, and line ends.
@@ -16,20 +16,20 @@ pub struct Fields {
 impl Fields {
     /// Those of a file of fields between tabs with the header `first`. A quote is a character like any other there, unless every
     /// name of the header has them.
-    pub fn tabs(first: &str) -> Self {
+    pub(crate) fn tabs(first: &str) -> Self {
         let is_quoted = |name: &str| name.len() > 1 && name.starts_with('"') && name.ends_with('"');
         Self { delimiter: b'\t', quoted: first.split('\t').all(|name| is_quoted(name.trim())) }
     }
 
     /// Those of a file of comma-separated values with the header `first`, which spreadsheets write with semicolons too.
-    pub fn commas(first: &str) -> Self {
+    pub(crate) fn commas(first: &str) -> Self {
         let is_there = |byte: &u8| first.as_bytes().contains(byte);
         Self { delimiter: [b',', b';', b'\t'].into_iter().find(is_there).unwrap_or(b','), quoted: true }
     }
 }
 
 /// Reads rows one by one.
-pub struct Rows<R> {
+pub(crate) struct Rows<R> {
     reader: Reader<Lines<R>>,
     record: ByteRecord,
     quoted: bool,
@@ -38,7 +38,7 @@ pub struct Rows<R> {
 
 impl<R: Read> Rows<R> {
     /// The rows of `inner`.
-    pub fn new(inner: R, fields: Fields) -> Self {
+    pub(crate) fn new(inner: R, fields: Fields) -> Self {
         let lines = Lines {
             inner,
             offset: 0,
@@ -60,12 +60,12 @@ impl<R: Read> Rows<R> {
 
     /// The line that the next row begins on, from 1, and its fields or what is wrong with it; blank lines are left out. After a row
     /// that cannot be read there is none.
-    pub fn next_row(&mut self) -> Option<(usize, Result<Row<'_>, String>)> {
+    pub(crate) fn next_row(&mut self) -> Option<(usize, Result<DelimitedRow<'_>, String>)> {
         let line = match self.advance()? {
             (line, Ok(())) => line,
             (line, Err(message)) => return Some((line, Err(message))),
         };
-        Some((line, Ok(Row { record: &self.record, is_quoted: self.quoted })))
+        Some((line, Ok(DelimitedRow { record: &self.record, is_quoted: self.quoted })))
     }
 
     fn advance(&mut self) -> Option<(usize, Result<(), String>)> {
@@ -100,19 +100,19 @@ impl<R: Read> Rows<R> {
 }
 
 /// The fields of a row.
-pub struct Row<'a> {
+pub(crate) struct DelimitedRow<'a> {
     record: &'a ByteRecord,
     is_quoted: bool,
 }
 
-impl<'a> Row<'a> {
+impl<'a> DelimitedRow<'a> {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.record.len()
     }
 
     /// The fields in their order.
-    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         let last = self.len() - 1;
         let is_quoted = self.is_quoted;
         // What is left of a line end where quotes do not hold any.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// A secret of at least 32 characters.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct AccessToken(String);
 
 /// Characters of the shortest token: what others see of its holder must not be enough to guess it.
 const SHORTEST: usize = 32;
@@ -17,7 +17,7 @@ const SHORTEST: usize = 32;
 /// Different characters of a token, at least.
 const KINDS: usize = 6;
 
-impl Token {
+impl AccessToken {
     /// Reads the token in the file at `path`.
     ///
     /// # Errors
@@ -82,9 +82,9 @@ impl Token {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("Token(..)")
+        f.write_str("AccessToken(..)")
     }
 }
 
@@ -100,10 +100,10 @@ mod tests {
     fn a_token_is_made_once_and_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let (token, made) = Token::read_or_create(&path).unwrap();
+        let (token, made) = AccessToken::read_or_create(&path).unwrap();
         assert!(made && token.0.len() == 64);
-        assert_eq!(Token::read_or_create(&path).unwrap(), (token.clone(), false));
-        assert_eq!(format!("{token:?}"), "Token(..)");
+        assert_eq!(AccessToken::read_or_create(&path).unwrap(), (token.clone(), false));
+        assert_eq!(format!("{token:?}"), "AccessToken(..)");
         #[cfg(unix)]
         {
             let mode = std::os::unix::fs::PermissionsExt::mode(&path.metadata().unwrap().permissions());
@@ -111,24 +111,24 @@ mod tests {
         }
         for wrong in ["", "short", &"two words".repeat(9)] {
             std::fs::write(&path, wrong).unwrap();
-            let error = Token::read(&path).unwrap_err().to_string();
+            let error = AccessToken::read(&path).unwrap_err().to_string();
             assert!(error.contains("expected one word of 32 characters"), "{error}");
         }
         // Finding 16 of the audit: both were taken without a word.
         std::fs::write(&path, "a".repeat(40)).unwrap();
-        assert!(Token::read(&path).unwrap_err().to_string().contains("can be guessed"));
+        assert!(AccessToken::read(&path).unwrap_err().to_string().contains("can be guessed"));
         #[cfg(unix)]
         {
             std::fs::write(&path, &token.0).unwrap();
             std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-            assert!(Token::read(&path).unwrap_err().to_string().contains("chmod 600"));
+            assert!(AccessToken::read(&path).unwrap_err().to_string().contains("chmod 600"));
         }
-        assert!(Token::read(&folder.path().join("none")).is_err());
+        assert!(AccessToken::read(&folder.path().join("none")).is_err());
     }
 
     #[test]
     fn no_other_text_is_the_secret() {
-        let token = Token("0123456789abcdef".repeat(2));
+        let token = AccessToken("0123456789abcdef".repeat(2));
         assert!(token.is(&token.0));
         for other in ["", "0123456789abcdef", &format!("{} ", token.0), &token.0.to_uppercase()] {
             assert!(!token.is(other), "{other:?}");

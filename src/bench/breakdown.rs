@@ -3,10 +3,10 @@
 use super::{Stream, median};
 use crate::config::Config;
 use crate::data::{Batch, Samples};
-use crate::kernels::begin_dropout;
+use crate::kernels::StepContext;
 use crate::learner::{Pretrainer, apply};
 use crate::model::Inputs;
-use crate::objective::Part;
+use crate::objective::StepPart;
 use burn::tensor::{Device, ExecutionError, Tensor};
 use burn::train::{ItemLazy, Learner};
 use serde::Serialize;
@@ -62,16 +62,16 @@ impl Breakdown {
             let input = stream.step(step, device);
             times[0].push(clock.lap());
             let model = learner.model();
-            begin_dropout(input.key);
-            let [given, drawn] = generator(&model, &input.batches[0], config, &mut clock);
+            let context = StepContext::training(config.training.precision, input.key);
+            let [given, drawn] = generator(&model, &input.batches[0], config, &context, &mut clock);
             let batches = input.batches.len() as f64;
             times[2].push((drawn - given).max(0.0) * batches);
             let mut laps = [0.0; 3];
             let output = model.step_by_parts(input, &mut |part| {
                 laps[match part {
-                    Part::Generator => 0,
-                    Part::Discriminator => 1,
-                    Part::Backward => 2,
+                    StepPart::Generator => 0,
+                    StepPart::Discriminator => 1,
+                    StepPart::Backward => 2,
                 }] += clock.lap();
             });
             times[1].push((laps[0] - times[2].last().copied().unwrap_or(0.0)).max(0.0));
@@ -94,7 +94,7 @@ impl Breakdown {
 }
 
 /// Seconds of the generator with samples that are given, and with samples that it draws.
-fn generator(model: &Pretrainer, batch: &Batch, config: &Config, clock: &mut Clock) -> [f64; 2] {
+fn generator(model: &Pretrainer, batch: &Batch, config: &Config, context: &StepContext, clock: &mut Clock) -> [f64; 2] {
     let given = Samples::Ids(Tensor::zeros(batch.picked.dims(), &batch.picked.device()));
     let original = batch.input_ids.clone().reshape([-1]);
     let targets = original.select(0, batch.picked.clone());
@@ -102,8 +102,8 @@ fn generator(model: &Pretrainer, batch: &Batch, config: &Config, clock: &mut Clo
     [&given, &given, &batch.samples].map(|samples| {
         clock.lap();
         let inputs = Inputs::new(batch.masked_ids.clone(), batch.attention_mask.clone());
-        let picked = batch.picked.clone();
-        let words = model.pair.generate(inputs, picked, None, targets.clone(), samples, &config.objective);
+        let picked = (batch.picked.clone(), None);
+        let words = model.pair.generate(inputs, picked, targets.clone(), samples, &config.objective, context);
         let seconds = clock.lap();
         drop(words);
         seconds

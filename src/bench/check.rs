@@ -4,7 +4,7 @@ use super::Stream;
 use crate::config::Config;
 use crate::device::Adapter;
 use crate::error::{Error, Result};
-use crate::learner::{Pretrainer, Seen, WarmupLinear, optimizer, update};
+use crate::learner::{Pretrainer, StepResult, WarmupLinear, optimizer, update};
 use crate::objective::Tally;
 use burn::train::metric::Adaptor;
 use burn::train::{ItemLazy, Learner};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// numbers on every device, but for rounding, where nothing draws dropout.
 ///
 /// # Errors
-/// The device's, as [`Error::Training`].
+/// The device's, as [`Error::Backend`].
 pub fn first_losses(config: &Config, adapter: &Adapter, steps: usize) -> Result<Vec<[f64; 2]>> {
     let failed = |error: &dyn std::fmt::Display| Error::backend(format!("{adapter}: {error}"));
     let device = &adapter.device;
@@ -25,7 +25,7 @@ pub fn first_losses(config: &Config, adapter: &Adapter, steps: usize) -> Result<
     for step in 0..steps {
         let seen = update(&mut learner, stream.step(step, device), config.optimizer.max_grad_norm);
         let seen = seen.and_then(ItemLazy::sync).map_err(|error| failed(&error))?;
-        let seen: Arc<Seen<Tally>> = seen.adapt();
+        let seen: Arc<StepResult<Tally>> = seen.adapt();
         losses.push([seen.tally.mlm_loss(), seen.tally.disc_loss()]);
     }
     Ok(losses)

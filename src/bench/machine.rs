@@ -40,7 +40,7 @@ pub fn matrix_peaks(adapter: &Adapter) -> Result<Vec<Peak>, ExecutionError> {
 ///
 /// # Errors
 /// The device's.
-pub fn matrix_peak(device: &Device, precision: Precision) -> Result<Peak, ExecutionError> {
+pub(super) fn matrix_peak(device: &Device, precision: Precision) -> Result<Peak, ExecutionError> {
     let operand = |size: usize| {
         let x = Tensor::<2>::random([size, size], Distribution::Default, device);
         match precision {
@@ -114,7 +114,7 @@ fn in_a_row<const D: usize>(device: &Device, work: impl Fn() -> Tensor<D>) -> Re
     Ok(times(count)? / count as f64)
 }
 
-/// The most memory that this process has had at a time, in MiB; absent where the system does not tell.
+/// The most memory that this process has had at a time, in MiB; absent where the system does not report it.
 pub fn peak_rss_mib() -> Option<f64> {
     kib("VmHWM:").map(|kib| kib / 1024.0)
 }

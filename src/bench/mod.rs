@@ -19,7 +19,7 @@ use crate::data::{Counts, StepBatch};
 use crate::device::{Adapter, Launches, computes_on_host, require_precision, watch};
 use crate::error::{Error, Result};
 use crate::kernels::are_fused;
-use crate::learner::{Limits, Pretrainer, Seen, WarmupLinear, check_fits, optimizer, update};
+use crate::learner::{Limits, Pretrainer, StepResult, WarmupLinear, check_fits, optimizer, update};
 use crate::objective::Tally;
 use burn::module::Module;
 use burn::tensor::ExecutionError;
@@ -96,7 +96,7 @@ pub struct Measured {
     pub share_of_floor: Option<f64>,
     /// Bytes that tensors take on the device after the last step, and bytes that are held for them; absent on the CPU.
     pub memory: Option<[u64; 2]>,
-    /// The most memory that the process has had, in MiB, where the system tells.
+    /// The most memory that the process has had, in MiB, where the system reports it.
     pub peak_rss_mib: Option<f64>,
     /// Seconds in each part of a step; from steps of their own, which wait after each part.
     pub breakdown: Option<Breakdown>,
@@ -112,7 +112,7 @@ const BLOCK: usize = 10;
 ///
 /// # Errors
 /// [`Error::Usage`] for options out of range, [`Error::Config`] for a precision that the adapter does not have, and the
-/// device's as [`Error::Training`].
+/// device's as [`Error::Backend`].
 pub fn bench(config: &Config, adapter: &Adapter, options: &BenchOptions) -> Result<Measured> {
     if options.steps == 0 {
         return Err(Error::Usage("0 steps time nothing; expected 1 or more".into()));
@@ -249,7 +249,7 @@ impl Timer<'_> {
         }
         let host_seconds = started.elapsed().as_secs_f64() / steps as f64;
         let (counts, seen) = last.unwrap_or_else(|| unreachable!("a block has a step"));
-        let seen: Arc<Seen<Tally>> = seen.sync()?.adapt();
+        let seen: Arc<StepResult<Tally>> = seen.sync()?.adapt();
         let tally = &seen.tally;
         let seconds = started.elapsed().as_secs_f64() / steps as f64;
         Ok(Block { seconds, host_seconds, counts, losses: [tally.mlm_loss(), tally.disc_loss()] })

@@ -1,4 +1,4 @@
-//! Benchmarks that are kept, so that a run can be told how long it will take.
+//! Benchmarks that are kept, so that the time of a run can be estimated.
 
 use super::{Measured, step_flops};
 use crate::config::{Config, ModelConfig};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// What is kept of a benchmark, a line of JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Line {
+struct BenchRecord {
     /// What the hardware calls itself.
     description: String,
     /// Backend and number of the device.
@@ -56,7 +56,7 @@ pub fn keep(config: &Config, measured: &Measured) -> Result<()> {
 }
 
 fn append(path: &Path, config: &Config, measured: &Measured) -> Result<()> {
-    let line = Line {
+    let line = BenchRecord {
         description: measured.description.clone(),
         device: measured.device.clone(),
         precision: measured.precision.clone(),
@@ -86,20 +86,20 @@ pub fn expected(config: &Config, adapter: &Adapter) -> Option<Expected> {
 
 fn read(text: &str, config: &Config, adapter: &Adapter) -> Option<Expected> {
     let precision = require_precision(adapter, config.training.precision).ok()?.name();
-    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Line>(line).ok());
-    let of_device = |line: &Line| {
+    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<BenchRecord>(line).ok());
+    let of_device = |line: &BenchRecord| {
         line.device == adapter.name && line.description == adapter.description && line.precision == precision
     };
     let (fused, threads) = (are_fused(&adapter.device), rayon::current_num_threads());
-    let alike = |line: &Line| {
+    let alike = |line: &BenchRecord| {
         line.fused == fused && line.threads == threads && line.deterministic == config.training.deterministic
     };
     // How much larger one batch is than the other, in tokens.
     let tokens_of = |batch: usize, seq: usize| (batch * seq).max(1) as f64;
     let wanted = tokens_of(config.data.batch_size, config.data.sequence_length);
-    let distance = |line: &Line| (tokens_of(line.batch_size, line.sequence_length) / wanted).ln().abs();
+    let distance = |line: &BenchRecord| (tokens_of(line.batch_size, line.sequence_length) / wanted).ln().abs();
     let lines = lines.filter(|line| of_device(line) && alike(line) && line.gflops > 0.0);
-    let key = |line: &Line| (line.model != config.model, distance(line));
+    let key = |line: &BenchRecord| (line.model != config.model, distance(line));
     let line = lines.min_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(Ordering::Equal))?;
     let tokens = config.data.batch_size * config.training.accumulation * config.data.sequence_length;
     let picked = (tokens as f64 * config.data.mask_probability) as usize;
@@ -124,7 +124,7 @@ mod tests {
             let (device, precision) = (device.to_owned(), "f32".to_owned());
             let (batch_size, sequence_length, threads) = (16, 128, rayon::current_num_threads());
             let (fused, deterministic) = (true, false);
-            let line = Line {
+            let line = BenchRecord {
                 description,
                 device,
                 precision,

@@ -114,7 +114,7 @@ fn show(measured: &Measured, form: &str) {
         measured.description,
         measured.precision
     );
-    say!("{batch_size} x {sequence_length} tokens, {} parameters", electra_burn::readable_count(measured.parameters));
+    say!("{batch_size} x {sequence_length} tokens, {} parameters", electra_runs::readable_count(measured.parameters));
     let steps = if measured.block > 1 {
         format!(", {} blocks of {} steps", measured.steps.len(), measured.block)
     } else {

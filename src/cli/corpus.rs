@@ -2,11 +2,12 @@
 
 use super::progress::Working;
 use super::reading::{Bar, Reading};
+use electra_burn::Result;
 use electra_burn::config::VALIDATION_SHARE;
 use electra_burn::corpus::read::{Corpus, ReadOptions};
 use electra_burn::corpus::{self, BuildOptions, HoldOut, Inspection};
 use electra_burn::tokenizer::Tokenizer;
-use electra_burn::{Result, readable_count};
+use electra_runs::readable_count;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;

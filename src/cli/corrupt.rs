@@ -1,7 +1,7 @@
 //! `electra corrupt`
 
 use electra_burn::config::{self, Source};
-use electra_burn::predict::{Corrupted, Game};
+use electra_burn::predict::{Corrupted, Corrupter};
 use electra_burn::{Result, device, hub};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (discriminator, generator) = (arguments.run.join("discriminator"), arguments.run.join("generator"));
     let (tokenizer, pair) =
         hub::open_pair(&mut config, &discriminator, Some(&generator), &device, &mut |note| eprintln!("{note}"))?;
-    let (tokens, tally) = Game::new(tokenizer, pair, &config, &device).play(&arguments.text, arguments.seed)?;
+    let (tokens, tally) = Corrupter::new(tokenizer, pair, &config, &device).corrupt(&arguments.text, arguments.seed)?;
     if arguments.json {
         let token = |t: &Corrupted| {
             serde_json::json!({

@@ -2,7 +2,7 @@
 
 use super::signals::signals;
 use electra_burn::Result;
-use electra_burn::http::{Bounds, Hosts, Server};
+use electra_burn::http::{ClientBounds, Hosts, Server};
 use electra_burn::web::dashboard;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let server = Server::bind((Ipv4Addr::LOCALHOST, arguments.port).into())?;
     say!("runs in {} at http://{}/", arguments.runs.display(), server.address());
     say!("Ctrl-C stops it");
-    server.serve(router, Bounds { grace: Duration::from_secs(3), ..Bounds::default() }, &signal)?;
+    server.serve(router, ClientBounds { grace: Duration::from_secs(3), ..ClientBounds::default() }, &signal)?;
     say!("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,7 @@
 use super::labelled::Labelled;
 use super::progress::Working;
 use electra_burn::tasks::read::{LEAST_ITEMS, Loaded, Need, check_options, read_sessions};
-use electra_burn::tasks::{Cell, Input, Kind, Metrics, Predictor, Recommender, Table};
+use electra_burn::tasks::{Cell, Input, Kind, Metrics, Predictor, Recommender, ResultTable};
 use electra_burn::{Result, device, hub};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The figures for `data`, whose rows are `what`.
-fn show<T>(as_json: bool, what: &str, data: &Loaded<T>, metrics: Metrics, tables: &[Table]) -> ExitCode {
+fn show<T>(as_json: bool, what: &str, data: &Loaded<T>, metrics: Metrics, tables: &[ResultTable]) -> ExitCode {
     if as_json {
         let mut json = serde_json::json!({what: data.rows.len(), "skipped": data.skipped.count, "notes": data.notes, "tables": tables});
         for (name, value) in metrics {
@@ -88,7 +88,7 @@ fn show<T>(as_json: bool, what: &str, data: &Loaded<T>, metrics: Metrics, tables
 }
 
 /// A table with columns as wide as their cells; a confusion of many classes is only of use to programs.
-fn print(table: &Table) {
+fn print(table: &ResultTable) {
     if table.columns.len() > 20 {
         say!("\n{}: {} columns; --json has it", table.title, table.columns.len());
         return;

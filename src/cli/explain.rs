@@ -3,7 +3,7 @@
 use super::inputs::{by_line, parse};
 use super::labelled::{Labelled, note};
 use super::progress::Working;
-use electra_burn::explain::{Baseline, Curve, Explainer, Explanation, Faithfulness, Options, Token, page};
+use electra_burn::explain::{AttributedToken, Baseline, Curve, Explainer, Explanation, Faithfulness, Options, page};
 use electra_burn::files::Replacement;
 use electra_burn::tasks::read::{Reading, check_lines, check_options, holds_rows};
 use electra_burn::tasks::{Input, Kind};
@@ -169,7 +169,7 @@ const BAR: f64 = 20.0;
 /// What is explained, its text in colours where there are any, and a row a token.
 fn show(explanation: &Explanation, coloured: bool) {
     let largest = explanation.largest();
-    let paint = |text: &str, token: &Token| match shade(token.attribution / largest) {
+    let paint = |text: &str, token: &AttributedToken| match shade(token.attribution / largest) {
         Some(shade) if coloured => format!("\x1b[48;5;{shade};38;5;16m{text}\x1b[0m"),
         _ => text.to_owned(),
     };

@@ -25,10 +25,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = device::select("auto")?.device;
     let working = Working::on("exporting");
-    let (config, report) = learner::restore(&arguments.run, arguments.checkpoint, &device)?;
+    let report = learner::restore(&arguments.run, arguments.checkpoint, &device)?;
     let default = || arguments.run.join(format!("export-{:07}", report.outcome.steps));
     let output = arguments.output.clone().unwrap_or_else(default);
-    hub::export(&output, report.trained(&config))?;
+    hub::export(&output, report.trained())?;
     drop(working);
     say!("step {} -> {}", report.outcome.steps, output.display());
     Ok(ExitCode::SUCCESS)

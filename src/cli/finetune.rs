@@ -16,6 +16,7 @@ use toml::Value;
 #[command(after_help = "Examples:
   electra finetune --task classification --model runs/mine/discriminator --train train.tsv --dev dev.tsv --output runs/intent
   electra finetune --task token-classification --model DIR --train train.conll --dev dev.conll --output runs/ner --seeds 3
+  electra finetune --task classification --model runs/mine/discriminator --train all.tsv --dev-share 0.2 --output runs/intent
   electra finetune --task recommendation --train sessions.txt --dev dev.txt --output runs/next
   electra finetune --resume runs/intent")]
 pub struct Arguments {
@@ -28,9 +29,12 @@ pub struct Arguments {
     /// Labelled data to train on: TSV, CSV, JSON lines, CoNLL or SQuAD, as the task asks for; sessions of item ids, one a line
     #[arg(long, value_name = "FILE", required_unless_present = "resume")]
     train: Option<PathBuf>,
-    /// Labelled data to choose the best checkpoint by
-    #[arg(long, value_name = "FILE", required_unless_present = "resume")]
+    /// Labelled data to choose the best checkpoint by [default: a tenth of --train, which is not trained on then]
+    #[arg(long, value_name = "FILE")]
     dev: Option<PathBuf>,
+    /// The share of --train that takes the place of --dev [default: 0.1]
+    #[arg(long, value_name = "SHARE", conflicts_with = "dev")]
+    dev_share: Option<f64>,
     /// Labelled data to judge the best checkpoint by
     #[arg(long, value_name = "FILE")]
     test: Option<PathBuf>,
@@ -38,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     output: Option<PathBuf>,
     /// Resume the run in this directory
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["task", "model", "train", "dev", "test", "output"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["task", "model", "train", "dev", "dev_share", "test", "output"])]
     resume: Option<PathBuf>,
     /// With --resume: start over at step 0; checkpoints and records move into a folder of the run
     #[arg(long, requires = "resume")]
@@ -71,6 +75,7 @@ impl Arguments {
             ("model", self.model.as_deref().map(path)),
             ("data.train", self.train.as_deref().map(path)),
             ("data.dev", self.dev.as_deref().map(path)),
+            ("data.dev_share", self.dev_share.map(Value::Float)),
             ("data.test", self.test.as_deref().map(path)),
             ("data.max_length", self.max_length.map(Value::Integer)),
             ("metric", self.metric.as_deref().map(text)),

@@ -1,8 +1,8 @@
 //! `electra import`
 
 use super::progress::Working;
-use electra_burn::readable_count;
 use electra_burn::{Result, device, hub};
+use electra_runs::readable_count;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;

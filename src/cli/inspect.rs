@@ -1,8 +1,8 @@
 //! `electra inspect`
 
-use electra_burn::readable_count;
 use electra_burn::tokenizer::Tokenizer;
 use electra_burn::{Result, hub};
+use electra_runs::readable_count;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

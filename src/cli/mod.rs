@@ -49,6 +49,7 @@ pub fn environment() -> Result<Vec<(String, String)>> {
 mod bench;
 mod closing;
 mod completions;
+mod config;
 mod corpus;
 mod corrupt;
 #[cfg(feature = "web")]
@@ -140,6 +141,8 @@ enum Command {
     /// Build a token store, or look into one
     #[command(subcommand)]
     Corpus(corpus::Command),
+    /// Print the settings of a run with what they mean, or check a file
+    Config(config::Arguments),
     /// List runs: what they are at, their last validation, their size
     Runs(runs::Arguments),
     /// Show runs in a browser, as they train
@@ -186,6 +189,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Import(arguments) => import::run(&arguments),
         Command::Tokenizer(command) => tokenizer::run(&command),
         Command::Corpus(command) => corpus::run(&command),
+        Command::Config(arguments) => config::run(arguments),
         Command::Runs(arguments) => runs::run(&arguments),
         #[cfg(feature = "web")]
         Command::Dashboard(arguments) => dashboard::run(&arguments),

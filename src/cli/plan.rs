@@ -3,7 +3,8 @@
 use electra_burn::bench::{Expected, expected};
 use electra_burn::device::Adapters;
 use electra_burn::learner::{Estimate, Length, Limits, check_fits, readable_size as size, share};
-use electra_burn::{Config, Result, readable_count};
+use electra_burn::{Config, Result};
+use electra_runs::readable_count;
 use std::process::ExitCode;
 use std::time::Duration;
 

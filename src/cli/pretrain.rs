@@ -18,6 +18,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   electra pretrain
   electra pretrain --preset small --corpus books.txt news/*.jsonl.gz --output runs/mine
+  electra pretrain --corpus books.txt --steps 20000 --batch-size 32 --learning-rate 5e-4
   electra pretrain mine.toml --device wgpu:0,wgpu:1 --set training.steps=100000
   electra pretrain --resume runs/mine
   electra pretrain --preset base --device cuda --dry-run")]
@@ -48,6 +49,8 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     #[command(flatten)]
+    usual: Usual,
+    #[command(flatten)]
     devices: Devices,
     /// Override a configuration key, for example training.steps=1000
     #[arg(long, num_args = 1.., value_name = "KEY=VALUE")]
@@ -60,6 +63,52 @@ pub struct Arguments {
     no_tui: bool,
 }
 
+/// Keys of the configuration that are set most often, as options of their own.
+#[derive(clap::Args)]
+struct Usual {
+    /// Optimizer steps of the whole run (training.steps)
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Sequences in a batch (data.batch_size)
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Tokens in a sequence with [CLS] and [SEP] (data.sequence_length)
+    #[arg(long, value_name = "N")]
+    sequence_length: Option<usize>,
+    /// Peak learning rate (optimizer.learning_rate)
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Seed of everything random (seed)
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Format of the operands of matrix products: auto, f32, tf32, f16 or bf16 (training.precision)
+    #[arg(long, value_name = "FORMAT")]
+    precision: Option<String>,
+}
+
+impl Usual {
+    /// What was given, as `--set` takes it.
+    fn assignments(&self) -> Vec<String> {
+        let number = |value: Option<usize>| value.map(|value| value.to_string());
+        let given = [
+            ("training.steps", number(self.steps)),
+            ("data.batch_size", number(self.batch_size)),
+            ("data.sequence_length", number(self.sequence_length)),
+            ("optimizer.learning_rate", self.learning_rate.map(|rate| format!("{rate:e}"))),
+            ("seed", self.seed.map(|seed| seed.to_string())),
+            ("training.precision", self.precision.clone()),
+        ];
+        given.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?))).collect()
+    }
+}
+
+impl Arguments {
+    /// The options for single keys, then `--set`, which wins.
+    fn assignments(&self) -> Vec<String> {
+        [self.usual.assignments(), self.set.clone()].concat()
+    }
+}
+
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     super::restart::check(arguments.restart, arguments.resume.is_some())?;
@@ -68,7 +117,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
         file,
         preset: arguments.preset.clone(),
         corpus: arguments.corpus.clone(),
-        set: arguments.set.clone(),
+        set: arguments.assignments(),
         environment,
         is_written: false,
     };
@@ -108,8 +157,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let options = RunOptions { resume: arguments.resume.is_some(), faults: faults()?, ..options };
     let report = learner::pretrain_from(&config, initial, options)?;
     match arguments.resume {
-        Some(_) => hub::export_again(&output, report.trained(&config))?,
-        None => hub::export(&output, report.trained(&config))?,
+        Some(_) => hub::export_again(&output, report.trained())?,
+        None => hub::export(&output, report.trained())?,
     }
     closing::print(&output, &config, &report);
     if report.interrupted.is_none() {
@@ -128,7 +177,7 @@ fn bench_command(arguments: &Arguments, config: &Config) -> String {
     let file = arguments.config.as_ref().map_or_else(String::new, |file| format!(" {}", file.display()));
     let default = config::default_preset(!config.data.corpus.is_empty());
     let preset = arguments.preset.as_deref().unwrap_or(default);
-    let assignments: String = arguments.set.iter().map(|set| format!(" {}", closing::quoted(set))).collect();
+    let assignments: String = arguments.assignments().iter().map(|set| format!(" {}", closing::quoted(set))).collect();
     let set = if assignments.is_empty() { assignments } else { format!(" --set{assignments}") };
     format!("electra bench{file} --preset {preset} --batch {}{set}", config.data.batch_size)
 }

@@ -30,7 +30,7 @@ fn set_aside(path: &Path, depth: usize) -> Result<usize> {
         say!(
             "what {} had come to, up to step {}, is now in {}; training begins at step 0",
             path.display(),
-            electra_burn::readable_count(step),
+            electra_runs::readable_count(step),
             aside.display()
         );
         return Ok(1);

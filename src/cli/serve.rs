@@ -3,7 +3,7 @@
 use electra_burn::http::Server;
 use electra_burn::serve::{Limits, Served};
 use electra_burn::tasks::Kind;
-use electra_burn::token::Token;
+use electra_burn::token::AccessToken;
 use electra_burn::{Error, Result, device};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -81,8 +81,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Err(Error::Usage(message));
     }
     let signal = super::signals::signals(false)?;
-    let token =
-        arguments.token_file.as_ref().map(|path| Ok::<_, Error>((Token::read_or_create(path)?, path))).transpose()?;
+    let token = arguments
+        .token_file
+        .as_ref()
+        .map(|path| Ok::<_, Error>((AccessToken::read_or_create(path)?, path)))
+        .transpose()?;
     let adapter = device::select(&arguments.device)?;
     let model = Served::open_as(&arguments.model, arguments.task, &adapter.device)?;
     model.note().iter().for_each(|note| say!("{note}"));

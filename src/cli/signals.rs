@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Holds the number of the first SIGINT or SIGTERM; a second one ends the program at once, as usual. With a dashboard
-/// that of SIGHUP too, which tells that its terminal is gone; without one it means what it always does, so that `nohup`
+/// that of SIGHUP too, which means that its terminal is gone; without one it means what it always does, so that `nohup`
 /// works.
 pub fn signals(dashboard: bool) -> Result<Arc<AtomicUsize>> {
     let signal = Arc::new(AtomicUsize::new(0));

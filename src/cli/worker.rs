@@ -4,7 +4,7 @@ use super::signals::signals;
 use electra_burn::Result;
 use electra_burn::device::Adapters;
 use electra_burn::device::remote::{Transport, Worker};
-use electra_burn::token::Token;
+use electra_burn::token::AccessToken;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +41,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let signal = signals(false)?;
     let adapters = Adapters::select(&arguments.device, None)?;
-    let (token, made) = Token::read_or_create(&arguments.token_file)?;
+    let (token, made) = AccessToken::read_or_create(&arguments.token_file)?;
     let path = arguments.token_file.display();
     if made {
         say!("a new token was written to {path}");

@@ -1,6 +1,7 @@
 //! The configuration of a fine-tuning run.
 
 use super::layers::{read, set};
+use super::misspelt::improved;
 use super::validate::Check;
 use super::{Form, Kind, LoggingConfig, OptimizerConfig, Precision, Reading, ScheduleConfig, default};
 use crate::error::{Error, Result};
@@ -114,8 +115,13 @@ impl Default for FinetuneTrainingConfig {
 pub struct TaskDataConfig {
     /// To train on.
     pub train: PathBuf,
-    /// To choose the best checkpoint by.
+    /// To choose the best checkpoint by; absent: `dev_share` of `train`.
+    #[serde(default, skip_serializing_if = "is_empty")]
     pub dev: PathBuf,
+    /// The share of `train` that is kept apart where there is no `dev`, the same every time: of every label alike, and what belongs
+    /// together on one side.
+    #[serde(default = "default::dev_share")]
+    pub dev_share: f64,
     /// To judge the best checkpoint by, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test: Option<PathBuf>,
@@ -203,11 +209,13 @@ pub struct FinetuneOptimizerConfig {
 const BASE: &str = "seed = 42\n[data]\nbatch_size = 32\n[optimizer]\n";
 
 impl FinetuneConfig {
-    /// The recipe for fine-tuning the encoder at `model` on the files `train` and `dev`. Recommendation has no encoder: an empty path.
+    /// The recipe for fine-tuning the encoder at `model` on the files `train` and `dev`. Recommendation has no encoder: an empty path;
+    /// with an empty path for `dev` a tenth of `train` takes its place.
     pub fn new(kind: Kind, model: impl Into<PathBuf>, train: impl Into<PathBuf>, dev: impl Into<PathBuf>) -> Self {
         let data = TaskDataConfig {
             train: train.into(),
             dev: dev.into(),
+            dev_share: default::dev_share(),
             test: None,
             batch_size: 32,
             accumulation: default::accumulation(),
@@ -273,7 +281,7 @@ impl FinetuneConfig {
         }
         let source_name = file.map_or_else(|| "the configuration".into(), |path| path.display().to_string());
         let config = Self::deserialize(table)
-            .map_err(|e| Error::Syntax { source_name, message: e.to_string().trim_end().replace('\n', " ") })?;
+            .map_err(|e| Error::Syntax { source_name, message: improved::<Self>(&e.to_string()) })?;
         config.validate()?;
         Ok(config)
     }
@@ -304,6 +312,7 @@ impl FinetuneConfig {
     pub fn validate(&self) -> Result<()> {
         let mut check = Check::default();
         check.size("data.batch_size", self.data.batch_size, 1 << 20);
+        check.probability("data.dev_share", self.data.dev_share, 0.001, 0.9);
         check.size("data.accumulation", self.data.accumulation, 1 << 20);
         let longest = self.data.max_length.unwrap_or(128);
         check.that("data.max_length", longest >= 8, format!("{longest} leaves no room for a text; expected 8 or more"));

@@ -1,5 +1,6 @@
 //! Layering: preset < file < environment < `--set`, merged as TOML tables before anything is typed.
 
+use super::misspelt::improved;
 use super::{Config, NONE, preset};
 use crate::error::{Error, Result};
 use crate::files;
@@ -70,12 +71,13 @@ pub fn load(source: &Source) -> Result<Config> {
 }
 
 impl Config {
-    /// The preset `name` as it is, for example `tiny`.
+    /// The preset `name`: `tiny` for a text of one's own and a CPU, `demo` for the corpus that is compiled in, or another one. What
+    /// follows from other keys, for example the warm-up, is left open until a run begins.
     ///
     /// # Errors
     /// [`Error::Config`] for a name that no preset has.
     pub fn preset(name: &str) -> Result<Self> {
-        load(&Source { preset: Some(name.to_owned()), ..Source::default() })
+        typed(&preset(name)?, name)
     }
 }
 
@@ -104,12 +106,20 @@ pub fn default_preset(has_corpus: bool) -> &'static str {
 /// # Errors
 /// [`Error::Input`] for a run of the other kind; those of reading it.
 pub fn check_kind(file: &Path, fine_tuning: bool) -> Result<()> {
-    let (kind, command) = match read(file)?.contains_key("task") {
+    let (kind, command) = match is_fine_tuning(file)? {
         found if found == fine_tuning => return Ok(()),
         true => ("fine-tuning", "finetune"),
         false => ("pretraining", "pretrain"),
     };
     Err(Error::input(file, format!("this is a run of {kind}; expected `electra {command} --resume`")))
+}
+
+/// Whether `file` is a configuration of fine-tuning.
+///
+/// # Errors
+/// Those of reading it.
+pub fn is_fine_tuning(file: &Path) -> Result<bool> {
+    Ok(read(file)?.contains_key("task"))
 }
 
 pub(super) fn read(path: &Path) -> Result<Table> {
@@ -153,10 +163,8 @@ fn names_corpus(table: &Table) -> bool {
 
 /// Types the merged table; an error is blamed on the layer that was merged last.
 fn typed(table: &Table, source_name: &str) -> Result<Config> {
-    Config::deserialize(table.clone()).map_err(|e| Error::Syntax {
-        source_name: source_name.to_owned(),
-        message: e.to_string().trim_end().replace('\n', " "),
-    })
+    Config::deserialize(table.clone())
+        .map_err(|e| Error::Syntax { source_name: source_name.to_owned(), message: improved::<Config>(&e.to_string()) })
 }
 
 fn merge(below: &mut Table, above: Table) {

@@ -4,23 +4,26 @@
 //! [`Config::validate`] before any device is touched. The resolved configuration is written into the run.
 
 mod changes;
+mod commented;
 mod corpus;
 mod data;
 mod evaluation;
 mod finetune;
 mod layers;
 mod logging;
+mod misspelt;
 mod objective;
 mod preset;
 mod reading;
 mod task;
 mod validate;
 
+pub use commented::commented;
 pub use corpus::{Boundary, CorpusConfig, Format, InvalidUtf8};
 pub use data::{DataConfig, MaskingUnit, Packing, VALIDATION_SHARE};
 pub use evaluation::EvaluationConfig;
 pub use finetune::{FinetuneConfig, FinetuneOptimizerConfig, FinetuneTrainingConfig, TaskDataConfig};
-pub use layers::{Source, check_kind, default_preset, layered, load};
+pub use layers::{Source, check_kind, default_preset, is_fine_tuning, layered, load};
 pub use logging::LoggingConfig;
 pub use objective::{ObjectiveConfig, ObjectiveKind};
 pub use preset::{PRESETS, preset};
@@ -307,14 +310,14 @@ mod duration {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use std::time::Duration;
 
-    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
         match value {
             Some(duration) => serializer.collect_str(&humantime::format_duration(*duration)),
             None => serializer.serialize_none(),
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         let value = toml::Value::deserialize(deserializer)?;
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if text == super::NONE {
@@ -370,7 +373,7 @@ impl std::fmt::Display for Precision {
 
 impl Config {
     /// Fills in what depends on other keys, so that the written configuration is complete.
-    fn resolve(mut self) -> Self {
+    pub(crate) fn resolve(mut self) -> Self {
         let steps = self.training.steps;
         let by_steps = self.training.time_budget.is_none();
         self.optimizer.generator_learning_rate.get_or_insert(self.optimizer.learning_rate);
@@ -406,61 +409,79 @@ impl Config {
 
 /// Defaults that all presets share; sources: `configure_pretraining.py` of the reference and the paper's table 6.
 mod default {
-    pub fn steps() -> usize {
+    pub(super) fn steps() -> usize {
         super::UNBOUNDED
     }
-    pub fn max_position_embeddings() -> usize {
+    pub(super) fn max_position_embeddings() -> usize {
         512
     }
-    pub fn type_vocab_size() -> usize {
+    pub(super) fn type_vocab_size() -> usize {
         2
     }
-    pub fn dropout() -> f64 {
+    pub(super) fn dropout() -> f64 {
         0.1
     }
-    pub fn layer_norm_eps() -> f64 {
+    pub(super) fn layer_norm_eps() -> f64 {
         1e-12
     }
-    pub fn initializer_range() -> f64 {
+    pub(super) fn initializer_range() -> f64 {
         0.02
     }
-    pub fn tie_word_embeddings() -> bool {
+    pub(super) fn tie_word_embeddings() -> bool {
         true
     }
-    pub fn mask_probability() -> f64 {
+    pub(super) fn mask_probability() -> f64 {
         0.15
     }
-    pub fn replace_probability() -> f64 {
+    pub(super) fn replace_probability() -> f64 {
         0.85
     }
-    pub fn validation_share() -> f64 {
+    pub(super) fn validation_share() -> f64 {
         super::VALIDATION_SHARE
     }
-    pub fn validation_sequences() -> usize {
+    pub(super) fn validation_sequences() -> usize {
         256
     }
-    pub fn weight_decay() -> f64 {
+    pub(super) fn weight_decay() -> f64 {
         0.01
     }
-    pub fn beta_1() -> f64 {
+    pub(super) fn beta_1() -> f64 {
         0.9
     }
-    pub fn beta_2() -> f64 {
+    pub(super) fn beta_2() -> f64 {
         0.999
     }
-    pub fn epsilon() -> f64 {
+    pub(super) fn epsilon() -> f64 {
         1e-6
     }
-    pub fn max_grad_norm() -> f64 {
+    pub(super) fn max_grad_norm() -> f64 {
         1.0
     }
-    pub fn accumulation() -> usize {
+    pub(super) fn accumulation() -> usize {
         1
     }
-    pub fn max_bad_steps() -> usize {
+    pub(super) fn dev_share() -> f64 {
+        0.1
+    }
+    pub(super) fn max_bad_steps() -> usize {
         10
     }
-    pub fn keep_checkpoints() -> usize {
+    pub(super) fn keep_checkpoints() -> usize {
         3
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_other_keys_is_open_in_a_preset() {
+        let mut config = Config::preset("tiny").unwrap();
+        (config.training.steps, config.optimizer.learning_rate) = (1000, 3e-4);
+        let config = config.resolve();
+        assert_eq!(config.schedule.warmup_steps, Some(100));
+        assert_eq!(config.optimizer.generator_learning_rate, Some(3e-4));
+        config.validate().unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Presets: complete configurations under `assets/presets`, compiled in.
 
 use crate::error::{Error, Result};
+use crate::suggest::hint;
 
 /// Name and TOML text of every preset: our own recipe, smallest first, and then the paper's.
 pub const PRESETS: [(&str, &str); 7] = [
@@ -20,7 +21,8 @@ pub const PRESETS: [(&str, &str); 7] = [
 pub fn preset(name: &str) -> Result<toml::Table> {
     let (_, text) = PRESETS.iter().find(|(n, _)| *n == name).ok_or_else(|| {
         let names: Vec<_> = PRESETS.iter().map(|(n, _)| *n).collect();
-        Error::config("--preset", format!("there is no preset \"{name}\"; expected one of {}", names.join(", ")))
+        let hint = hint(name, names.iter().copied());
+        Error::config("--preset", format!("there is no preset \"{name}\"; expected one of {}{hint}", names.join(", ")))
     })?;
     Ok(text.parse().expect("the presets are tested"))
 }

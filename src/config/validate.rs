@@ -177,29 +177,29 @@ const METRICS: [&str; 10] = [
 pub(super) struct Check(Vec<Problem>);
 
 impl Check {
-    pub fn that(&mut self, key: &str, holds: bool, message: String) {
+    pub(super) fn that(&mut self, key: &str, holds: bool, message: String) {
         if !holds {
             self.0.push(Problem { key: key.to_owned(), message });
         }
     }
 
-    pub fn positive(&mut self, key: &str, value: usize) {
+    pub(super) fn positive(&mut self, key: &str, value: usize) {
         self.that(key, value > 0, "expected 1 or more, found 0".into());
     }
 
-    pub fn above_zero(&mut self, key: &str, value: f64) {
+    pub(super) fn above_zero(&mut self, key: &str, value: f64) {
         self.that(key, value > 0.0 && value.is_finite(), format!("expected a number above 0, found {value}"));
     }
 
-    pub fn not_negative(&mut self, key: &str, value: f64) {
+    pub(super) fn not_negative(&mut self, key: &str, value: f64) {
         self.that(key, value >= 0.0 && value.is_finite(), format!("expected 0 or more, found {value}"));
     }
 
-    pub fn probability(&mut self, key: &str, value: f64, low: f64, high: f64) {
+    pub(super) fn probability(&mut self, key: &str, value: f64, low: f64, high: f64) {
         self.that(key, (low..=high).contains(&value), format!("expected {low} to {high}, found {value}"));
     }
 
-    pub fn size(&mut self, key: &str, value: usize, most: usize) {
+    pub(super) fn size(&mut self, key: &str, value: usize, most: usize) {
         self.that(key, (1..=most).contains(&value), format!("expected 1 to {most}, found {value}"));
     }
 
@@ -217,7 +217,7 @@ impl Check {
     }
 
     /// A whole architecture; the keys begin with `section`.
-    pub fn model(&mut self, section: &str, m: &ModelConfig) {
+    pub(super) fn model(&mut self, section: &str, m: &ModelConfig) {
         self.sizes(section, m);
         let key = |name: &str| format!("{section}{name}");
         self.size(&key("vocab_size"), m.vocab_size, 1 << 24);
@@ -236,7 +236,7 @@ impl Check {
     }
 
     /// That a run of `steps` does not have more intervals of `every` steps than can be kept in memory.
-    pub fn windows(&mut self, steps: usize, every: usize) {
+    pub(super) fn windows(&mut self, steps: usize, every: usize) {
         const MOST: usize = 10_000_000;
         let fits = steps == UNBOUNDED || steps / every.max(1) <= MOST;
         self.that(
@@ -246,7 +246,7 @@ impl Check {
         );
     }
 
-    pub fn finish(self) -> Result<()> {
+    pub(super) fn finish(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::Config(self.0)) }
     }
 }

@@ -64,7 +64,8 @@ pub fn build(
 ) -> Result<Built> {
     let work = Workplace::open(output)?;
     let tokenizer_json = tokenizer.to_json()?;
-    let fresh = State { tokenizer_sha256: sha256(tokenizer_json.as_bytes()), options: *options, ..State::default() };
+    let fresh =
+        BuildState { tokenizer_sha256: sha256(tokenizer_json.as_bytes()), options: *options, ..BuildState::default() };
     let mut state = work.state()?.unwrap_or_else(|| fresh.clone());
     if (&state.tokenizer_sha256, state.options) != (&fresh.tokenizer_sha256, fresh.options) {
         let message =
@@ -72,7 +73,7 @@ pub fn build(
         return Err(Error::output(&work.partial, message));
     }
     let resumed = state.tokens();
-    let mut input = Input {
+    let mut input = BuildInput {
         documents: corpus.documents(),
         hash: Xxh3::new(),
         seen: HashSet::new(),
@@ -170,7 +171,7 @@ struct Item {
 }
 
 /// The documents with what is known of all of them so far.
-struct Input {
+struct BuildInput {
     documents: Documents,
     hash: Xxh3,
     seen: HashSet<u64>,
@@ -178,7 +179,7 @@ struct Input {
     total: u64,
 }
 
-impl Input {
+impl BuildInput {
     /// The next document, and whether it occurred before.
     fn next(&mut self) -> Result<Option<(String, bool)>> {
         let Some(text) = self.documents.next().transpose()? else { return Ok(None) };
@@ -191,7 +192,7 @@ impl Input {
     }
 
     /// Reads past what an interrupted build has done, and checks that it is the same text.
-    fn skip(&mut self, state: &State, corpus: &Corpus, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+    fn skip(&mut self, state: &BuildState, corpus: &Corpus, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         for _ in 0..state.records {
             if self.next()?.is_none() {
                 break;
@@ -208,7 +209,12 @@ impl Input {
     }
 
     /// Reads a batch; returns whether there may be more.
-    fn fill(&mut self, batch: &mut Vec<Item>, state: &mut State, progress: &mut dyn FnMut(Progress)) -> Result<bool> {
+    fn fill(
+        &mut self,
+        batch: &mut Vec<Item>,
+        state: &mut BuildState,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<bool> {
         let mut size = 0;
         while size < BATCH_BYTES {
             let Some((text, known)) = self.next()? else {
@@ -237,7 +243,7 @@ impl Input {
 /// What a build has done, saved after every shard.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct BuildState {
     tokenizer_sha256: String,
     options: BuildOptions,
     /// Documents read, with those that were dropped.
@@ -251,7 +257,7 @@ struct State {
     shards: Vec<ShardEntry>,
 }
 
-impl State {
+impl BuildState {
     /// The state when `item` had been read.
     fn at(&self, item: &Item) -> Self {
         Self {
@@ -328,7 +334,7 @@ impl Workplace {
         Ok(Self { partial, lock })
     }
 
-    fn state(&self) -> Result<Option<State>> {
+    fn state(&self) -> Result<Option<BuildState>> {
         let path = self.partial.join(STATE);
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -339,7 +345,7 @@ impl Workplace {
         }
     }
 
-    fn save(&self, state: &State) -> Result<()> {
+    fn save(&self, state: &BuildState) -> Result<()> {
         let (path, new) = (self.partial.join(STATE), self.partial.join("state.json.partial"));
         write_synced(&new, pretty(state)?.as_bytes())?;
         std::fs::rename(&new, &path).map_err(Error::io(&path))

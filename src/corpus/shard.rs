@@ -26,7 +26,7 @@ pub(super) struct ShardWriter {
 const PENDING: &str = "tokens.partial";
 
 impl ShardWriter {
-    pub fn create(directory: &Path, number: usize, width: Width) -> Result<Self> {
+    pub(super) fn create(directory: &Path, number: usize, width: Width) -> Result<Self> {
         let path = directory.join(PENDING);
         let file = File::create(&path).map_err(Error::io(&path))?;
         let ids = BufWriter::with_capacity(1 << 16, file);
@@ -34,17 +34,17 @@ impl ShardWriter {
     }
 
     /// Tokens so far.
-    pub fn tokens(&self) -> usize {
+    pub(super) fn tokens(&self) -> usize {
         self.offsets.last().map_or(0, |&end| end as usize)
     }
 
     /// Whether the next document belongs to the next shard, where a shard has `tokens` at most.
-    pub fn is_full(&self, tokens: usize) -> bool {
+    pub(super) fn is_full(&self, tokens: usize) -> bool {
         self.tokens() >= tokens || self.offsets.len() as u64 >= DOCUMENTS
     }
 
     /// Appends a document.
-    pub fn push(&mut self, ids: &[u32]) -> Result<()> {
+    pub(super) fn push(&mut self, ids: &[u32]) -> Result<()> {
         let write = |id: &u32| match self.width {
             // `Width::of` has made sure that the ids fit.
             Width::U16 => self.ids.write_all(&(*id as u16).to_le_bytes()),
@@ -56,7 +56,7 @@ impl ShardWriter {
     }
 
     /// Completes the file, flushes it and gives it its name.
-    pub fn finish(mut self) -> Result<ShardEntry> {
+    pub(super) fn finish(mut self) -> Result<ShardEntry> {
         let pending = self.directory.join(PENDING);
         self.ids.flush().map_err(Error::io(&pending))?;
         let (tokens, documents) = (self.tokens(), self.offsets.len() - 1);
@@ -133,7 +133,7 @@ impl Shard {
     ///
     /// # Errors
     /// [`Error::Input`] where it is not a shard as `entry` and `width` describe it.
-    pub fn open(path: &Path, entry: &ShardEntry, width: Width) -> Result<Self> {
+    pub(super) fn open(path: &Path, entry: &ShardEntry, width: Width) -> Result<Self> {
         let mut file = files::open(path).map_err(|error| Error::input(path, format!("{error}; expected a shard")))?;
         let damaged = |what: String| Error::input(path, format!("{what}; the store is damaged, build it again"));
         let [tokens, offsets] = layout(&mut file, width).map_err(damaged)?;
@@ -148,7 +148,7 @@ impl Shard {
     }
 
     /// Compares the file with its hash, and the ids with the size of the vocabulary.
-    pub fn verify(&self, entry: &ShardEntry, vocab_size: usize) -> Result<()> {
+    pub(super) fn verify(&self, entry: &ShardEntry, vocab_size: usize) -> Result<()> {
         let path = &self.path;
         let found = files::sha256(path).map_err(|error| Error::input(path, error.to_string()))?;
         if found != entry.sha256 {
@@ -171,17 +171,17 @@ impl Shard {
     }
 
     /// Number of tokens.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.offset(self.documents())
     }
 
     /// Number of documents.
-    pub fn documents(&self) -> usize {
+    pub(super) fn documents(&self) -> usize {
         self.offsets.len() - 1
     }
 
     /// Where document `index` begins; for the number of documents, where the last one ends.
-    pub fn offset(&self, index: usize) -> usize {
+    pub(super) fn offset(&self, index: usize) -> usize {
         self.offsets[index] as usize
     }
 
@@ -189,7 +189,7 @@ impl Shard {
     ///
     /// # Errors
     /// [`Error::Input`] where the file has changed since it was opened, so that it has them no longer.
-    pub fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn read(&self, tokens: Range<usize>, into: &mut Vec<u32>) -> Result<()> {
         let size = self.width.bytes();
         let mut bytes = vec![0; tokens.len() * size];
         let start = self.start + (tokens.start * size) as u64;

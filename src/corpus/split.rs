@@ -42,7 +42,7 @@ impl Layout {
     ///
     /// # Errors
     /// [`Error::Input`] for a list that is not the one of the manifest.
-    pub fn open(directory: &Path, shards: Vec<Shard>, held_out: &HeldOut) -> Result<Self> {
+    pub(super) fn open(directory: &Path, shards: Vec<Shard>, held_out: &HeldOut) -> Result<Self> {
         let mut layout = Self::new(shards);
         let path = directory.join(FILE);
         let wrong = |message: &str| Error::input(&path, format!("{message}; the store is damaged, build it again"));
@@ -67,7 +67,7 @@ impl Layout {
     }
 
     /// `shards`, with nothing held out.
-    pub fn new(shards: Vec<Shard>) -> Self {
+    pub(super) fn new(shards: Vec<Shard>) -> Self {
         let mut starts = vec![(0, 0)];
         let (mut tokens, mut documents) = (0, 0);
         for shard in &shards {
@@ -82,7 +82,7 @@ impl Layout {
     ///
     /// # Errors
     /// Those of [`Shard::read`].
-    pub fn hashes(&self) -> Result<Vec<u64>> {
+    pub(super) fn hashes(&self) -> Result<Vec<u64>> {
         let mut ids = Vec::new();
         let hash = |document: usize| {
             ids.clear();
@@ -95,7 +95,7 @@ impl Layout {
     }
 
     /// Holds out `documents`, which are ascending and in the shards.
-    pub fn hold_out(&mut self, documents: &[u64]) {
+    pub(super) fn hold_out(&mut self, documents: &[u64]) {
         self.held_tokens = 0;
         self.held = Vec::with_capacity(documents.len());
         for &document in documents {
@@ -107,22 +107,22 @@ impl Layout {
     }
 
     /// The shards.
-    pub fn shards(&self) -> &[Shard] {
+    pub(super) fn shards(&self) -> &[Shard] {
         &self.shards
     }
 
     /// Tokens of all documents.
-    pub fn tokens(&self) -> usize {
+    pub(super) fn tokens(&self) -> usize {
         self.starts.last().map_or(0, |&(tokens, _)| tokens)
     }
 
     /// Number of documents.
-    pub fn documents(&self) -> usize {
+    pub(super) fn documents(&self) -> usize {
         self.starts.last().map_or(0, |&(_, documents)| documents)
     }
 
     /// Tokens of the held-out documents.
-    pub fn held_tokens(&self) -> usize {
+    pub(super) fn held_tokens(&self) -> usize {
         self.held_tokens
     }
 
@@ -132,7 +132,7 @@ impl Layout {
     }
 
     /// Where a document begins: those that are trained on come first. For the number of documents, where the last one ends.
-    pub fn document_start(&self, index: usize) -> usize {
+    pub(super) fn document_start(&self, index: usize) -> usize {
         let trained = self.documents() - self.held.len();
         if index >= trained {
             return self.tokens() - self.held_tokens + self.held_before(index - trained);
@@ -166,7 +166,7 @@ impl Layout {
     ///
     /// # Errors
     /// Those of [`Shard::read`].
-    pub fn read(&self, start: usize, end: usize, into: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn read(&self, start: usize, end: usize, into: &mut Vec<u32>) -> Result<()> {
         let trained = self.tokens() - self.held_tokens;
         let mut at = start;
         while at < end.min(trained) {

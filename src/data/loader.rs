@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What training and validation share: the sequences and how batches are made of them.
 #[derive(Debug, Clone)]
-struct Source {
+struct BatchSource {
     sequences: Sequences,
     masking: Masking,
     special: SpecialTokens,
@@ -25,7 +25,7 @@ struct Source {
     seed: u64,
 }
 
-impl Source {
+impl BatchSource {
     fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds) -> Self {
         let masking = Masking::new(&config.data, kinds);
         let special = kinds.special;
@@ -45,14 +45,14 @@ impl Source {
 /// What pretraining goes through: an endless stream of seeded passes over the sequences, cut into steps.
 #[derive(Debug, Clone)]
 pub struct TrainSteps {
-    source: Source,
+    source: BatchSource,
     accumulation: usize,
 }
 
 impl TrainSteps {
     /// Steps over `sequences`, which must not be empty.
     pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds) -> Self {
-        Self { source: Source::new(sequences, config, kinds), accumulation: config.training.accumulation }
+        Self { source: BatchSource::new(sequences, config, kinds), accumulation: config.training.accumulation }
     }
 
     /// The sequences of step `step`, counted from 0, each as its index in the split and the pass over it.
@@ -91,7 +91,7 @@ impl Steps for TrainSteps {
 /// Batches for validation: the held-out sequences in their order, masked in the same way every time.
 #[derive(Debug, Clone)]
 pub struct ValidLoader {
-    source: Source,
+    source: BatchSource,
     device: Device,
     cursor: Cursor,
     batches: Range<usize>,
@@ -102,7 +102,7 @@ impl ValidLoader {
     pub fn new(sequences: Sequences, config: &Config, kinds: &TokenKinds, device: Device, cursor: Cursor) -> Self {
         let sequences = sequences.take(config.data.validation_sequences);
         let batches = 0..sequences.len().div_ceil(config.data.batch_size);
-        Self { source: Source::new(sequences, config, kinds), device, cursor, batches }
+        Self { source: BatchSource::new(sequences, config, kinds), device, cursor, batches }
     }
 
     /// Its first batch, as every validation sees it.

@@ -65,12 +65,12 @@ impl Adapters {
 #[cfg(feature = "remote")]
 fn remote(address: &str, token_file: Option<&Path>) -> Result<Vec<Adapter>> {
     use super::remote::{Address, connect};
-    use crate::token::Token;
+    use crate::token::AccessToken;
     let address: Address = address.parse()?;
     let Some(token_file) = token_file else {
         return Err(Error::Usage(format!("{address}: expected --token-file with the file that the worker has too")));
     };
-    connect(&address, &Token::read(token_file)?)
+    connect(&address, &AccessToken::read(token_file)?)
 }
 
 #[cfg(not(feature = "remote"))]

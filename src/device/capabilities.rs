@@ -43,7 +43,7 @@ mod gpu {
         [("f32", FloatKind::F32), ("tf32", FloatKind::TF32), ("f16", FloatKind::F16), ("bf16", FloatKind::BF16)];
 
     /// What launches kernels on `device`, with gradients or without; absent on the CPU and on other hosts.
-    pub fn client(device: &Device) -> Option<Client> {
+    pub(crate) fn client(device: &Device) -> Option<Client> {
         match device.clone().inner().as_dispatch() {
             DispatchDevice::Cube(device) => Some(device.client()),
             _ => None,

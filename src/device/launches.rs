@@ -24,7 +24,7 @@ pub struct Kernel {
     pub name: String,
     /// How often.
     pub launches: usize,
-    /// Seconds on the device, together, where they were asked for and the device tells.
+    /// Seconds on the device, together, where they were asked for and the device reports them.
     pub seconds: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ mod gpu {
         work: impl FnOnce() -> Result<R, ExecutionError>,
     ) -> Result<(R, Launches), ExecutionError> {
         device.sync()?;
-        let seen = Arc::new(Seen { timed, ..Seen::default() });
+        let seen = Arc::new(Counted { timed, ..Counted::default() });
         let launches = LaunchObservation::new(seen.clone());
         let fusion = FusionObservation::new(seen.clone());
         let result = work().and_then(|result| device.sync().map(|()| result));
@@ -63,7 +63,7 @@ mod gpu {
     }
 
     #[derive(Default)]
-    struct Seen {
+    struct Counted {
         timed: bool,
         operations: AtomicUsize,
         drops: AtomicUsize,
@@ -77,7 +77,7 @@ mod gpu {
         Known(Duration),
     }
 
-    impl Seen {
+    impl Counted {
         fn launches(&self) -> Launches {
             let mut kernels: BTreeMap<String, Kernel> = BTreeMap::new();
             let short = |name: &str| type_name_format(name, TypeNameFormatLevel::Short);
@@ -112,7 +112,7 @@ mod gpu {
         }
     }
 
-    impl LaunchObserver for Seen {
+    impl LaunchObserver for Counted {
         fn launched(&self, kernel: &'static str) {
             *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(kernel).or_default() += 1;
         }
@@ -130,7 +130,7 @@ mod gpu {
         }
     }
 
-    impl FusionObserver for Seen {
+    impl FusionObserver for Counted {
         fn registered(&self, operation: &OperationIr) {
             let counter = if matches!(operation, OperationIr::Drop(_)) { &self.drops } else { &self.operations };
             counter.fetch_add(1, Relaxed);

@@ -37,7 +37,7 @@ pub struct Adapter {
     pub description: String,
     /// Whether it is a GPU rather than the CPU or a software adapter.
     pub is_gpu: bool,
-    /// Its memory in bytes, where the system tells.
+    /// Its memory in bytes, where the system reports it.
     pub memory: Option<u64>,
     /// The device itself, without autodiff.
     pub device: Device,

@@ -1,6 +1,6 @@
 //! Explanations as one HTML page that needs nothing else: no script, no font, no picture from elsewhere.
 
-use super::{Explanation, Maps, Token};
+use super::{AttributedToken, Explanation, Maps};
 use crate::html::escape;
 use std::fmt::Write;
 
@@ -63,7 +63,7 @@ fn section(out: &mut String, number: usize, explanation: &Explanation) {
         explanation.steps
     );
     let largest = explanation.largest();
-    let colour = |token: &Token| {
+    let colour = |token: &AttributedToken| {
         let class = if token.attribution < 0.0 { "against" } else { "for" };
         (class, token.attribution.abs() / largest)
     };

@@ -19,12 +19,13 @@ pub use gradients::{Ends, Integral, MAX_STEPS, TOLERANCE, integrated_gradients};
 pub use html::page;
 pub use output::Explained;
 pub use rollout::{Maps, rollout};
-pub use tokens::{Place, Run, Token};
+pub use tokens::{AttributedToken, Place, Run};
 
 use crate::data::HostRows;
 use crate::error::{Error, Result};
+use crate::kernels::StepContext;
 use crate::tasks::read::{Loaded, Need, Reading};
-use crate::tasks::{Example, HostBatch, Input, Kind, Predictor};
+use crate::tasks::{Example, Input, Kind, Predictor, TaskHostBatch};
 use burn::tensor::Device;
 use gradients::passes;
 use output::Output;
@@ -122,7 +123,7 @@ pub struct Explanation {
     /// How far that is from the difference of the two outputs, as a share of it.
     pub completeness_error: f64,
     /// All tokens with special ones.
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<AttributedToken>,
     /// Attention weights by layer, head, query and key, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention: Option<Maps>,
@@ -292,7 +293,7 @@ impl Explainer {
         let ends = Ends { from: subject.words(&baseline)?, to: subject.words(feature)?, tokens: feature.ids.len() };
         integrated_gradients(&ends, options.steps, subject.device(), bounds.go_on, |words| {
             let points = words.dims()[0];
-            let rows = HostBatch::new(std::slice::from_ref(feature), &vec![0; points], special.pad);
+            let rows = TaskHostBatch::new(std::slice::from_ref(feature), &vec![0; points], special.pad);
             let mut batch = rows.to_device(subject.device());
             batch.inputs.words = Some(words);
             let logits = subject.logits(&batch);
@@ -302,8 +303,10 @@ impl Explainer {
     }
 
     fn attention(&self, output: &Output) -> Result<Maps> {
-        let rows = HostBatch::new(std::slice::from_ref(&output.feature), &[0], self.subject.tokenizer().special().pad);
-        let layers = self.subject.electra().attentions(rows.to_device(self.subject.device()).inputs);
+        let rows =
+            TaskHostBatch::new(std::slice::from_ref(&output.feature), &[0], self.subject.tokenizer().special().pad);
+        let layers =
+            self.subject.electra().attentions(rows.to_device(self.subject.device()).inputs, &StepContext::default());
         layers.into_iter().map(rollout::map).collect()
     }
 }

@@ -83,7 +83,7 @@ enum Scale {
 
 impl Output {
     /// The probability that a line of logits gives it; absent for scores.
-    pub fn probability(&self, line: &[f32]) -> Option<f64> {
+    pub(super) fn probability(&self, line: &[f32]) -> Option<f64> {
         match self.scale {
             Scale::Score => None,
             Scale::Sigmoid => Some(sigmoid(self.logit(line))),
@@ -96,7 +96,7 @@ impl Output {
     }
 
     /// The probability, or the score.
-    pub fn value(&self, line: &[f32]) -> f64 {
+    pub(super) fn value(&self, line: &[f32]) -> f64 {
         self.probability(line).unwrap_or_else(|| self.logit(line))
     }
 

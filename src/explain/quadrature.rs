@@ -1,7 +1,7 @@
 //! Gauss-Legendre quadrature: the points and weights that integrate polynomials of degree `2 n - 1` exactly.
 
 /// Points in (0, 1), ascending, each with its weight; the weights add up to 1.
-pub fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
+pub(super) fn gauss_legendre(n: usize) -> Vec<(f64, f64)> {
     let mut nodes: Vec<(f64, f64)> = (0..n).map(|number| node(n, number)).collect();
     nodes.reverse();
     nodes

@@ -4,6 +4,7 @@ use super::gradients::read;
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub;
+use crate::kernels::StepContext;
 use crate::model::{Electra, ElectraForPreTraining};
 use crate::tasks::{Feature, Input, Kind, Predictor, Recommender, TaskBatch, outputs_of};
 use crate::tokenizer::Tokenizer;
@@ -27,7 +28,7 @@ pub(super) struct Discriminator {
 }
 
 impl Subject {
-    pub fn open(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+    pub(super) fn open(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
         let directory = &hub::place(directory, &["model", "discriminator"])?;
         if Recommender::is_at(directory) {
             let message = "a model that recommends items; expected a discriminator or a model for texts";
@@ -44,21 +45,21 @@ impl Subject {
         Ok(Self::Discriminator(Box::new(Discriminator { model, tokenizer, config, device: device.clone() })))
     }
 
-    pub fn electra(&self) -> &Electra {
+    pub(super) fn electra(&self) -> &Electra {
         match self {
             Self::Discriminator(discriminator) => &discriminator.model.electra,
             Self::Task(predictor) => predictor.network.electra(),
         }
     }
 
-    pub fn tokenizer(&self) -> &Tokenizer {
+    pub(super) fn tokenizer(&self) -> &Tokenizer {
         match self {
             Self::Discriminator(discriminator) => &discriminator.tokenizer,
             Self::Task(predictor) => &predictor.tokenizer,
         }
     }
 
-    pub fn device(&self) -> &Device {
+    pub(super) fn device(&self) -> &Device {
         match self {
             Self::Discriminator(discriminator) => &discriminator.device,
             Self::Task(predictor) => &predictor.device,
@@ -66,7 +67,7 @@ impl Subject {
     }
 
     /// An input in the one form that its task knows it by.
-    pub fn normal(&self, input: &Input) -> Input {
+    pub(super) fn normal(&self, input: &Input) -> Input {
         match (self, input) {
             (Self::Task(predictor), Input::Text(text)) if predictor.task.kind() == Kind::TokenClassification => {
                 Input::Words(text.split_whitespace().map(str::to_owned).collect())
@@ -76,7 +77,7 @@ impl Subject {
     }
 
     /// What the network reads of an input, the rest cut off or in further features.
-    pub fn features(&self, input: &Input) -> Result<Vec<Feature>> {
+    pub(super) fn features(&self, input: &Input) -> Result<Vec<Feature>> {
         match self {
             Self::Task(predictor) => predictor.features(std::slice::from_ref(input)),
             Self::Discriminator(discriminator) => {
@@ -90,23 +91,24 @@ impl Subject {
     }
 
     /// `[lines, width]`: a line a text, or one a position that is asked about.
-    pub fn logits(&self, batch: &TaskBatch) -> Tensor<2> {
+    pub(super) fn logits(&self, batch: &TaskBatch) -> Tensor<2> {
         match self {
             Self::Discriminator(discriminator) => {
                 let model = &discriminator.model;
-                model.logits(model.electra.forward(batch.inputs.clone()))
+                let context = StepContext::default();
+                model.logits(model.electra.forward(batch.inputs.clone(), &context), &context)
             }
-            Self::Task(predictor) => predictor.network.logits(batch),
+            Self::Task(predictor) => predictor.network.logits(batch, &StepContext::default()),
         }
     }
 
     /// The logits of each of `features`.
-    pub fn logits_of(&self, features: &[Feature]) -> Result<Vec<Vec<f32>>> {
+    pub(super) fn logits_of(&self, features: &[Feature]) -> Result<Vec<Vec<f32>>> {
         outputs_of(features, self.tokenizer().special().pad, self.device(), |batch| self.logits(batch))
     }
 
     /// The word embeddings of a feature, `[tokens, embedding_size]`.
-    pub fn words(&self, feature: &Feature) -> Result<Vec<f32>> {
+    pub(super) fn words(&self, feature: &Feature) -> Result<Vec<f32>> {
         let ids: Vec<i32> = feature.ids.iter().map(|&id| id as i32).collect();
         let shape = [1, ids.len()];
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), self.device());

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// A token with what it has to do with an output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Token {
+pub struct AttributedToken {
     /// The token; `##` in front continues a word.
     pub token: String,
     /// Its id.
@@ -89,16 +89,16 @@ pub(super) fn texts(input: &Input) -> Vec<String> {
 }
 
 /// The tokens of a feature, with nothing attributed to them yet.
-pub(super) fn tokens(subject: &Subject, input: &Input, feature: &Feature) -> Result<Vec<Token>> {
+pub(super) fn tokens(subject: &Subject, input: &Input, feature: &Feature) -> Result<Vec<AttributedToken>> {
     let tokenizer = subject.tokenizer();
-    let token = |&id: &u32| Token {
+    let token = |&id: &u32| AttributedToken {
         token: tokenizer.token(id).unwrap_or_default(),
         id,
         place: None,
         attribution: 0.0,
         rollout: 0.0,
     };
-    let mut tokens: Vec<Token> = feature.ids.iter().map(token).collect();
+    let mut tokens: Vec<AttributedToken> = feature.ids.iter().map(token).collect();
     let mut put = |first: usize, text: usize, places: &mut dyn Iterator<Item = (usize, usize)>| {
         for (at, (start, end)) in (first..).zip(places) {
             // What was cut off has no place, and specials keep none.

@@ -1,7 +1,7 @@
 //! Import: a checkpoint of any spelling and format, rewritten in Hugging Face's current layout.
 
 use super::config::{architecture, read_config, read_json};
-use super::import::{Loaded, load_masked_lm, load_weights};
+use super::import::{TensorsUsed, load_masked_lm, load_weights};
 use super::names;
 use super::save_weights;
 use crate::config::ModelConfig;
@@ -29,7 +29,7 @@ pub struct Imported {
     /// Number of parameters.
     pub parameters: usize,
     /// How the tensors of the source were used.
-    pub tensors: Loaded,
+    pub tensors: TensorsUsed,
     /// Whether its `config.json` says what it was fine-tuned for.
     pub has_task: bool,
 }
@@ -48,7 +48,8 @@ pub fn import(source: &Path, output: &Path, seed: u64, device: &Device) -> Resul
     let mut init = Init::new(seed, config.initializer_range, config.layer_norm_eps, device);
     let init = &mut init;
     describe(&mut json, &class, &config);
-    let job = Job { source, directory, output, json: &json, class: &class, positions: config.max_position_embeddings };
+    let job =
+        Conversion { source, directory, output, json: &json, class: &class, positions: config.max_position_embeddings };
     match class.as_str() {
         "ElectraForPreTraining" => job.run(ElectraForPreTraining::new(&config, init)),
         "ElectraForMaskedLM" => {
@@ -56,7 +57,7 @@ pub fn import(source: &Path, output: &Path, seed: u64, device: &Device) -> Resul
             let tensors = load_masked_lm(&mut model, &config, source)?;
             let is_tied = model.generator_predictions.weight.is_none();
             let json = &with_tie(&json, is_tied);
-            Job { json, ..job }.write(model, tensors)
+            Conversion { json, ..job }.write(model, tensors)
         }
         "ElectraForSequenceClassification" => job.run(ElectraForSequenceClassification::new(&config, num_labels, init)),
         "ElectraForTokenClassification" => job.run(ElectraForTokenClassification::new(&config, num_labels, init)),
@@ -85,7 +86,7 @@ fn with_tie(json: &Value, is_tied: bool) -> Value {
     json
 }
 
-struct Job<'a> {
+struct Conversion<'a> {
     source: &'a Path,
     directory: &'a Path,
     output: &'a Path,
@@ -95,13 +96,13 @@ struct Job<'a> {
     positions: usize,
 }
 
-impl Job<'_> {
+impl Conversion<'_> {
     fn run<M: ModuleSnapshot>(&self, mut model: M) -> Result<Imported> {
         let tensors = load_weights(&mut model, self.source)?;
         self.write(model, tensors)
     }
 
-    fn write<M: ModuleSnapshot>(&self, model: M, tensors: Loaded) -> Result<Imported> {
+    fn write<M: ModuleSnapshot>(&self, model: M, tensors: TensorsUsed) -> Result<Imported> {
         if tensors.loaded.is_empty() {
             return Err(Error::input(self.source, format!("no tensor in it fits an {}", self.class)));
         }

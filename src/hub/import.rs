@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 /// How the tensors of a source were used, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub struct TensorsUsed {
     /// Taken over.
     pub loaded: BTreeSet<String>,
     /// Not in the source; these parameters keep the values that they had.
@@ -32,8 +32,8 @@ pub struct Loaded {
 /// # Errors
 /// [`Error::Input`] for a source that is missing or damaged, for a tensor whose shape does not fit, with its name and
 /// both shapes, and for one that holds NaN or an infinity.
-pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<Loaded> {
-    let mut all = Loaded::default();
+pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<TensorsUsed> {
+    let mut all = TensorsUsed::default();
     for (number, file) in weight_files(source)?.iter().enumerate() {
         let result = load_file(module, file)?;
         if let Some(error) = result.errors.first() {
@@ -65,7 +65,7 @@ pub fn load_weights<M: ModuleSnapshot>(module: &mut M, source: &Path) -> Result<
 
 /// Whether a tensor that a module has no place for belongs to a head that it does not have, or is a buffer of numbers that follow
 /// from the configuration.
-fn is_known(name: &str, all: &Loaded) -> bool {
+fn is_known(name: &str, all: &TensorsUsed) -> bool {
     const HEADS: [&str; 9] = [
         "discriminator_predictions",
         "generator_predictions",
@@ -168,7 +168,11 @@ pub fn open_masked_lm(
 
 /// [`load_weights`] of a masked language model. An output layer that is not tied to the word table has its own weight in the
 /// network then; one that is tied, or equal to it, has none.
-pub(super) fn load_masked_lm(network: &mut ElectraForMaskedLm, config: &ModelConfig, source: &Path) -> Result<Loaded> {
+pub(super) fn load_masked_lm(
+    network: &mut ElectraForMaskedLm,
+    config: &ModelConfig,
+    source: &Path,
+) -> Result<TensorsUsed> {
     let table = network.electra.embeddings.word_table();
     let head = &mut network.generator_predictions;
     head.weight = Some(Param::from_tensor(Tensor::zeros(table.dims(), &table.device())));

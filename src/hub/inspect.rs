@@ -21,7 +21,7 @@ pub struct Inspection {
     pub blocks: BTreeMap<String, usize>,
     /// Tensors of each number format.
     pub dtypes: BTreeMap<String, usize>,
-    /// Where the model comes from, as far as `config.json` tells.
+    /// Where the model comes from, as far as `config.json` says.
     pub provenance: Vec<(String, String)>,
 }
 

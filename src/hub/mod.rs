@@ -11,7 +11,7 @@ mod place;
 
 pub use config::{architecture_json, length, read_config, read_json, trained_length};
 pub use convert::{Imported, import};
-pub use import::{Loaded, check_vocabulary, load_weights, open, open_masked_lm};
+pub use import::{TensorsUsed, check_vocabulary, load_weights, open, open_masked_lm};
 pub use inspect::{Inspection, inspect};
 pub use pair::{load_pair, open_pair};
 pub use place::place;
@@ -64,7 +64,7 @@ pub struct Trained<'a> {
 /// Writes `discriminator/` and `generator/` into `directory`, each whole or not at all.
 ///
 /// # Errors
-/// [`Error::Output`] where they exist; [`Error::Io`] or [`Error::Training`] where a file cannot be written.
+/// [`Error::Output`] where they exist; [`Error::Io`] where a file cannot be written.
 pub fn export(directory: &Path, trained: Trained) -> Result<()> {
     for network in Network::ALL {
         write_whole(&directory.join(network.name()), |target| write(target, network, trained))?;

@@ -33,7 +33,7 @@ pub fn load_pair(
 }
 
 /// A discriminator and a generator with their tokenizer; `config` takes over the architecture. Without a generator, one
-/// is drawn afresh. `note` hears what people should know of the two.
+/// is drawn afresh. `note` receives what people should know about the two.
 ///
 /// # Errors
 /// [`Error::Input`] for a checkpoint that is missing, damaged or lacks its head; [`Error::Config`] where generator and

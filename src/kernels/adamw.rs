@@ -61,7 +61,9 @@ impl Optimizer for AdamW {
         state: Option<AdamWState<D>>,
     ) -> (Tensor<D>, Option<AdamWState<D>>) {
         #[cfg(feature = "flex")]
-        if let Some(operands) = fused::Operands::of(&tensor, &gradient, state.as_ref()) {
+        if !super::is_portable()
+            && let Some(operands) = fused::Operands::of(&tensor, &gradient, state.as_ref())
+        {
             // The state is given up, so that its numbers can be written to where they are.
             drop(state);
             return operands.step(self, rate);
@@ -101,7 +103,7 @@ mod fused {
     const CHUNK: usize = 1 << 14;
 
     /// What a step reads.
-    pub struct Operands {
+    pub(super) struct Operands {
         weights: Values,
         gradients: Values,
         /// Steps before this one.
@@ -111,7 +113,7 @@ mod fused {
 
     impl Operands {
         /// Absent where one of them is not a single-precision tensor of the flex backend.
-        pub fn of<const D: usize>(
+        pub(super) fn of<const D: usize>(
             weights: &Tensor<D>,
             gradients: &Tensor<D>,
             state: Option<&AdamWState<D>>,
@@ -125,7 +127,7 @@ mod fused {
             Some(Self { gradients: values(gradients)?, weights, time, moments })
         }
 
-        pub fn step<const D: usize>(self, adamw: &AdamW, rate: f64) -> (Tensor<D>, Option<AdamWState<D>>) {
+        pub(super) fn step<const D: usize>(self, adamw: &AdamW, rate: f64) -> (Tensor<D>, Option<AdamWState<D>>) {
             let Self { weights, gradients, time, moments: [mut first, mut second] } = self;
             let time = time + 1;
             let factors = Factors {

@@ -4,6 +4,7 @@
 //! (Dao et al., "FlashAttention", 2022). Nothing of size `seq x seq` is kept for the way back, which computes it again
 //! from one number a row, and padding is left out instead of being masked.
 
+use super::context::StepContext;
 use super::dropout::Dropout;
 use super::precision::product;
 use burn::tensor::Tensor;
@@ -31,16 +32,20 @@ pub fn attention(
     num_attention_heads: usize,
     mask: &AttentionMask,
     dropout: &Dropout,
+    context: &StepContext,
 ) -> Tensor<3> {
     let hidden = query.dims()[2];
     assert!(num_attention_heads > 0 && hidden.is_multiple_of(num_attention_heads), "heads do not divide hidden states");
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::attention([&query, &key, &value], num_attention_heads, mask, dropout) {
+    if context.is_fused()
+        && let Some(output) = fused::attention([&query, &key, &value], num_attention_heads, mask, (dropout, context))
+    {
         return output;
     }
     let shape = query.shape();
-    let probabilities = dropout.forward(attention_weights(query, key, num_attention_heads, mask));
-    product(probabilities, split(value, num_attention_heads)).swap_dims(1, 2).reshape(shape)
+    let weights = attention_weights(query, key, num_attention_heads, mask, context);
+    let probabilities = dropout.forward(weights, context);
+    product(probabilities, split(value, num_attention_heads), context).swap_dims(1, 2).reshape(shape)
 }
 
 /// What [`attention`] weighs values with, `[batch, heads, seq, seq]`, a row a query; from `query` and `key`
@@ -50,11 +55,12 @@ pub fn attention_weights(
     key: Tensor<3>,
     num_attention_heads: usize,
     mask: &AttentionMask,
+    context: &StepContext,
 ) -> Tensor<4> {
     let width = query.dims()[2] / num_attention_heads;
     // Scaling the query touches `width / seq` of the numbers that scaling the scores would.
     let query = split(query * (width as f64).powf(-0.5), num_attention_heads);
-    let scores = product(query, split(key, num_attention_heads).transpose());
+    let scores = product(query, split(key, num_attention_heads).transpose(), context);
     let scores = match mask {
         AttentionMask::Full => scores,
         AttentionMask::Bias(bias) => scores + bias.clone(),
@@ -72,6 +78,7 @@ fn split(x: Tensor<3>, num_attention_heads: usize) -> Tensor<4> {
 #[cfg(feature = "flex")]
 mod fused {
     use super::AttentionMask;
+    use crate::kernels::context::StepContext;
     use crate::kernels::dropout::{Dropout, Mask};
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::math::{exp, max, sum, vectorized};
@@ -83,11 +90,11 @@ mod fused {
     /// Queries that are worked on at a time: their scores fit into the cache of a core.
     const BLOCK: usize = 128;
 
-    pub fn attention(
+    pub(super) fn attention(
         [query, key, value]: [&Tensor<3>; 3],
         heads: usize,
         mask: &AttentionMask,
-        dropout: &Dropout,
+        (dropout, context): (&Dropout, &StepContext),
     ) -> Option<Tensor<3>> {
         let [batch, seq, hidden] = query.dims();
         let lengths = match mask {
@@ -96,7 +103,7 @@ mod fused {
             AttentionMask::Bias(_) => return None,
         };
         let operands = super::super::operands!(query.clone(), key.clone(), value.clone());
-        let drop = dropout.mask(&query.device());
+        let drop = dropout.mask(&query.device(), context);
         let shape = query.shape();
         let (inputs, place) = Place::of(operands);
         let layout = Layout { heads, width: hidden / heads, lengths };

@@ -4,36 +4,13 @@
 //! training step on two cores. Here an element's number is a hash of its place, so that kernels compute masks where
 //! they need them, forwards and back, on all cores, and store none. On other devices the device draws.
 
+use super::context::StepContext;
 use super::math::vectorized;
 use crate::data::Rng;
 use crate::device::computes_on_host;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rayon::prelude::*;
-use std::cell::Cell;
-
-thread_local! {
-    /// The key of this thread's stream of masks, and how many of it were drawn.
-    static STREAM: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-}
-
-/// Restarts this thread's stream of masks: what is drawn from here on depends on `key` alone.
-pub fn begin_dropout(key: u64) {
-    STREAM.set((key, 0));
-}
-
-/// The key of the stream, and the number of the next mask in it.
-fn next_mask() -> (u64, u64) {
-    let (key, number) = STREAM.get();
-    STREAM.set((key, number + 1));
-    (key, number)
-}
-
-/// The key of the next mask.
-fn next_key() -> u64 {
-    let (key, number) = next_mask();
-    Rng::mixed(key, number)
-}
 
 /// Sets elements to zero with a probability while a model is trained, and scales the others up.
 #[derive(Module, Debug)]
@@ -48,24 +25,30 @@ impl Dropout {
         Self { probability }
     }
 
-    /// The next mask; absent where nothing is dropped, because the device records no gradients or the probability is 0.
-    pub(super) fn mask(&self, device: &Device) -> Option<Mask> {
-        (self.probability > 0.0 && device.is_autodiff()).then(|| Mask::new(self.probability, next_key()))
+    /// The next mask of `context`; absent where nothing is dropped, because the device records no gradients, nothing is trained or the
+    /// probability is 0.
+    pub(super) fn mask(&self, device: &Device, context: &StepContext) -> Option<Mask> {
+        if self.probability <= 0.0 || !device.is_autodiff() {
+            return None;
+        }
+        let (key, number) = context.next_mask()?;
+        Some(Mask::new(self.probability, Rng::mixed(key, number)))
     }
 
-    /// Active exactly where the device of `x` records gradients.
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    /// Active where `context` is that of training and the device of `x` records gradients.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
         let device = x.device();
         if self.probability > 0.0 && device.is_autodiff() && !computes_on_host(&device) {
+            let Some((key, number)) = context.next_mask() else { return x };
             // The device draws, and is seeded by the first mask of a stream: with none there is nothing to seed.
-            if let (key, 0) = next_mask() {
+            if number == 0 {
                 device.seed(key);
             }
             let kept = 1.0 - self.probability;
             let mask = x.random_like(Distribution::Bernoulli(kept));
             return x * mask * (1.0 / kept);
         }
-        match self.mask(&device) {
+        match self.mask(&device, context) {
             Some(mask) => {
                 let factors = TensorData::new(mask.factors(x.shape().num_elements()), x.shape());
                 x * Tensor::from_data(factors, &device)
@@ -96,7 +79,7 @@ impl Mask {
     /// The factor of an element: two rounds of a 32-bit mixer of multiplications and shifts (Wellons, "hash prospector",
     /// 2018), with half of the key before each.
     #[inline(always)]
-    pub fn factor(self, element: u32) -> f32 {
+    pub(super) fn factor(self, element: u32) -> f32 {
         let mut x = element ^ self.key[0];
         x ^= x >> 16;
         x = x.wrapping_mul(0x7feb_352d);
@@ -116,17 +99,17 @@ impl Mask {
     }
 
     /// `values` times their factors; they begin with element `first`.
-    pub fn scale(self, values: &mut [f32], first: usize) {
+    pub(super) fn scale(self, values: &mut [f32], first: usize) {
         scale(self, values, first as u32);
     }
 
     /// `out = values` times their factors, beginning with element `first`.
-    pub fn apply(self, out: &mut [f32], values: &[f32], first: usize) {
+    pub(super) fn apply(self, out: &mut [f32], values: &[f32], first: usize) {
         apply(self, out, values, first as u32);
     }
 
     /// `out += values` times their factors, beginning with element `first`.
-    pub fn add(self, out: &mut [f32], values: &[f32], first: usize) {
+    pub(super) fn add(self, out: &mut [f32], values: &[f32], first: usize) {
         add(self, out, values, first as u32);
     }
 }
@@ -158,6 +141,7 @@ vectorized! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Precision;
 
     fn factors(len: usize, probability: f64, key: u64) -> Vec<f32> {
         Mask::new(probability, Rng::mixed(key, 0)).factors(len)
@@ -194,10 +178,9 @@ mod tests {
         let mut inside = vec![1.0; 100];
         mask.scale(&mut inside, CHUNK - 50);
         assert_eq!(inside, long[CHUNK - 50..CHUNK + 50]);
-        begin_dropout(5);
-        let first = [next_key(), next_key()];
-        assert_ne!(first[0], first[1]);
-        begin_dropout(5);
-        assert_eq!([next_key(), next_key()], first);
+        let first = StepContext::training(Precision::Auto, 5);
+        assert_eq!([first.next_mask(), first.next_mask()], [Some((5, 0)), Some((5, 1))]);
+        assert_eq!(StepContext::training(Precision::Auto, 5).next_mask(), Some((5, 0)));
+        assert_eq!(StepContext::default().next_mask(), None);
     }
 }

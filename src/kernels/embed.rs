@@ -2,6 +2,7 @@
 //!
 //! Fused: one pass forwards; back, one pass and sparse additions to the tables' gradients.
 
+use super::context::StepContext;
 use super::dropout::Dropout;
 use super::lookup::lookup;
 use super::residual_norm::layer_norm;
@@ -35,9 +36,12 @@ pub fn embed(
     token_type_ids: Option<&Tensor<2, Int>>,
     attention_mask: Option<&Tensor<2>>,
     order: Option<&SumOrder>,
+    context: &StepContext,
 ) -> Tensor<3> {
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::embed(tables, dropout, input_ids, token_type_ids, attention_mask) {
+    if context.is_fused()
+        && let Some(output) = fused::embed(tables, (dropout, context), input_ids, token_type_ids, attention_mask)
+    {
         return output;
     }
     let [batch, seq] = input_ids.dims();
@@ -51,7 +55,7 @@ pub fn embed(
         }
         None => words,
     };
-    embed_words(tables, dropout, words, token_type_ids)
+    embed_words(tables, dropout, words, token_type_ids, context)
 }
 
 /// [`embed`] with rows of the word table, or what lies between such rows, in place of ids: `words` `[batch, seq, width]`.
@@ -60,12 +64,14 @@ pub fn embed_words(
     dropout: &Dropout,
     words: Tensor<3>,
     token_type_ids: Option<&Tensor<2, Int>>,
+    context: &StepContext,
 ) -> Tensor<3> {
     let [_, seq, _] = words.dims();
     // One row of positions for the whole batch: its gradient is a plain sum. The same for a single token type.
     let positions = tables.positions.weight.val().narrow(0, 0, seq).unsqueeze::<3>();
     let token_types = token_types(tables.token_types.weight.val(), token_type_ids);
-    dropout.forward(layer_norm(tables.layer_norm, tables.layer_norm_eps, words + (positions + token_types)))
+    let sum = words + (positions + token_types);
+    dropout.forward(layer_norm(tables.layer_norm, tables.layer_norm_eps, sum, context), context)
 }
 
 /// Rows of a table of few rows: sums over all of its rows of which all but one are zeros, so that its gradient is a plain
@@ -82,14 +88,15 @@ fn token_types(table: Tensor<2>, ids: Option<&Tensor<2, Int>>) -> Tensor<3> {
 #[cfg(feature = "flex")]
 mod fused {
     use super::Tables;
+    use crate::kernels::context::StepContext;
     use crate::kernels::dropout::{Dropout, Mask};
     use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record};
     use crate::kernels::normalize::Normalized;
     use burn::tensor::{Int, Tensor};
 
-    pub fn embed(
+    pub(super) fn embed(
         tables: Tables,
-        dropout: &Dropout,
+        (dropout, context): (&Dropout, &StepContext),
         input_ids: &Tensor<2, Int>,
         token_type_ids: Option<&Tensor<2, Int>>,
         attention_mask: Option<&Tensor<2>>,
@@ -114,7 +121,7 @@ mod fused {
                 None => None,
             },
         };
-        let mask = dropout.mask(&device);
+        let mask = dropout.mask(&device, context);
         let ([words, positions, token_types, gamma, beta], place) = Place::of(operands);
         let width = gamma.len();
         let fill = |at: usize, rows: &mut [f32]| {

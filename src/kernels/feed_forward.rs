@@ -3,17 +3,25 @@
 //! With gradient checkpointing, fused: rows go through a piece at a time, so that what lies between the two layers, the
 //! largest activation of a network, never exists as a whole; the way back computes it again.
 
+use super::context::StepContext;
 use super::linear::{linear, linear_gelu};
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
 /// `x` `[.., hidden]` -> `[.., hidden]`.
-pub fn feed_forward<const D: usize>(intermediate: &Linear, output: &Linear, x: Tensor<D>) -> Tensor<D> {
+pub fn feed_forward<const D: usize>(
+    intermediate: &Linear,
+    output: &Linear,
+    x: Tensor<D>,
+    context: &StepContext,
+) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::feed_forward(intermediate, output, &x) {
+    if context.is_fused()
+        && let Some(output) = fused::feed_forward(intermediate, output, &x)
+    {
         return output;
     }
-    linear(output, linear_gelu(intermediate, x))
+    linear(output, linear_gelu(intermediate, x, context), context)
 }
 
 #[cfg(feature = "flex")]
@@ -30,7 +38,11 @@ mod fused {
     const PIECE: usize = 512;
 
     /// Absent where activations are to be kept.
-    pub fn feed_forward<const D: usize>(intermediate: &Linear, output: &Linear, x: &Tensor<D>) -> Option<Tensor<D>> {
+    pub(super) fn feed_forward<const D: usize>(
+        intermediate: &Linear,
+        output: &Linear,
+        x: &Tensor<D>,
+    ) -> Option<Tensor<D>> {
         if x.device().gradient_checkpointing_strategy() != Some(GradientCheckpointingStrategy::Balanced) {
             return None;
         }

@@ -23,7 +23,7 @@ pub(super) struct Values(FlexTensor);
 
 impl Values {
     /// Takes over `values`.
-    pub fn new(values: Vec<f32>, shape: impl Into<Shape>) -> Self {
+    pub(super) fn new(values: Vec<f32>, shape: impl Into<Shape>) -> Self {
         Self(FlexTensor::from_data(TensorData::new(values, shape.into())))
     }
 
@@ -32,18 +32,18 @@ impl Values {
         (tensor.dtype() == DType::F32).then(|| Self(tensor.to_contiguous()))
     }
 
-    pub fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         TensorMetadata::shape(&self.0)
     }
 
     /// Length of the last dimension.
-    pub fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         let shape = self.shape();
         shape[shape.num_dims() - 1]
     }
 
     /// To be written to: shared numbers are copied first.
-    pub fn as_mut(&mut self) -> &mut [f32] {
+    pub(super) fn as_mut(&mut self) -> &mut [f32] {
         self.0.storage_mut()
     }
 }
@@ -64,11 +64,8 @@ pub(super) struct Operand {
 }
 
 impl Operand {
-    /// Absent where `tensor` is on another backend, and where the portable forms are asked for.
-    pub fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
-        if super::is_portable() {
-            return None;
-        }
+    /// Absent where `tensor` is on another backend.
+    pub(super) fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         let DispatchTensor { kind, autodiff: context } = tensor.into_dispatch();
         let (values, guard) = match kind {
             DispatchTensorKind::Flex(BackendTensor::Float(values)) => (values, None),
@@ -99,7 +96,7 @@ pub(super) struct Place<const N: usize> {
 
 impl<const N: usize> Place<N> {
     /// The values of `operands`, and their place; absent where no gradients are recorded.
-    pub fn of(operands: [Operand; N]) -> ([Values; N], Option<Self>) {
+    pub(super) fn of(operands: [Operand; N]) -> ([Values; N], Option<Self>) {
         let context =
             operands.iter().fold(DispatchAutodiffContext::Disabled, |all, operand| all.merge(operand.context));
         let recorded = context != DispatchAutodiffContext::Disabled;

@@ -2,31 +2,36 @@
 //!
 //! Fused: bias and GELU in one pass over the product; the gradient of GELU and the sum for the bias in one pass back.
 
+use super::context::StepContext;
 use super::gelu::gelu;
-use super::precision::{is_single, product};
+use super::precision::product;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
 /// `x` `[.., d_input]` -> `[.., d_output]`.
-pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::dense(layer, &x, fused::Activation::None) {
+    if context.is_fused()
+        && let Some(output) = fused::dense(layer, &x, fused::Activation::None)
+    {
         return output;
     }
-    portable(layer, x)
+    portable(layer, x, context)
 }
 
 /// `gelu(x W + b)`, `x` `[.., d_input]` -> `[.., d_output]`.
-pub fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+pub fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu) {
+    if context.is_fused()
+        && let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu)
+    {
         return output;
     }
-    gelu(portable(layer, x))
+    gelu(portable(layer, x, context))
 }
 
-fn portable<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
-    if is_single() {
+fn portable<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
+    if context.is_single() {
         return layer.forward(x);
     }
     let weight = layer.weight.val();
@@ -34,7 +39,7 @@ fn portable<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     let mut shape = x.dims();
     shape[D - 1] = width;
     let rows = shape[..D - 1].iter().product();
-    let output = product(x.reshape([rows, inner]), weight);
+    let output = product(x.reshape([rows, inner]), weight, context);
     let output = match &layer.bias {
         Some(bias) => output + bias.val().unsqueeze::<2>(),
         None => output,
@@ -53,12 +58,12 @@ pub(super) mod fused {
     use rayon::prelude::*;
 
     #[derive(Clone, Copy, Debug, PartialEq)]
-    pub enum Activation {
+    pub(crate) enum Activation {
         None,
         Gelu,
     }
 
-    pub fn dense<const D: usize>(layer: &Linear, x: &Tensor<D>, activation: Activation) -> Option<Tensor<D>> {
+    pub(crate) fn dense<const D: usize>(layer: &Linear, x: &Tensor<D>, activation: Activation) -> Option<Tensor<D>> {
         let bias = layer.bias.as_ref()?.val();
         let operands = super::super::operands!(x.clone(), layer.weight.val(), bias);
         let ([x, weight, bias], place) = Place::of(operands);

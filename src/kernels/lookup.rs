@@ -73,7 +73,7 @@ mod extension {
         NdArray: cfg(feature = "ndarray"),
         Remote: cfg(feature = "remote")
     )]
-    pub trait OrderedRows: Backend {
+    pub(super) trait OrderedRows: Backend {
         fn ordered_rows(
             table: FloatTensor<Self>,
             ids: IntTensor<Self>,

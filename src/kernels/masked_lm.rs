@@ -6,6 +6,7 @@
 //! Fused: after the product, one pass over the logits for all three, which leaves the probabilities in their place;
 //! back, they become the gradient in place.
 
+use super::context::StepContext;
 use super::precision::product;
 use super::sample::sample;
 use crate::data::Samples;
@@ -34,16 +35,18 @@ pub fn masked_lm(
     bias: Tensor<1>,
     targets: Tensor<1, Int>,
     samples: &Samples,
-    temperature: f64,
-    most: usize,
+    (temperature, most): (f64, usize),
+    context: &StepContext,
 ) -> MaskedLm {
     #[cfg(feature = "flex")]
-    if let Some(words) = fused::masked_lm(&hidden, &word_table, &bias, &targets, samples, temperature) {
+    if context.is_fused()
+        && let Some(words) = fused::masked_lm(&hidden, &word_table, &bias, &targets, samples, temperature)
+    {
         return words;
     }
     let [picked, _] = hidden.dims();
     let device = hidden.device();
-    let head = Head { words: word_table.clone().inner(), bias: bias.clone().inner(), temperature };
+    let head = Head { words: word_table.clone().inner(), bias: bias.clone().inner(), temperature, context };
     let plain = hidden.clone().inner();
     let recorded = device.is_autodiff();
     let chunks = chunks(picked, bias.dims()[0], most, &device).map(|rows| {
@@ -94,10 +97,11 @@ fn chunks(picked: usize, vocabulary: usize, most: usize, device: &Device) -> imp
 }
 
 /// The weights, without autodiff.
-struct Head {
+struct Head<'a> {
     words: Tensor<2>,
     bias: Tensor<1>,
     temperature: f64,
+    context: &'a StepContext,
 }
 
 /// What comes of some of the rows.
@@ -109,13 +113,13 @@ struct Chunk {
     gradients: Option<[Tensor<2>; 3]>,
 }
 
-impl Head {
+impl Head<'_> {
     fn chunk(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, samples: Samples, recorded: bool) -> Chunk {
-        let Self { words, bias, temperature } = self;
+        let Self { words, bias, temperature, context } = self;
         let [rows, _] = hidden.dims();
         let [vocabulary] = bias.dims();
         let target = targets.clone().unsqueeze_dim::<2>(1);
-        let logits = product(hidden.clone(), words.clone().transpose()) + bias.clone().unsqueeze::<2>();
+        let logits = product(hidden.clone(), words.clone().transpose(), context) + bias.clone().unsqueeze::<2>();
         let (largest, likeliest) = logits.clone().max_dim_with_indices(1);
         let correct = likeliest.reshape([rows]).equal(targets).float().sum();
         let of_target = logits.clone().gather(1, target.clone());
@@ -131,8 +135,8 @@ impl Head {
             let numbers = Tensor::arange(0..vocabulary as i64, &weights.device()).unsqueeze::<2>();
             let is_target = numbers.expand([rows, vocabulary]).equal(target.expand([rows, vocabulary])).float();
             let change = weights / total - is_target;
-            let dhidden = product(change.clone(), words.clone());
-            let dwords = product(change.clone().transpose(), hidden);
+            let dhidden = product(change.clone(), words.clone(), context);
+            let dwords = product(change.clone().transpose(), hidden, context);
             [dhidden, dwords, change.sum_dim(0)]
         });
         Chunk { loss, samples, correct, gradients }
@@ -150,7 +154,7 @@ mod fused {
     use burn::tensor::{Int, Tensor, TensorData};
     use rayon::prelude::*;
 
-    pub fn masked_lm(
+    pub(super) fn masked_lm(
         hidden: &Tensor<2>,
         word_table: &Tensor<2>,
         bias: &Tensor<1>,
@@ -172,7 +176,7 @@ mod fused {
         let (a, b) = (Matrix::new(&hidden, picked, inner), Matrix::new(&words, vocabulary, inner).t());
         multiply(out, Output::Set, a, b, 1.0, Threads::All);
         let inverse = (temperature != 1.0).then(|| (1.0 / temperature) as f32);
-        let rows: Vec<Row> = logits
+        let rows: Vec<LogitRow> = logits
             .par_chunks_mut(vocabulary)
             .enumerate()
             .map(|(at, row)| {
@@ -201,7 +205,7 @@ mod fused {
         })
     }
 
-    struct Row {
+    struct LogitRow {
         loss: f32,
         correct: bool,
         sample: usize,
@@ -220,7 +224,7 @@ mod fused {
             quantile: Option<f32>,
             inverse: Option<f32>,
             others: &mut [f32],
-        ) -> Row {
+        ) -> LogitRow {
             for (logit, bias) in logits.iter_mut().zip(bias) {
                 *logit += bias;
             }
@@ -241,7 +245,7 @@ mod fused {
             for logit in logits.iter_mut() {
                 *logit *= factor;
             }
-            Row { loss: largest - of_target + total.ln(), correct: likeliest == Some(target), sample }
+            LogitRow { loss: largest - of_target + total.ln(), correct: likeliest == Some(target), sample }
         }
     }
 

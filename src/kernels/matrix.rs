@@ -12,18 +12,18 @@ pub(super) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// `rows` x `columns`, row by row.
-    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(super) fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self::strided(values, rows, columns, columns)
     }
 
     /// `rows` x `columns`, with `stride` numbers from one row to the next.
-    pub fn strided(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
+    pub(super) fn strided(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
         check(values.len(), rows, columns, stride);
         Self { values, shape: [rows, columns], strides: [stride, 1] }
     }
 
     /// Transposed, without a copy.
-    pub fn t(self) -> Self {
+    pub(super) fn t(self) -> Self {
         let ([rows, columns], [down, right]) = (self.shape, self.strides);
         Self { shape: [columns, rows], strides: [right, down], ..self }
     }
@@ -38,12 +38,12 @@ pub(super) struct MatrixMut<'a> {
 
 impl<'a> MatrixMut<'a> {
     /// `rows` x `columns`, row by row.
-    pub fn new(values: &'a mut [f32], rows: usize, columns: usize) -> Self {
+    pub(super) fn new(values: &'a mut [f32], rows: usize, columns: usize) -> Self {
         Self::strided(values, rows, columns, columns)
     }
 
     /// `rows` x `columns`, with `stride` numbers from one row to the next.
-    pub fn strided(values: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
+    pub(super) fn strided(values: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
         check(values.len(), rows, columns, stride);
         Self { values, shape: [rows, columns], stride }
     }

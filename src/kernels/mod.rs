@@ -15,13 +15,14 @@
 //! [`lookup`] takes rows of a table by number, with a gradient that is parallel on GPUs; it has no fused form.
 //!
 //! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]; it can
-//! have its matrix products in half precision ([`with_precision`]). Both forms draw the same masks and the same samples;
-//! tests hold their values and gradients against each other.
+//! have its matrix products in half precision. Both forms draw the same masks and the same samples; tests hold their values and
+//! gradients against each other. A [`StepContext`] says which form, which precision and which masks.
 
 #![cfg_attr(not(feature = "flex"), allow(dead_code, unused_variables, reason = "what only the fused forms need"))]
 
 mod adamw;
 mod attention;
+mod context;
 mod dropout;
 mod embed;
 mod feed_forward;
@@ -47,14 +48,14 @@ mod tests;
 
 pub use adamw::{AdamW, conditionally};
 pub use attention::{AttentionMask, attention, attention_weights};
-pub use dropout::{Dropout, begin_dropout};
+pub use context::StepContext;
+pub use dropout::Dropout;
 pub use embed::{Tables, embed, embed_words};
 pub use feed_forward::feed_forward;
 pub use gelu::gelu;
 pub use linear::{linear, linear_gelu};
 pub use lookup::lookup;
 pub use masked_lm::{MaskedLm, masked_lm};
-pub use precision::with_precision;
 pub use residual_norm::{layer_norm, residual_norm};
 pub use sample::sample;
 pub use square_sum::square_sum;
@@ -65,14 +66,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static PORTABLE: AtomicBool = AtomicBool::new(false);
 
-/// Turns the fused kernels of this process off, or on again.
+/// Turns the fused kernels off, or on again, for every [`StepContext`] that is made from here on and for the optimizer.
 pub fn set_portable(portable: bool) {
     PORTABLE.store(portable, Ordering::Relaxed);
 }
 
-/// Whether the fused kernels are turned off, or something is asked for that they do not do.
+/// Whether the fused kernels are turned off.
 pub fn is_portable() -> bool {
-    PORTABLE.load(Ordering::Relaxed) || !precision::is_single()
+    PORTABLE.load(Ordering::Relaxed)
 }
 
 /// Whether operations on `device` take their fused form.

@@ -18,7 +18,7 @@ pub(super) struct Normalized {
 impl Normalized {
     /// LayerNorm of `rows` rows that `fill` writes, with `finish` after it; both get some rows and the place of their first
     /// number among all. The output is `[rows * width]`.
-    pub fn forward(
+    pub(super) fn forward(
         rows: usize,
         gamma: &Values,
         beta: &Values,
@@ -44,7 +44,7 @@ impl Normalized {
 
     /// The gradients of what was normalized, of gamma and of beta from that of the output, which `begin` goes over first, as
     /// `finish` did.
-    pub fn back(&self, mut output: Values, begin: impl Fn(usize, &mut [f32]) + Sync) -> [Values; 3] {
+    pub(super) fn back(&self, mut output: Values, begin: impl Fn(usize, &mut [f32]) + Sync) -> [Values; 3] {
         let width = self.gamma.len();
         let chunk = CHUNK_ROWS * width;
         let parts =

@@ -1,5 +1,6 @@
 //! Residual connection with dropout, and LayerNorm: `norm(residual + dropout(x))`, in one pass forwards and one back.
 
+use super::context::StepContext;
 use super::dropout::Dropout;
 use burn::nn::LayerNorm;
 use burn::tensor::Tensor;
@@ -11,18 +12,28 @@ pub fn residual_norm<const D: usize>(
     dropout: &Dropout,
     x: Tensor<D>,
     residual: Tensor<D>,
+    context: &StepContext,
 ) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::residual_norm(layer_norm, epsilon, dropout, &x, &residual) {
+    if context.is_fused()
+        && let Some(output) = fused::residual_norm(layer_norm, epsilon, (dropout, context), &x, &residual)
+    {
         return output;
     }
-    layer_norm.forward(residual + dropout.forward(x))
+    layer_norm.forward(residual + dropout.forward(x, context))
 }
 
 /// `layer_norm(x)`, `x` `[.., width]`; `epsilon` is that of `layer_norm`.
-pub fn layer_norm<const D: usize>(layer_norm: &LayerNorm, epsilon: f64, x: Tensor<D>) -> Tensor<D> {
+pub fn layer_norm<const D: usize>(
+    layer_norm: &LayerNorm,
+    epsilon: f64,
+    x: Tensor<D>,
+    context: &StepContext,
+) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if let Some(output) = fused::layer_norm(layer_norm, epsilon, &x) {
+    if context.is_fused()
+        && let Some(output) = fused::layer_norm(layer_norm, epsilon, &x)
+    {
         return output;
     }
     layer_norm.forward(x)
@@ -30,6 +41,7 @@ pub fn layer_norm<const D: usize>(layer_norm: &LayerNorm, epsilon: f64, x: Tenso
 
 #[cfg(feature = "flex")]
 mod fused {
+    use crate::kernels::context::StepContext;
     use crate::kernels::dropout::{Dropout, Mask};
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::normalize::Normalized;
@@ -38,16 +50,16 @@ mod fused {
     use burn::tensor::Tensor;
     use rayon::prelude::*;
 
-    pub fn residual_norm<const D: usize>(
+    pub(super) fn residual_norm<const D: usize>(
         layer_norm: &LayerNorm,
         epsilon: f64,
-        dropout: &Dropout,
+        (dropout, context): (&Dropout, &StepContext),
         x: &Tensor<D>,
         residual: &Tensor<D>,
     ) -> Option<Tensor<D>> {
         let beta = layer_norm.beta.as_ref()?.val();
         let operands = super::super::operands!(residual.clone(), layer_norm.gamma.val(), beta, x.clone());
-        let mask = dropout.mask(&x.device());
+        let mask = dropout.mask(&x.device(), context);
         let ([residual, gamma, beta, x], place) = Place::of(operands);
         let fill = |at: usize, rows: &mut [f32]| {
             let range = at..at + rows.len();
@@ -61,7 +73,7 @@ mod fused {
         Some(record(place, Values::new(output, x.shape()), Residual { rows, mask }))
     }
 
-    pub fn layer_norm<const D: usize>(layer_norm: &LayerNorm, epsilon: f64, x: &Tensor<D>) -> Option<Tensor<D>> {
+    pub(super) fn layer_norm<const D: usize>(layer_norm: &LayerNorm, epsilon: f64, x: &Tensor<D>) -> Option<Tensor<D>> {
         let beta = layer_norm.beta.as_ref()?.val();
         let operands = super::super::operands!(x.clone(), layer_norm.gamma.val(), beta);
         let ([x, gamma, beta], place) = Place::of(operands);

@@ -5,7 +5,9 @@ use burn::tensor::Tensor;
 /// Sum of the squares, `[1]`, without gradients.
 pub fn square_sum<const D: usize>(values: &Tensor<D>) -> Tensor<1> {
     #[cfg(feature = "flex")]
-    if let Some(sum) = fused::square_sum(values) {
+    if !super::is_portable()
+        && let Some(sum) = fused::square_sum(values)
+    {
         return sum;
     }
     values.clone().square().sum()
@@ -21,7 +23,7 @@ mod fused {
     /// Numbers that a thread adds up at a time.
     const CHUNK: usize = 1 << 14;
 
-    pub fn square_sum<const D: usize>(values: &Tensor<D>) -> Option<Tensor<1>> {
+    pub(super) fn square_sum<const D: usize>(values: &Tensor<D>) -> Option<Tensor<1>> {
         let device = values.device();
         let values = Operand::of(values.clone())?.values;
         let parts: Vec<f32> = values.par_chunks(CHUNK).map(squares).collect();

@@ -1,6 +1,7 @@
 //! Every fused kernel against its portable form, in value and gradient, over random shapes.
 
 use super::*;
+use crate::config::Precision;
 use crate::data::{Purpose, Rng, Samples};
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
@@ -72,11 +73,11 @@ fn gradient<const D: usize>(gradients: &Gradients, tensor: &Tensor<D>) -> Vec<f3
 }
 
 fn of_linear(gradients: &Gradients, layer: &Linear) -> [Vec<f32>; 2] {
-    [gradient(gradients, &layer.weight.val()), gradient(gradients, &layer.bias.as_ref().unwrap().val())]
+    [gradient(gradients, &layer.weight.val()), gradient(gradients, &layer.bias.as_ref().expect("it has a bias").val())]
 }
 
 fn of_norm(gradients: &Gradients, layer: &LayerNorm) -> [Vec<f32>; 2] {
-    [gradient(gradients, &layer.gamma.val()), gradient(gradients, &layer.beta.as_ref().unwrap().val())]
+    [gradient(gradients, &layer.gamma.val()), gradient(gradients, &layer.beta.as_ref().expect("it has a beta").val())]
 }
 
 /// The switch belongs to the process: what turns it, and what needs the fused form, runs alone.
@@ -114,8 +115,12 @@ fn agree(work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
 }
 
 fn dropout(probability: f64) -> Dropout {
-    begin_dropout(17);
     Dropout::new(probability)
+}
+
+/// Of a step of training; every test draws one mask at most.
+fn context() -> StepContext {
+    StepContext::training(Precision::Auto, 17)
 }
 
 proptest! {
@@ -126,7 +131,7 @@ proptest! {
         agree(|| {
             let mut numbers = Numbers::new(seed);
             let (layer, x) = (numbers.linear(inner, width), numbers.tensor([rows, 2, inner]));
-            let output = if gelu { linear_gelu(&layer, x.clone()) } else { linear(&layer, x.clone()) };
+            let output = if gelu { linear_gelu(&layer, x.clone(), &context()) } else { linear(&layer, x.clone(), &context()) };
             derive(output, |gradients| {
                 let [weight, bias] = of_linear(gradients, &layer);
                 vec![gradient(gradients, &x), weight, bias]
@@ -143,7 +148,7 @@ proptest! {
             let (up, down) = (numbers.linear(hidden, inner), numbers.linear(inner, hidden));
             let x = numbers.tensor([rows, hidden]);
             // Sums of a thousand rows: in units of their length.
-            let output = feed_forward(&up, &down, x.clone()) / rows as f32;
+            let output = feed_forward(&up, &down, x.clone(), &context()) / rows as f32;
             derive(output, |gradients| {
                 let [up, down] = [&up, &down].map(|layer| of_linear(gradients, layer));
                 [vec![gradient(gradients, &x)], up.to_vec(), down.to_vec()].concat()
@@ -160,7 +165,7 @@ proptest! {
             let [query, key, value] = [(); 3].map(|()| numbers.tensor([batch, seq, heads * width]));
             let dropout = dropout(if drop { 0.2 } else { 0.0 });
             let mask = AttentionMask::Full;
-            let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout);
+            let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout, &context());
             derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
         })?;
     }
@@ -173,8 +178,8 @@ proptest! {
             let (layer, x, other) = (numbers.layer_norm(width), numbers.tensor([rows, width]), numbers.tensor([rows, width]));
             let dropout = dropout(if drop { 0.2 } else { 0.0 });
             let output = match residual {
-                true => residual_norm(&layer, EPSILON, &dropout, x.clone(), other.clone()),
-                false => layer_norm(&layer, EPSILON, x.clone()),
+                true => residual_norm(&layer, EPSILON, &dropout, x.clone(), other.clone(), &context()),
+                false => layer_norm(&layer, EPSILON, x.clone(), &context()),
             };
             derive(output, |gradients| {
                 let mut all = of_norm(gradients, &layer).to_vec();
@@ -204,7 +209,7 @@ proptest! {
                 layer_norm_eps: EPSILON,
             };
             let dropout = dropout(if drop { 0.2 } else { 0.0 });
-            let output = embed(tables, &dropout, &ids, types.as_ref(), mask.as_ref(), None);
+            let output = embed(tables, &dropout, &ids, types.as_ref(), mask.as_ref(), None, &context());
             derive(output, |gradients| {
                 let mut all = of_norm(gradients, &layer_norm).to_vec();
                 all.extend([&words, &positions, &token_types].map(|table| gradient(gradients, &table.weight.val())));
@@ -224,7 +229,7 @@ proptest! {
                 false => Samples::Quantiles(Tensor::random([picked], Distribution::Default, &device().inner())),
             };
             let temperature = if hot { 1.7 } else { 1.0 };
-            let found = masked_lm(hidden.clone(), table.clone(), bias.clone(), targets, &samples, temperature, 1 << 30);
+            let found = masked_lm(hidden.clone(), table.clone(), bias.clone(), targets, &samples, (temperature, 1 << 30), &context());
             let (samples, correct) = (found.samples.float(), found.correct);
             let mut all = derive(found.loss, |gradients| {
                 vec![gradient(gradients, &hidden), gradient(gradients, &table), gradient(gradients, &bias)]
@@ -269,12 +274,12 @@ fn sequences_laid_end_to_end_are_those_that_are_padded() {
     let [query, key, value] = [(); 3].map(|()| numbers.tensor([1, total, heads * width]));
     let none = Dropout::new(0.0);
     let mask = AttentionMask::Lengths(Arc::from(lengths));
-    let packed = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &none);
+    let packed = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &none, &context());
     let found = derive(packed, |gradients| [&query, &key, &value].map(|x| gradient(gradients, x)).to_vec());
     let mut first = 0;
     for length in lengths {
         let part = |x: &Tensor<3>| x.clone().narrow(1, first, length);
-        let apart = attention(part(&query), part(&key), part(&value), heads, &AttentionMask::Full, &none);
+        let apart = attention(part(&query), part(&key), part(&value), heads, &AttentionMask::Full, &none, &context());
         // The weights of the sum are those of the packed output.
         let weights = Numbers::new(99).tensor([1, total, heads * width]).detach();
         let gradients = (apart.clone() * part(&weights)).sum().backward();
@@ -311,8 +316,8 @@ fn samples_follow_their_quantiles() {
         Tensor::from_data(TensorData::new(bias, [words]), &device),
         Tensor::zeros([picked], &plain),
         &Samples::Quantiles(Tensor::from_data(TensorData::new(at.clone(), [picked]), &plain)),
-        1.0,
-        1 << 30,
+        (1.0, 1 << 30),
+        &context(),
     );
     let samples: Vec<i64> = found.samples.into_data().iter().collect();
     for (sample, at) in samples.into_iter().zip(at) {
@@ -336,10 +341,10 @@ fn nan_is_not_lost() {
     let none = Dropout::new(0.0);
     let x = with_nan([1, 4, 8]);
     let has_nan = |x: Tensor<3>| values(x).iter().any(|value| value.is_nan());
-    assert!(has_nan(attention(x.clone(), x.clone(), x.clone(), 2, &AttentionMask::Full, &none)));
+    assert!(has_nan(attention(x.clone(), x.clone(), x.clone(), 2, &AttentionMask::Full, &none, &context())));
     let mut numbers = Numbers::new(1);
-    assert!(has_nan(linear_gelu(&numbers.linear(8, 8).fork(&device), x.clone())));
-    assert!(has_nan(layer_norm(&numbers.layer_norm(8), EPSILON, x)));
+    assert!(has_nan(linear_gelu(&numbers.linear(8, 8).fork(&device), x.clone(), &context())));
+    assert!(has_nan(layer_norm(&numbers.layer_norm(8), EPSILON, x, &context())));
 }
 
 /// An update whose condition does not hold leaves everything as it was, whatever the gradient.
@@ -372,26 +377,27 @@ fn updates_on_a_condition() {
 #[test]
 fn products_in_half_precision() {
     let _alone = alone();
-    use crate::config::Precision;
-    let work = || {
+    let work = |precision| {
+        let context = StepContext::training(precision, 17);
         let mut numbers = Numbers::new(8);
         let (layer, x) = (numbers.linear(24, 16), numbers.tensor([2, 9, 24]));
         let none = Dropout::new(0.0);
         // Small enough for softmaxes that do not magnify what rounding does.
-        let hidden = linear_gelu(&layer, x.clone() * 0.1);
-        let hidden = attention(hidden.clone(), hidden.clone(), hidden, 2, &AttentionMask::Full, &none);
+        let hidden = linear_gelu(&layer, x.clone() * 0.1, &context);
+        let hidden = attention(hidden.clone(), hidden.clone(), hidden, 2, &AttentionMask::Full, &none, &context);
         let (table, bias) = (numbers.tensor([50, 16]), numbers.tensor([50]));
         let targets = numbers.ids([18], 50);
         let samples = Samples::Ids(targets.clone());
-        let words = masked_lm(hidden.reshape([18, 16]) * 0.1, table.clone(), bias, targets, &samples, 1.0, 1 << 30);
+        let hidden = hidden.reshape([18, 16]) * 0.1;
+        let words = masked_lm(hidden, table.clone(), bias, targets, &samples, (1.0, 1 << 30), &context);
         derive(words.loss, |gradients| {
             let [weight, bias] = of_linear(gradients, &layer);
             vec![weight, bias, gradient(gradients, &x), gradient(gradients, &table)]
         })
     };
-    let expected = work();
+    let expected = work(Precision::Auto);
     for (precision, tolerance) in [(Precision::F16, 1e-2), (Precision::BF16, 8e-2)] {
-        let found = with_precision(precision, work);
+        let found = work(precision);
         assert_ne!(found, expected, "something is rounded");
         for (found, expected) in found.iter().zip(&expected) {
             let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
@@ -400,5 +406,5 @@ fn products_in_half_precision() {
             }
         }
     }
-    assert_eq!(work(), expected, "the precision ends with its scope");
+    assert_eq!(work(Precision::Auto), expected, "nothing of a precision is left behind");
 }

@@ -6,7 +6,7 @@
 
 use super::interval::{Interval, SharedInterval, locked};
 use super::observer::Observers;
-use super::saved::{INTERVAL, PARTS, SCHEMA, State};
+use super::saved::{CheckpointState, INTERVAL, PARTS, SCHEMA};
 use super::statistics::Tally;
 use super::validations::Validations;
 use crate::config::TrainingConfig;
@@ -20,6 +20,7 @@ use electra_runs::layout::STATE;
 use electra_runs::{checkpoint_name as name, checkpoint_steps as steps, forget_removed};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,11 +40,11 @@ pub(super) struct Checkpoints<T> {
     ended: Arc<(Mutex<usize>, Condvar)>,
     /// The interval as it was when the step's checkpoint was begun.
     intervals: Arc<Mutex<BTreeMap<usize, Interval<T>>>>,
-    /// Steps of damaged checkpoints beyond the one that the run was resumed from. They stay until a newer one is whole.
+    /// Steps of damaged checkpoints newer than the one that the run was resumed from. They stay until a newer one is whole.
     damaged: Arc<Mutex<Vec<usize>>>,
-    /// Ends the names of this process's neighbours, so that no other process has them.
+    /// A suffix that makes this process's temporary names unique.
     mark: Arc<str>,
-    /// Who hears of writes that fail.
+    /// They receive a warning for writes that fail.
     observers: Observers,
     /// Which one is the best.
     validations: Validations,
@@ -52,7 +53,7 @@ pub(super) struct Checkpoints<T> {
 impl<T: Tally> Checkpoints<T> {
     /// Those below `directory` of a run that stands at `step`, beyond which all are damaged. The leftovers of a process that
     /// was killed while it wrote one are removed.
-    pub fn new(
+    pub(super) fn new(
         directory: PathBuf,
         step: usize,
         (seed, keep): (u64, TrainingConfig),
@@ -81,18 +82,18 @@ impl<T: Tally> Checkpoints<T> {
     }
 
     /// The same, with failed writes reported to `observers` and the best checkpoint chosen by `validations`.
-    pub fn reporting_to(self, observers: Observers, validations: Validations) -> Self {
+    pub(super) fn reporting_to(self, observers: Observers, validations: Validations) -> Self {
         Self { observers, validations, ..self }
     }
 
     /// The writers of the three parts, in the order in which Burn takes them.
-    pub fn parts(&self) -> [Part<T>; 3] {
-        PARTS.map(|name| Part { checkpoints: self.clone(), name })
+    pub(super) fn parts(&self) -> [PartWriter<T>; 3] {
+        PARTS.map(|name| PartWriter { checkpoints: self.clone(), name })
     }
 
     /// Takes down the open interval for the checkpoint of `step`, which is saved next, and the time that the run has used; all
     /// steps must have been counted.
-    pub fn begin(&self, step: usize, elapsed: Duration) {
+    pub(super) fn begin(&self, step: usize, elapsed: Duration) {
         let mut interval = locked(&self.interval).clone();
         interval.elapsed = elapsed.as_secs_f64();
         self.intervals.lock().unwrap_or_else(PoisonError::into_inner).insert(step, interval);
@@ -102,7 +103,7 @@ impl<T: Tally> Checkpoints<T> {
     /// Waits until all parts of the checkpoint are written, or cannot be. A step that began earlier would be lost beside
     /// those since the checkpoint before, if the process were killed; and on GPU backends its update in place would write
     /// over tensors that Burn's writer threads still read.
-    pub fn wait(&self) {
+    pub(super) fn wait(&self) {
         let (count, changed) = &*self.ended;
         let ended = count.lock().unwrap_or_else(PoisonError::into_inner);
         drop(changed.wait_while(ended, |ended| *ended < PARTS.len()));
@@ -163,7 +164,14 @@ impl<T: Tally> Checkpoints<T> {
             hashes.insert(file, files::sha256(&path)?);
         }
         let program = env!("CARGO_PKG_VERSION").into();
-        let state = State { schema: SCHEMA, program, step, seed: self.seed, store: self.store.clone(), files: hashes };
+        let state = CheckpointState {
+            schema: SCHEMA,
+            program,
+            step,
+            seed: self.seed,
+            store: self.store.clone(),
+            files: hashes,
+        };
         let mut file = std::fs::File::create(partial.join(STATE))?;
         file.write_all(format!("{}\n", serde_json::to_string_pretty(&state)?).as_bytes())?;
         file.sync_all()?;
@@ -194,7 +202,7 @@ impl<T: Tally> Checkpoints<T> {
         Ok(steps)
     }
 
-    /// Removes the checkpoint of `step`, which is there as a whole or not at all on the way too.
+    /// Removes the checkpoint of `step`; a reader sees all of it or nothing.
     fn remove(&self, step: usize) -> std::io::Result<()> {
         let old = self.directory.join(format!(".{}{OLD}{}", name(step), self.mark));
         match std::fs::rename(self.path(step), &old) {
@@ -249,14 +257,31 @@ fn sync_directory(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Writes one part of every checkpoint.
-pub(super) struct Part<T> {
+pub(super) struct PartWriter<T> {
     checkpoints: Checkpoints<T>,
     name: &'static str,
 }
 
-impl<R: Checkpoint, T: Tally> Checkpointer<R> for Part<T> {
+impl<R: Checkpoint, T: Tally> Checkpointer<R> for PartWriter<T> {
     fn save(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
         let _ended = Ended(&self.checkpoints);
+        // A panic, of an observer say, would end Burn's thread, and with the next checkpoint the process.
+        let saved = catch_unwind(AssertUnwindSafe(|| self.write(step, record)));
+        saved.unwrap_or_else(|_| Err(CheckpointerError::Unknown(format!("a panic while {} was written", self.name))))
+    }
+
+    fn delete(&self, _step: usize) -> std::result::Result<(), CheckpointerError> {
+        Ok(())
+    }
+
+    fn restore(&self, step: usize) -> std::result::Result<R, CheckpointerError> {
+        R::load(self.checkpoints.path(step).join(format!("{}.bpk", self.name)))
+    }
+}
+
+impl<T: Tally> PartWriter<T> {
+    /// Writes the part of the checkpoint of `step`.
+    fn write<R: Checkpoint>(&self, step: usize, record: R) -> std::result::Result<(), CheckpointerError> {
         let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
         // A disk that is full for a moment must not end a run of days.
         let write = || -> std::io::Result<()> {
@@ -270,14 +295,6 @@ impl<R: Checkpoint, T: Tally> Checkpointer<R> for Part<T> {
             let path = self.checkpoints.path(step);
             CheckpointerError::Unknown(format!("the checkpoint {} cannot be written: {error}", path.display()))
         })
-    }
-
-    fn delete(&self, _step: usize) -> std::result::Result<(), CheckpointerError> {
-        Ok(())
-    }
-
-    fn restore(&self, step: usize) -> std::result::Result<R, CheckpointerError> {
-        R::load(self.checkpoints.path(step).join(format!("{}.bpk", self.name)))
     }
 }
 

@@ -194,7 +194,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Trained numbers of the pair.
-pub fn parameters(config: &Config) -> usize {
+pub(super) fn parameters(config: &Config) -> usize {
     let (model, generator) = (&config.model, &config.generator_model());
     let (e, h, vocabulary) = (model.embedding_size, model.hidden_size, model.vocab_size);
     let untied = if model.tie_word_embeddings { 0 } else { vocabulary * e };

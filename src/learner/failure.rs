@@ -1,4 +1,4 @@
-//! Writes that fail while a run trains.
+//! What an observer, or the file of records, failed with while a run trains.
 
 use crate::error::Error;
 use burn::train::Interrupter;
@@ -12,17 +12,17 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub fn new(interrupter: Interrupter) -> Self {
+    pub(super) fn new(interrupter: Interrupter) -> Self {
         Self { interrupter, error: Arc::default() }
     }
 
     /// Stops the run for `reason`; of several errors the first is kept.
-    pub fn stop(&self, reason: &str, error: Error) {
+    pub(super) fn stop(&self, reason: &str, error: Error) {
         self.interrupter.stop(Some(reason));
         self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
-    pub fn take(&self) -> Option<Error> {
+    pub(super) fn take(&self) -> Option<Error> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -8,13 +8,13 @@ use super::metrics::{Summary, names_of_numbers};
 use super::observer::{Observers, RunStart};
 use super::options::RunOptions;
 use super::panics::{Caught, advice, caught_on, lost};
-use super::parallel::Shares;
+use super::parallel::Replicas;
 use super::record::{Recorder, RunRecord};
 use super::samples::SampleLog;
 use super::silent::Silent;
 use super::strategy::{Ending, Windows};
 use super::tensorboard::TensorBoard;
-use super::trainee::{TallyOf, Trainee};
+use super::trainable::{TallyOf, Trainable};
 use super::validations::Validations;
 use crate::config::Precision;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What a run has come to.
-pub(crate) struct Fitted<M: Trainee> {
+pub(crate) struct Fitted<M: Trainable> {
     /// Without autodiff.
     pub model: M,
     /// All records, as they stand in `metrics.jsonl`.
@@ -49,7 +49,7 @@ pub(crate) struct Fitted<M: Trainee> {
 /// A loader of `steps` for each of `adapters`.
 pub(crate) fn shared<M, S>(steps: &Arc<S>, adapters: &Adapters, cursor: &Cursor) -> Vec<TrainLoader<M>>
 where
-    M: Trainee<Batch = <S::Rows as HostRows>::Batch>,
+    M: Trainable<Batch = <S::Rows as HostRows>::Batch>,
     S: Steps,
 {
     // Ids and masks need no gradients, so the batches live on the devices without autodiff.
@@ -62,33 +62,37 @@ where
 ///
 /// # Errors
 /// A checkpoint that does not fit the model, or a run that failed on its way.
-pub(crate) fn fit<M: Trainee>(mut job: Job<M>) -> Result<Fitted<M>> {
+pub(crate) fn fit<M: Trainable>(mut job: Job<M>) -> Result<Fitted<M>> {
     let resumed = restore(&mut job.begin, &job.options.observers)?;
-    let (start, output) = (resumed.step, job.options.output.clone());
+    let (step, output) = (resumed.step, job.options.output.clone());
     let metrics_path = output.join(METRICS);
     for path in [&metrics_path, &output.join(SAMPLES)] {
-        cut(path, (start > 0).then_some(start))?;
+        cut(path, (step > 0).then_some(step))?;
     }
-    let validations = if start > 0 { Validations::read(&metrics_path)? } else { Validations::default() };
+    let validations = if step > 0 { Validations::read(&metrics_path)? } else { Validations::default() };
     let enough = job.course.early_stopping.as_ref().is_some_and(|stopping| validations.are_enough(stopping));
-    if enough || job.course.length.is_over(start) {
+    if enough || job.course.length.is_over(step) {
         let records = read_records(&metrics_path)?;
         let facts = RunFacts::read(&output)?.unwrap_or(job.facts);
         // Without dropout, as after a run: what is judged next is the model.
         let model = job.begin.model.valid();
-        return Ok(Fitted { model, records, validations, steps: start, facts, elapsed: None, interrupted: None });
+        return Ok(Fitted { model, records, validations, steps: step, facts, elapsed: None, interrupted: None });
     }
     let adapters = job.options.adapters.clone();
     announce(&job)?;
     let facts = RunFacts { parameters: job.begin.model.num_params(), ..job.facts.clone() };
     let host = Host::this(rayon::current_num_threads());
-    let mut facts = facts.begin(&output, start, adapters.to_string(), host)?;
+    let mut facts = facts.begin(&output, step, adapters.to_string(), host)?;
 
     if job.logging.tensorboard {
         job.options.observers = job.options.observers.with(TensorBoard::new());
     }
     let observers = job.options.observers.clone();
-    observers.try_each(|observer| observer.on_start(&resumed.start_of(&job)))?;
+    let start = resumed.start_of(&job);
+    if let Err(error) = observers.try_each(|observer| observer.on_start(&start)) {
+        observers.each(|observer| observer.on_end());
+        return Err(error);
+    }
     let advise = advice_of(&job);
     let begun = Instant::now();
     let trained = train(job, resumed, validations.clone());
@@ -109,7 +113,7 @@ pub(crate) fn fit<M: Trainee>(mut job: Job<M>) -> Result<Fitted<M>> {
 }
 
 /// Where a run stands when this process takes it up.
-struct Resumed<M: Trainee> {
+struct Resumed<M: Trainable> {
     step: usize,
     /// The metrics since the last record.
     interval: Interval<TallyOf<M>>,
@@ -118,7 +122,7 @@ struct Resumed<M: Trainee> {
 }
 
 /// Loads the checkpoint that the run resumes from, if there is one.
-fn restore<M: Trainee>(begin: &mut Begin<M>, observers: &Observers) -> Result<Resumed<M>> {
+fn restore<M: Trainable>(begin: &mut Begin<M>, observers: &Observers) -> Result<Resumed<M>> {
     let Some(found) = begin.found.take() else {
         return Ok(Resumed { step: 0, interval: Interval::default(), written: None });
     };
@@ -135,7 +139,7 @@ fn restore<M: Trainee>(begin: &mut Begin<M>, observers: &Observers) -> Result<Re
 }
 
 /// Reports what is trained, on what, and for how long.
-fn announce<M: Trainee>(job: &Job<M>) -> Result<()> {
+fn announce<M: Trainable>(job: &Job<M>) -> Result<()> {
     let (adapters, length) = (&job.options.adapters, &job.course.length);
     let format = match adapters.require_precision(job.course.training.precision)? {
         Precision::F32 => String::new(),
@@ -169,8 +173,8 @@ fn with_memory(adapter: &Adapter) -> String {
     format!("{adapter}{}", memory.unwrap_or_default())
 }
 
-impl<M: Trainee> Resumed<M> {
-    /// What is told when training begins.
+impl<M: Trainable> Resumed<M> {
+    /// What observers receive when training begins.
     fn start_of(&self, job: &Job<M>) -> RunStart {
         let adapters = &job.options.adapters;
         RunStart {
@@ -187,7 +191,7 @@ impl<M: Trainee> Resumed<M> {
 }
 
 /// What turns a device's message into one that says what to do about it.
-fn advice_of<M: Trainee>(job: &Job<M>) -> impl Fn(&str) -> String + use<M> {
+fn advice_of<M: Trainable>(job: &Job<M>) -> impl Fn(&str) -> String + use<M> {
     let (adapters, batch_size) = (job.options.adapters.clone(), job.course.batch_size);
     let accumulation = job.course.training.accumulation;
     move |message| match lost(&adapters) {
@@ -229,7 +233,7 @@ impl<M> Trained<M> {
 ///
 /// # Errors
 /// [`Error::Io`] where a file of the run cannot be opened. Everything later stands in what is returned.
-fn train<M: Trainee>(job: Job<M>, resumed: Resumed<M>, validations: Validations) -> Result<Trained<M>> {
+fn train<M: Trainable>(job: Job<M>, resumed: Resumed<M>, validations: Validations) -> Result<Trained<M>> {
     let Job { begin, course, loaders, judging, seed, fingerprint, options, .. } = job;
     let RunOptions { output, adapters, observers, panics, .. } = options.clone();
     let (start, interval) = (resumed.step, SharedInterval::new(Mutex::new(resumed.interval)));
@@ -258,7 +262,7 @@ fn train<M: Trainee>(job: Job<M>, resumed: Resumed<M>, validations: Validations)
     );
     let ending = Arc::new(Mutex::new(Ending::default()));
     let windows = Windows {
-        shares: shares(&adapters, &loaders.0, &course),
+        replicas: replicas(&adapters, &loaders.0, &course),
         read_every: if computes_on_host(&adapters.main().device) { 1 } else { course.training.log_every },
         course,
         options,
@@ -274,14 +278,14 @@ fn train<M: Trainee>(job: Job<M>, resumed: Resumed<M>, validations: Validations)
     Ok(Trained { caught, failure, ending })
 }
 
-/// The devices, with autodiff, and the loaders of their shares.
-fn shares<M: Trainee>(adapters: &Adapters, loaders: &[TrainLoader<M>], course: &Course) -> Shares<M> {
+/// The devices, with autodiff, and the loaders of their replicas.
+fn replicas<M: Trainable>(adapters: &Adapters, loaders: &[TrainLoader<M>], course: &Course) -> Replicas<M> {
     let of = |(adapter, loader): (&Adapter, &TrainLoader<M>)| (adapter.recording(&course.training), loader.clone());
-    Shares { devices: adapters.iter().zip(loaders).map(of).collect(), adapters: adapters.clone() }
+    Replicas { devices: adapters.iter().zip(loaders).map(of).collect(), adapters: adapters.clone() }
 }
 
 /// Launches Burn's Learner; the trained model.
-fn learn<M: Trainee>(
+fn learn<M: Trainable>(
     begin: Begin<M>,
     (train, valid): (Vec<TrainLoader<M>>, ValidLoader<M>),
     (of_training, of_validation): (Summary<TallyOf<M>>, Summary<TallyOf<M>>),

@@ -2,7 +2,7 @@
 //! refused, and nothing is changed before a newer checkpoint is whole.
 
 use super::interval::Interval;
-use super::saved::{INTERVAL, State, Unusable};
+use super::saved::{CheckpointState, INTERVAL, Unusable};
 use super::statistics::Tally;
 use crate::error::{Error, Result};
 use crate::files;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// [`Error::Input`] for one that is missing, damaged, or of another version.
 pub(crate) fn verified(run: &Path, step: usize) -> Result<PathBuf> {
     let path = run.join(CHECKPOINTS).join(name(step));
-    match State::verify(&path) {
+    match CheckpointState::verify(&path) {
         Ok(_) => Ok(path),
         Err(Unusable::Damaged(why)) => Err(Error::input(&path, format!("{why}; expected a whole checkpoint"))),
         Err(Unusable::Refused(error)) => Err(error),
@@ -30,7 +30,7 @@ pub(crate) fn verified(run: &Path, step: usize) -> Result<PathBuf> {
 /// A checkpoint that is whole.
 pub(crate) struct Found<T> {
     pub path: PathBuf,
-    pub state: State,
+    pub state: CheckpointState,
     /// The metrics since the last record.
     pub interval: Interval<T>,
 }
@@ -41,7 +41,7 @@ pub(crate) fn used<T>(found: Option<&Found<T>>) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// The newest whole checkpoint of the run at `run`, none where it was killed before its first; `say` hears of those that
+/// The newest whole checkpoint of the run at `run`, none where it was killed before its first; `say` receives a line about those that
 /// are damaged. `every` is the number of steps between two.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub(crate) fn newest<T: Tally>(run: &Path, every: usize, say: &mut dyn FnMut(&st
     };
     for &step in steps.iter().rev() {
         let path = directory.join(name(step));
-        let whole = State::verify(&path).and_then(|state| {
+        let whole = CheckpointState::verify(&path).and_then(|state| {
             let file = path.join(INTERVAL);
             let interval = files::read(&file, files::LARGE).map_err(|error| Unusable::of(&file, &error))?;
             let interval = Interval::from_bytes(&interval);

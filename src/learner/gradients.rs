@@ -27,7 +27,7 @@ pub fn clip_to_norm<M: Module>(module: &M, grads: GradientsParams, max_norm: f64
     (grads, norm)
 }
 
-/// [`clip_to_norm`] of gradients that are `scale` times too large, which comes to an end here.
+/// Like [`clip_to_norm`], but also divides the gradients by `scale`.
 pub(super) fn clip<M: Module>(module: &M, mut grads: GradientsParams, max_norm: f64, scale: f64) -> Clipped {
     let shrink = (1.0 / (scale * scale)) as f32;
     let squares = square_sums(module, Some(&grads), shrink);

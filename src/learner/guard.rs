@@ -8,7 +8,7 @@ use electra_runs::{RunDirectory, RunState, Status};
 /// A run that is at work. Its directory is locked until the guard goes, which writes the status.
 pub(crate) struct RunGuard {
     directory: RunDirectory,
-    /// How it ends if nothing else is said, which takes a panic.
+    /// How the run ends unless [`end`](Self::end) is called; only a panic leaves it so.
     ending: (RunState, Option<String>),
 }
 
@@ -17,16 +17,19 @@ impl RunGuard {
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io).
-    pub fn begin(directory: RunDirectory, config: &str) -> Result<Self> {
+    pub(crate) fn begin(directory: RunDirectory, config: &str) -> Result<Self> {
         files::write_file(&directory.path().join(CONFIG), config.as_bytes())?;
-        let guard =
-            Self { directory: directory.keep(), ending: (RunState::Failed, Some("it ended without a reason".into())) };
-        Status::write(RunState::Running, None, guard.directory.path())?;
+        let ending = (RunState::Failed, Some("it ended without a reason".into()));
+        let mut guard = Self { directory: directory.keep(), ending };
+        if let Err(error) = Status::write(RunState::Running, None, guard.directory.path()) {
+            guard.ending.1 = Some(error.to_string());
+            return Err(error.into());
+        }
         Ok(guard)
     }
 
     /// Ends the run with `result`; `interrupted` says who stopped one that succeeded.
-    pub fn end<T>(mut self, result: Result<T>, interrupted: impl FnOnce(&T) -> Option<String>) -> Result<T> {
+    pub(crate) fn end<T>(mut self, result: Result<T>, interrupted: impl FnOnce(&T) -> Option<String>) -> Result<T> {
         self.ending = match &result {
             Ok(report) => match interrupted(report) {
                 Some(reason) => (RunState::Interrupted, Some(reason)),

@@ -1,7 +1,7 @@
 //! What the steps since the last record have come to. It outlives windows and, saved with a checkpoint, the process, so
 //! that a record does not depend on what interrupts its interval.
 
-use super::statistics::{Seen, Tally};
+use super::statistics::{StepResult, Tally};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ struct Usual {
 }
 
 impl Usual {
-    /// Adds a step's loss; whether it lies far above what is usual, after enough steps to tell.
+    /// Adds a step's loss; whether it lies far above what is usual, once there are enough steps to know.
     fn add(&mut self, loss: f64) -> bool {
         let above = loss - self.mean;
         let spike = self.count >= 50.0 && above > 6.0 * self.variance.sqrt() && above > 0.1 * self.mean;
@@ -82,7 +82,7 @@ pub(super) fn seconds(duration: Duration) -> f64 {
 
 impl<T: Tally> Interval<T> {
     /// Counts a step.
-    pub fn add(&mut self, seen: &Seen<T>, rate: f64) {
+    pub(crate) fn add(&mut self, seen: &StepResult<T>, rate: f64) {
         self.last_step = seen.step;
         self.rate = rate;
         let start = self.window.map_or(seen.time.0, |(start, _)| start);
@@ -103,14 +103,14 @@ impl<T: Tally> Interval<T> {
     }
 
     /// Stops the clock until the next window.
-    pub fn end_window(&mut self) {
+    pub(crate) fn end_window(&mut self) {
         if let Some((start, end)) = self.window.take() {
             self.seconds += seconds(end - start);
         }
     }
 
-    /// Takes what was counted; nothing where there is nothing to tell. What is usual stays, and the tokens seen.
-    pub fn finish(&mut self) -> Option<Self> {
+    /// Takes what was counted; nothing where there is nothing to report. What is usual stays, and the tokens seen.
+    pub(crate) fn finish(&mut self) -> Option<Self> {
         if self.steps == 0 {
             return None;
         }
@@ -122,7 +122,7 @@ impl<T: Tally> Interval<T> {
     }
 
     /// As a safetensors file: exact, and small beside a checkpoint.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let (mut sums, lists) = self.tally.to_parts();
         let spike = self.spike.unwrap_or(Spike { step: 0, loss: 0.0, usual: 0.0 });
         sums.extend([
@@ -155,7 +155,7 @@ impl<T: Tally> Interval<T> {
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) has written.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
         let list = |name: &str| {
             let tensor = file.tensor(name).ok()?;

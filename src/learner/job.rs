@@ -6,7 +6,7 @@ use super::metrics::MakeRecord;
 use super::options::RunOptions;
 use super::samples::MakeSample;
 use super::statistics::Tally;
-use super::trainee::{TallyOf, Trainee};
+use super::trainable::{TallyOf, Trainable};
 use super::validations::EarlyStopping;
 use crate::config::{LoggingConfig, TrainingConfig};
 use crate::data::Cursor;
@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 pub(super) type RecordOf<M> = <TallyOf<M> as Tally>::Record;
 
-/// What there is to do, in a directory that a [`RunGuard`](super::RunGuard) has.
-pub(crate) struct Job<M: Trainee> {
+/// The work of a run whose directory a [`RunGuard`](super::RunGuard) holds.
+pub(crate) struct Job<M: Trainable> {
     pub begin: Begin<M>,
     pub course: Course,
     /// Of each device its share of the training steps, and the validation on the first.
@@ -36,7 +36,7 @@ pub(crate) struct Job<M: Trainee> {
 }
 
 /// What training begins with.
-pub(crate) struct Begin<M: Trainee> {
+pub(crate) struct Begin<M: Trainable> {
     pub model: M,
     pub optimizer: ModuleOptimizer,
     /// At the step where training begins.
@@ -60,7 +60,7 @@ pub(crate) struct Course {
 }
 
 /// What is made of the model and its sums.
-pub(crate) struct Judging<M: Trainee> {
+pub(crate) struct Judging<M: Trainable> {
     pub make_record: MakeRecord<TallyOf<M>>,
     /// What makes a sample at every validation, where there shall be some.
     pub make_sample: Option<MakeSample<M>>,
@@ -71,9 +71,9 @@ pub(crate) struct Judging<M: Trainee> {
 /// What judges a model, without autodiff, at a validation.
 pub(crate) type Evaluate<M> = Box<dyn Fn(&M) -> Result<()> + Send + Sync>;
 
-impl<M: Trainee> Judging<M> {
+impl<M: Trainable> Judging<M> {
     /// Records alone.
-    pub fn records(make_record: MakeRecord<TallyOf<M>>) -> Self {
+    pub(crate) fn records(make_record: MakeRecord<TallyOf<M>>) -> Self {
         Self { make_record, make_sample: None, evaluate: None }
     }
 }

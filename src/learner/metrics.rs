@@ -3,7 +3,7 @@
 use super::interval::{Interval, SharedInterval, locked, seconds};
 use super::length::Length;
 use super::record::{Recorder, RunRecord};
-use super::statistics::{Number, Seen, Tally};
+use super::statistics::{Number, StepResult, Tally};
 use burn::tensor::TensorReadError;
 use burn::train::metric::{Metric, MetricMetadata, MetricName, SerializedEntry};
 use electra_runs::{Health, TrainingFigures, Verdict, readable_duration, warnings};
@@ -29,7 +29,7 @@ pub(super) fn names_of_numbers<T: Tally>() -> Vec<&'static str> {
 }
 
 /// The numbers of a step at learning rate `rate`. A mean over nothing is NaN.
-pub(super) fn step_numbers<T: Tally>(seen: &Seen<T>, rate: f64) -> Vec<(&'static str, f64)> {
+pub(super) fn step_numbers<T: Tally>(seen: &StepResult<T>, rate: f64) -> Vec<(&'static str, f64)> {
     let training = training_numbers::<T>();
     let all = T::numbers().iter().chain(&training);
     all.map(|number| match (number.value)(seen, rate) {
@@ -40,7 +40,7 @@ pub(super) fn step_numbers<T: Tally>(seen: &Seen<T>, rate: f64) -> Vec<(&'static
 }
 
 /// The numbers of a validation.
-pub(super) fn validation_numbers<T: Tally>(seen: &Seen<T>) -> Vec<(&'static str, f64)> {
+pub(super) fn validation_numbers<T: Tally>(seen: &StepResult<T>) -> Vec<(&'static str, f64)> {
     T::numbers().iter().map(|number| (number.name, (number.value)(seen, 0.0).0)).collect()
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Summary<T: Tally> {
 
 impl<T: Tally> Summary<T> {
     /// Of training, continuing `interval`.
-    pub fn train(
+    pub(super) fn train(
         log_every: usize,
         length: Length,
         interval: SharedInterval<T>,
@@ -76,7 +76,7 @@ impl<T: Tally> Summary<T> {
     }
 
     /// Of validations, after those that `health` knows.
-    pub fn valid(length: Length, make: MakeRecord<T>, recorder: Arc<Recorder>, health: Health) -> Self {
+    pub(super) fn valid(length: Length, make: MakeRecord<T>, recorder: Arc<Recorder>, health: Health) -> Self {
         let (interval, told) = (SharedInterval::default(), health.verdict());
         Self { split: "valid", log_every: None, length, interval, make, recorder, health, told }
     }
@@ -140,13 +140,17 @@ fn no_entry() -> SerializedEntry {
 }
 
 impl<T: Tally> Metric for Summary<T> {
-    type Input = Arc<Seen<T>>;
+    type Input = Arc<StepResult<T>>;
 
     fn name(&self) -> MetricName {
         Arc::new("Summary".into())
     }
 
-    fn update(&mut self, seen: &Arc<Seen<T>>, metadata: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+    fn update(
+        &mut self,
+        seen: &Arc<StepResult<T>>,
+        metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
         locked(&self.interval).add(seen, metadata.lr.as_ref().map_or(0.0, |rate| rate.base()));
         if self.log_every.is_some_and(|every| seen.step.is_multiple_of(every)) {
             self.finish();
@@ -197,7 +201,7 @@ mod tests {
         }
     }
 
-    /// A recorder, with the file that it writes and what it tells observers.
+    /// A recorder, with the file that it writes and the summaries that observers receive.
     struct Kept {
         recorder: Arc<Recorder>,
         path: PathBuf,
@@ -224,7 +228,7 @@ mod tests {
     }
 
     /// A step or validation whose discriminator separates replaced tokens from original ones by `gap`.
-    fn seen(step: usize, gap: f32) -> Arc<Seen<Tally>> {
+    fn seen(step: usize, gap: f32) -> Arc<StepResult<Tally>> {
         let original: Vec<f32> = (0..850).map(|i| (i % 10) as f32 * 0.01 - 1.7).collect();
         let replaced: Vec<f32> = (0..150).map(|i| (i % 10) as f32 * 0.01 - 1.7 + gap).collect();
         let disc_loss_sum = crate::objective::entropy(0.15) * 1000.0 * if gap > 0.0 { 0.8 } else { 1.001 };
@@ -232,7 +236,7 @@ mod tests {
         let special = 0;
         let tally = Tally { mlm_loss_sum, mlm_correct, picked, tokens, special, disc_loss_sum, original, replaced };
         let now = std::time::Instant::now();
-        Arc::new(Seen { step, tally, grad_norm: Some(2.0), bad: None, time: (now, now + Duration::from_secs(1)) })
+        Arc::new(StepResult { step, tally, grad_norm: Some(2.0), bad: None, time: (now, now + Duration::from_secs(1)) })
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod statistics;
 mod step;
 mod strategy;
 mod tensorboard;
-mod trainee;
+mod trainable;
 mod validations;
 
 pub use electra_runs::{
@@ -57,9 +57,9 @@ pub use restore::restore;
 pub use resume::{has_checkpoint, resumed_config};
 pub(crate) use run::VERSION;
 pub use run::{Report, pretrain, pretrain_from};
-pub use statistics::{Number, Seen, Statistics, Tally};
+pub use statistics::{Number, Statistics, StepResult, Tally};
 pub use step::{Pretrainer, apply, inference_step, train_step, update};
 pub use strategy::STOP;
 pub use tensorboard::TensorBoard;
-pub use trainee::Trainee;
+pub use trainable::Trainable;
 pub(crate) use validations::{EarlyStopping, Validations};

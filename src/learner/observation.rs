@@ -1,14 +1,14 @@
 //! What steps leave for the metrics, and how it comes from the device: in one transfer for any number of steps.
 
 use super::gradients::{Squares, norms_by_block};
-use super::statistics::{Seen, Statistics};
+use super::statistics::{Statistics, StepResult};
 use burn::tensor::{Bool, Device, ExecutionError, Tensor};
 use burn::train::ItemLazy;
 use burn::train::metric::Adaptor;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a step leaves for the metrics, with [`Seen`] as the host's side of it: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
+/// What a step leaves for the metrics, with [`StepResult`] as the host's side of it: on the device until [`read_all`] or [`ItemLazy::sync`], on the host from then on.
 pub struct Observation<S: Statistics> {
     /// Of several devices that share the step the number of the one that computed this share.
     pub(super) rank: usize,
@@ -19,14 +19,14 @@ pub struct Observation<S: Statistics> {
     gradients: Option<(Tensor<1>, Squares)>,
     /// Those of a good step that has been read.
     squares: Squares,
-    seen: Arc<Seen<S::Tally>>,
+    seen: Arc<StepResult<S::Tally>>,
 }
 
 impl<S: Statistics> Observation<S> {
     /// Of a step that begins now, on device `rank` of those that share it.
     pub fn new(step: usize, rank: usize) -> Self {
         let now = Instant::now();
-        let seen = Seen { step, tally: Default::default(), grad_norm: None, bad: None, time: (now, now) };
+        let seen = StepResult { step, tally: Default::default(), grad_norm: None, bad: None, time: (now, now) };
         Self { rank, statistics: None, loss: None, gradients: None, squares: Vec::new(), seen: Arc::new(seen) }
     }
 
@@ -77,7 +77,7 @@ impl<S: Statistics> Observation<S> {
     }
 
     /// What is known on the host.
-    pub fn seen(&self) -> &Arc<Seen<S::Tally>> {
+    pub fn seen(&self) -> &Arc<StepResult<S::Tally>> {
         &self.seen
     }
 }
@@ -134,8 +134,8 @@ impl<S: Statistics> ItemLazy for Observation<S> {
     }
 }
 
-impl<S: Statistics> Adaptor<Arc<Seen<S::Tally>>> for Observation<S> {
-    fn adapt(&self) -> Arc<Seen<S::Tally>> {
+impl<S: Statistics> Adaptor<Arc<StepResult<S::Tally>>> for Observation<S> {
+    fn adapt(&self) -> Arc<StepResult<S::Tally>> {
         self.seen.clone()
     }
 }

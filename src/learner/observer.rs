@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// Observes a run. Every method does nothing by default. Calls come one at a time, but from several threads; training waits
-/// until a call returns.
+/// Observes a run, of pretraining or of fine-tuning. Every method does nothing by default. Calls come one at a time, from several
+/// threads; training waits for all of them but [`on_record`](Self::on_record). A panic in one ends the run.
 pub trait TrainObserver: Send {
     /// Receives what is done before training, and remarks on the run.
     fn on_progress(&mut self, _progress: Progress) {}
@@ -29,10 +29,10 @@ pub trait TrainObserver: Send {
     /// A step is done and its numbers are on the host.
     fn on_step(&mut self, _step: &StepEvent) {}
 
-    /// A record was written to `metrics.jsonl`.
+    /// There is a new record in `metrics.jsonl`.
     ///
     /// # Errors
-    /// One of the observer, which stops the run after a checkpoint; so for the other methods that can fail.
+    /// One of the observer, which stops the run after a checkpoint of the step that it is at; so for the other methods that can fail.
     fn on_record(&mut self, _record: &RecordEvent) -> Result<()> {
         Ok(())
     }
@@ -56,7 +56,8 @@ pub trait TrainObserver: Send {
     /// Something went wrong that the run survives.
     fn on_warning(&mut self, _warning: &str) {}
 
-    /// Training has ended, whatever the reason.
+    /// Training has ended, whatever the reason. Follows every [`on_start`](Self::on_start), one that
+    /// fails too.
     fn on_end(&mut self) {}
 }
 
@@ -77,7 +78,7 @@ pub struct RunStart {
     pub compiles: bool,
     /// When the checkpoint that the run resumes from was written.
     pub checkpoint: Option<SystemTime>,
-    /// Names of the numbers that steps and validations have.
+    /// Names of the numbers that steps have, for example `MLM loss` and `Tokens/s`; validations have those that do not depend on time.
     pub numbers: Vec<&'static str>,
 }
 
@@ -121,7 +122,7 @@ pub struct RecordEvent<'a> {
 pub struct ValidationEvent<'a> {
     /// Steps done.
     pub step: usize,
-    /// Its numbers by name.
+    /// Its numbers by name, over the whole validation, as its record has them.
     pub numbers: &'a [(&'static str, f64)],
     /// A held-out text as the networks see it.
     pub sample: Option<&'a Sample>,

@@ -15,7 +15,7 @@ pub struct RunOptions {
     pub adapters: Adapters,
     /// Resume the run in `output` after its newest whole checkpoint.
     pub resume: bool,
-    /// Set to its number by the handler of a signal: the run saves a checkpoint after the current step and stops.
+    /// A signal handler stores its number here; the run then saves a checkpoint after the current step and stops.
     pub signal: Arc<AtomicUsize>,
     /// Who observes it.
     pub observers: Observers,

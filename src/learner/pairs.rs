@@ -33,11 +33,11 @@ pub(super) struct PairsScore {
 }
 
 impl Pairs {
-    /// `pairs` from `source` for networks of `config` on `device`; `progress` hears of them.
+    /// `pairs` from `source` for networks of `config` on `device`; `progress` receives a line about them.
     ///
     /// # Errors
     /// Those of [`check`].
-    pub fn new(
+    pub(super) fn new(
         (source, pairs): (&str, Vec<Pair>),
         config: &Config,
         tokenizer: &Tokenizer,
@@ -60,7 +60,7 @@ impl Pairs {
     }
 
     /// Judges the pairs with both networks of `model`, and keeps what comes of it; nothing where a signal stops the run.
-    pub fn evaluate(&self, model: &Pretrainer) -> Result<()> {
+    pub(super) fn evaluate(&self, model: &Pretrainer) -> Result<()> {
         let is_stopped = || self.signal.load(Ordering::Relaxed) != 0;
         let of = |network| {
             let scorer = Scorer::new(network, self.tokenizer.clone(), self.longest, self.device.clone());
@@ -75,7 +75,7 @@ impl Pairs {
     }
 
     /// Takes what the last evaluation came to.
-    pub fn take(&self) -> Option<PairsScore> {
+    pub(super) fn take(&self) -> Option<PairsScore> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

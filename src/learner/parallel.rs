@@ -2,7 +2,7 @@
 //! thread for each device, which fetches the weights, computes its share of the step, and hands its gradients back).
 
 use super::observation::Observation;
-use super::trainee::Trainee;
+use super::trainable::Trainable;
 use crate::data::StepBatch;
 use crate::device::Adapters;
 use burn::data::dataloader::{DataLoaderIterator, Progress};
@@ -12,49 +12,49 @@ use burn::train::train::{MultiDeviceStepError, MultiDevicesTrainStep, WorkerFail
 use burn::train::{Learner, TrainLoader, TrainOutput};
 
 /// The devices of a run, each with autodiff and the loader of its share. The weights and the optimizer live on the first.
-pub(super) struct Shares<M: Trainee> {
+pub(super) struct Replicas<M: Trainable> {
     pub devices: Vec<(Device, TrainLoader<M>)>,
     /// The same, as messages call them.
     pub adapters: Adapters,
 }
 
 /// Burn's threads, where there are several devices.
-pub(super) struct Threads<M: Trainee>(Option<MultiDevicesTrainStep<M>>);
+pub(super) struct Threads<M: Trainable>(Option<MultiDevicesTrainStep<M>>);
 
 /// Gradients of a step with what it leaves for the metrics.
-type Output<M> = TrainOutput<Observation<<M as Trainee>::Statistics>>;
+type Output<M> = TrainOutput<Observation<<M as Trainable>::Statistics>>;
 
 /// What goes through a window.
-pub(super) struct Pass<'a, M: Trainee> {
-    shares: &'a Shares<M>,
+pub(super) struct ReplicaSteps<'a, M: Trainable> {
+    replicas: &'a Replicas<M>,
     threads: &'a Threads<M>,
     loaders: Vec<Box<dyn DataLoaderIterator<StepBatch<M::Batch>> + 'a>>,
 }
 
-impl<M: Trainee> Shares<M> {
+impl<M: Trainable> Replicas<M> {
     /// Starts what the steps need.
-    pub fn threads(&self) -> Threads<M> {
+    pub(super) fn threads(&self) -> Threads<M> {
         let devices: Vec<_> = self.devices.iter().map(|(device, _)| device.clone()).collect();
         Threads((devices.len() > 1).then(|| MultiDevicesTrainStep::new(&devices)))
     }
 
     /// The steps of the window that the loaders serve.
-    pub fn pass<'a>(&'a self, threads: &'a Threads<M>) -> Pass<'a, M> {
+    pub(super) fn pass<'a>(&'a self, threads: &'a Threads<M>) -> ReplicaSteps<'a, M> {
         let loaders = self.devices.iter().map(|(_, loader)| loader.iter()).collect();
-        Pass { shares: self, threads, loaders }
+        ReplicaSteps { replicas: self, threads, loaders }
     }
 
     /// Where the weights are.
-    pub fn main(&self) -> &Device {
+    pub(super) fn main(&self) -> &Device {
         &self.devices[0].0
     }
 
     /// Steps of the window.
-    pub fn steps(&self) -> usize {
+    pub(super) fn steps(&self) -> usize {
         self.devices[0].1.num_items()
     }
 
-    /// Adds up the shares of a step, in the order of the devices whichever was first, so that a sum does not depend on
+    /// Adds up the outputs of a step, in the order of the devices whichever was first, so that a sum does not depend on
     /// that.
     fn merged(&self, model: &M, mut outputs: Vec<Output<M>>) -> Option<Output<M>> {
         let main = self.main().clone().inner();
@@ -71,10 +71,10 @@ impl<M: Trainee> Shares<M> {
     }
 }
 
-impl<M: Trainee> Pass<'_, M> {
+impl<M: Trainable> ReplicaSteps<'_, M> {
     /// The next step; absent after the last.
-    pub fn next(&mut self, learner: &Learner<M>) -> Option<Result<Output<M>, String>> {
-        if let Some(reason) = self.shares.adapters.broken() {
+    pub(super) fn next(&mut self, learner: &Learner<M>) -> Option<Result<Output<M>, String>> {
+        if let Some(reason) = self.replicas.adapters.broken() {
             return Some(Err(reason));
         }
         let Some(threads) = &self.threads.0 else {
@@ -84,11 +84,11 @@ impl<M: Trainee> Pass<'_, M> {
         let model = learner.model();
         match threads.step(&mut self.loaders, &model) {
             Ok((outputs, _)) => {
-                self.shares.merged(&model, outputs.into_iter().map(|output| output.output).collect()).map(Ok)
+                self.replicas.merged(&model, outputs.into_iter().map(|output| output.output).collect()).map(Ok)
             }
             Err(MultiDeviceStepError::Dataset(error)) => Some(Err(error.to_string())),
             Err(MultiDeviceStepError::Workers(failures)) => {
-                let name = |rank: usize| self.shares.adapters.iter().nth(rank).map_or("", |adapter| &adapter.name);
+                let name = |rank: usize| self.replicas.adapters.iter().nth(rank).map_or("", |adapter| &adapter.name);
                 let tell = |failure: &WorkerFailure| format!("{}: {}", name(failure.device_id), failure.message);
                 Some(Err(failures.iter().map(tell).collect::<Vec<_>>().join("; ")))
             }
@@ -96,7 +96,7 @@ impl<M: Trainee> Pass<'_, M> {
     }
 
     /// How far the window is.
-    pub fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> Progress {
         self.loaders[0].progress()
     }
 }

@@ -1,6 +1,6 @@
 //! The numbers of pretraining, as the Learner sees them.
 
-use super::statistics::{Number, Seen, Statistics, Tally};
+use super::statistics::{Number, Statistics, StepResult, Tally};
 use crate::objective;
 use burn::tensor::{Device, Tensor};
 use electra_runs::Record;
@@ -29,14 +29,13 @@ impl Statistics for objective::Statistics {
     }
 }
 
-type Value = fn(&Seen<objective::Tally>, f64) -> (f64, usize);
+type Value = fn(&StepResult<objective::Tally>, f64) -> (f64, usize);
 
 const fn number(name: &'static str, value: Value) -> Number<objective::Tally> {
     Number { name, value }
 }
 
-/// AUC, entropy and gain are no means: over several steps the plot shows the mean of their values, `metrics.jsonl` the value of
-/// all tokens.
+/// A count of 0 means that a number is one of nothing.
 static NUMBERS: [Number<objective::Tally>; 10] = [
     number("Disc loss", |seen, _| (seen.tally.disc_loss(), seen.tally.judged())),
     number("Disc AUC", |seen, _| seen.tally.disc_auc().map_or((0.5, 0), |auc| (auc, seen.tally.judged()))),

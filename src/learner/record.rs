@@ -78,20 +78,18 @@ impl Recorder {
     ///
     /// # Errors
     /// [`Error::Io`] where the file cannot be opened.
-    pub fn open(path: &Path, validations: Validations, observers: Observers, failure: Failure) -> Result<Self> {
+    pub(super) fn open(path: &Path, validations: Validations, observers: Observers, failure: Failure) -> Result<Self> {
         let file = File::options().append(true).create(true).open(path).map_err(Error::io(path))?;
         Ok(Self { path: path.to_owned(), file, validations, observers, failure })
     }
 
     /// Takes `record`, which `summary` says to people.
-    pub fn take<R: RunRecord>(&self, (step, split): (usize, &str), record: &R, summary: &str) {
+    pub(super) fn take<R: RunRecord>(&self, (step, split): (usize, &str), record: &R, summary: &str) {
         // A record is plain numbers and strings.
         let Ok(Value::Object(columns)) = serde_json::to_value(record) else { return };
-        let written = serde_json::to_string(record).map_err(std::io::Error::from).and_then(|line| {
-            // One write a line, so that a reader or a crash never sees half of one.
-            (&self.file).write_all(format!("{line}\n").as_bytes())
-        });
-        if let Err(error) = written {
+        let Ok(line) = serde_json::to_string(record) else { return };
+        // One write a line, so that a reader or a crash never sees half of one.
+        if let Err(error) = (&self.file).write_all(format!("{line}\n").as_bytes()) {
             self.failure.stop("the metrics cannot be written", Error::io(&self.path)(error));
         }
         let event = RecordEvent { step, split, columns: &columns, summary };
@@ -99,7 +97,30 @@ impl Recorder {
             self.failure.stop("a record cannot be reported", error);
         }
         if split == "valid" {
-            self.validations.add(columns.into());
+            // As a process that resumes the run reads it: parsing may be off in the last place, and equal validations must stay equal.
+            self.validations.add(serde_json::from_str(&line).unwrap_or_else(|_| columns.into()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::train::Interrupter;
+
+    /// A resumed process must choose as this one does, so that both hold the same numbers.
+    #[test]
+    fn validations_in_memory_are_those_that_are_read_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metrics.jsonl");
+        let validations = Validations::default();
+        let failure = Failure::new(Interrupter::new());
+        let recorder = Recorder::open(&path, validations.clone(), Observers::default(), failure).unwrap();
+        for step in 1..300 {
+            let record = Record { step, split: "valid".into(), mlm_loss: step as f64 / 277.0, ..Record::default() };
+            recorder.take((step, "valid"), &record, "");
+            let of = |validations: &Validations| validations.best("mlm_loss", |at| at == step).map(|best| best.value);
+            assert_eq!(of(&validations), of(&Validations::read(&path).unwrap()), "{step}");
         }
     }
 }

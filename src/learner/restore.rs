@@ -4,7 +4,7 @@ use super::found::verified;
 use super::resume::written;
 use super::run::Report;
 use super::step::Pretrainer;
-use crate::config::{Config, load};
+use crate::config::load;
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
@@ -14,11 +14,11 @@ use electra_runs::layout::{CHECKPOINTS, CONFIG, METRICS, TOKENIZER};
 use electra_runs::{Outcome, Record, RunFacts, checkpoint_steps, read_records};
 use std::path::Path;
 
-/// The configuration of the run at `directory`, and what it had come to at `step`, its last checkpoint by default.
+/// What the run at `directory` had come to at `step`, its last checkpoint by default.
 ///
 /// # Errors
 /// [`Error::Input`] for a directory that is no run, and for a step that it has no checkpoint of, with those that it has.
-pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result<(Config, Report)> {
+pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result<Report> {
     let config = load(&written(directory.join(CONFIG)))?;
     let checkpoints = directory.join(CHECKPOINTS);
     let steps = checkpoint_steps(&checkpoints).map_err(|error| Error::input(&checkpoints, error.to_string()))?;
@@ -43,5 +43,5 @@ pub fn restore(directory: &Path, step: Option<usize>, device: &Device) -> Result
     let tokenizer = Tokenizer::load(&directory.join(TOKENIZER))?;
     let facts = RunFacts::read(directory)?.unwrap_or_default();
     let outcome = Outcome { steps: step, records, facts };
-    Ok((config, Report { model, tokenizer, outcome, elapsed: None, interrupted: None }))
+    Ok(Report { model, tokenizer, outcome, elapsed: None, interrupted: None, config })
 }

@@ -47,20 +47,23 @@ pub struct Report {
     pub elapsed: Option<Duration>,
     /// Why the run stopped before its last step, where it was asked to.
     pub interrupted: Option<String>,
+    /// What it was run with, complete.
+    pub config: Config,
 }
 
 impl Report {
-    /// Writes both networks below `directory`, usually the run's own, in Hugging Face's layout.
+    /// Writes both networks below `directory`, usually the run's own, in Hugging Face's layout. For a run that was resumed after an
+    /// export there is [`hub::export_again`](crate::hub::export_again).
     ///
     /// # Errors
     /// Those of [`hub::export`](crate::hub::export()).
-    pub fn export(&self, directory: impl AsRef<Path>, config: &Config) -> Result<()> {
-        export(directory.as_ref(), self.trained(config))
+    pub fn export(&self, directory: impl AsRef<Path>) -> Result<()> {
+        export(directory.as_ref(), self.trained())
     }
 
-    /// The trained pair of a run with `config`, to be exported.
-    pub fn trained<'a>(&'a self, config: &'a Config) -> Trained<'a> {
-        Trained { config, pair: &self.model.pair, tokenizer: &self.tokenizer, outcome: &self.outcome }
+    /// The trained pair, to be exported.
+    pub fn trained(&self) -> Trained<'_> {
+        Trained { config: &self.config, pair: &self.model.pair, tokenizer: &self.tokenizer, outcome: &self.outcome }
     }
 }
 
@@ -84,6 +87,7 @@ pub fn pretrain_from(
     options: RunOptions,
 ) -> Result<Report> {
     let RunOptions { output, adapters, .. } = &options;
+    let config = &config.clone().resolve();
     config.validate()?;
     adapters.require_precision(config.training.precision)?;
     let count = adapters.iter().len();
@@ -94,7 +98,7 @@ pub fn pretrain_from(
     let directory = if options.resume { RunDirectory::open(output)? } else { RunDirectory::create(output)? };
     let found = found(config, initial.is_none(), &options)?;
     let (tokenizer, pair) = initial.unzip();
-    let data = Data::prepare(config, tokenizer, found.as_ref(), &options)?;
+    let data = PretrainingData::prepare(config, tokenizer, found.as_ref(), &options)?;
     let tokenizer = data.tokenizer.clone();
 
     let run = RunGuard::begin(directory, &config.to_toml())?;
@@ -107,6 +111,7 @@ pub fn pretrain_from(
         outcome: Outcome { steps: fitted.steps, records: fitted.records, facts: fitted.facts },
         elapsed: fitted.elapsed,
         interrupted: fitted.interrupted,
+        config: config.clone(),
     })
 }
 
@@ -148,7 +153,7 @@ fn save_tokenizer(tokenizer: &Tokenizer, config: &Config, path: &Path) -> Result
 }
 
 /// What a run trains on and is judged by.
-struct Data {
+struct PretrainingData {
     tokenizer: Tokenizer,
     fingerprint: String,
     facts: RunFacts,
@@ -158,7 +163,7 @@ struct Data {
     cursor: Cursor,
 }
 
-impl Data {
+impl PretrainingData {
     /// The text of `config`, for `tokenizer` where there is one, or else that of the run to resume.
     fn prepare(
         config: &Config,

@@ -75,14 +75,14 @@ pub(super) struct SampleLog<M> {
 
 impl<M> SampleLog<M> {
     /// A log at the end of the file in the run directory `output`.
-    pub fn create(output: &Path, make: MakeSample<M>) -> Result<Self> {
+    pub(super) fn create(output: &Path, make: MakeSample<M>) -> Result<Self> {
         let path = output.join(SAMPLES);
         let file = File::options().append(true).create(true).open(&path).map_err(Error::io(&path))?;
         Ok(Self { path, file, make })
     }
 
     /// Makes a sample of `model` after `step` steps and writes it down.
-    pub fn add(&self, model: &M, step: usize) -> Result<Sample> {
+    pub(super) fn add(&self, model: &M, step: usize) -> Result<Sample> {
         let sample = (self.make)(model, step)?;
         let line = serde_json::to_string(&sample).map_err(Error::internal)?;
         // One write a line, so that a reader never sees half of one.

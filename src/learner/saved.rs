@@ -18,7 +18,7 @@ pub(super) const INTERVAL: &str = "interval.safetensors";
 /// What a checkpoint says of itself: `state.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct State {
+pub(crate) struct CheckpointState {
     pub(super) schema: usize,
     /// Version of the program that wrote it.
     #[serde(default)]
@@ -47,7 +47,7 @@ pub(crate) enum Unusable {
 
 impl Unusable {
     /// Of an error while `path` is read.
-    pub fn of(path: &Path, error: &std::io::Error) -> Self {
+    pub(crate) fn of(path: &Path, error: &std::io::Error) -> Self {
         let directory = path.parent().unwrap_or(path);
         match error.kind() {
             // Its disk may come back.
@@ -75,12 +75,12 @@ struct Version {
     program: String,
 }
 
-impl State {
+impl CheckpointState {
     /// Reads the state of the checkpoint in `directory` and compares every file with its hash.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn verify(directory: &Path) -> std::result::Result<Self, Unusable> {
+    pub(crate) fn verify(directory: &Path) -> std::result::Result<Self, Unusable> {
         let path = directory.join(STATE);
         let text = files::read(&path, files::SMALL).map_err(|error| Unusable::of(&path, &error))?;
         let value: serde_json::Value = serde_json::from_slice(&text)

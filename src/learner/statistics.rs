@@ -57,15 +57,15 @@ pub trait Tally: Debug + Clone + Default + PartialEq + Send + Sync + 'static {
 /// A number of every step and validation, to be plotted.
 #[derive(Debug)]
 pub struct Number<T> {
-    /// Its name there.
+    /// Its name in plots and events.
     pub name: &'static str,
-    /// The value of a step at a learning rate, and the count that it is a mean over, so that means over steps are exact.
-    pub value: fn(&Seen<T>, f64) -> (f64, usize),
+    /// The value of a step at a learning rate, and the count that it is a mean over: with 0 it is no number.
+    pub value: fn(&StepResult<T>, f64) -> (f64, usize),
 }
 
 /// What is known of a step on the host.
 #[derive(Debug, Clone)]
-pub struct Seen<T> {
+pub struct StepResult<T> {
     /// The step, from 1; in a validation the steps done so far.
     pub step: usize,
     /// Sums and scores.

@@ -2,14 +2,14 @@
 
 use super::gradients::clip;
 use super::observation::{Observation, read_all};
-use super::trainee::Trainee;
+use super::trainable::Trainable;
 use crate::config::{Config, ObjectiveConfig, Precision};
 use crate::data::{Batch, HostBatch, StepBatch};
 use crate::device::computes_on_host;
 use crate::error;
-use crate::kernels::{begin_dropout, conditionally, with_precision};
+use crate::kernels::{StepContext, conditionally};
 use crate::model::ElectraPair;
-use crate::objective::{self, Judged, Part};
+use crate::objective::{self, Judged, StepPart};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, ExecutionError, Tensor};
@@ -43,12 +43,10 @@ impl Pretrainer {
 
 impl Pretrainer {
     /// Both passes of a step; calls `done` after each part of them.
-    pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(Part)) -> TrainOutput<Seeing> {
+    pub fn step_by_parts(&self, input: StepBatch, done: &mut dyn FnMut(StepPart)) -> TrainOutput<Seeing> {
         let counts = input.counts;
-        let forward = |batch: &Batch, done: &mut dyn FnMut(Part)| {
-            let outcome = with_precision(self.precision, || {
-                objective::forward_by_parts(&self.pair, batch, counts, &self.objective, done)
-            });
+        let forward = |batch: &Batch, context: &StepContext, done: &mut dyn FnMut(StepPart)| {
+            let outcome = objective::forward_by_parts(&self.pair, batch, counts, &self.objective, context, done);
             (outcome.loss, outcome.statistics)
         };
         train_step(self, input, forward, done)
@@ -59,19 +57,23 @@ impl Pretrainer {
     /// # Errors
     /// Those of [`objective::judge`].
     pub fn judge(&self, batch: &HostBatch, device: &Device) -> error::Result<Judged> {
-        with_precision(self.precision, || objective::judge(&self.pair, batch, device, &self.objective))
+        objective::judge(&self.pair, batch, device, &self.objective, &StepContext::inference(self.precision))
     }
 }
 
 /// What a step of pretraining leaves for the metrics.
 type Seeing = Observation<objective::Statistics>;
 
-impl Trainee for Pretrainer {
+impl Trainable for Pretrainer {
     type Batch = Batch;
     type Statistics = objective::Statistics;
 
     fn loss_scale(&self) -> f64 {
         self.loss_scale
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
     }
 }
 
@@ -90,42 +92,45 @@ impl InferenceStep for Pretrainer {
 
     fn step(&self, input: StepBatch) -> Seeing {
         let counts = input.counts;
-        let forward = |batch: &Batch| objective::forward(&self.pair, batch, counts, &self.objective).statistics;
-        inference_step::<Self>(&input, |batch| with_precision(self.precision, || forward(batch)))
+        inference_step(self, &input, |batch, context| {
+            objective::forward(&self.pair, batch, counts, &self.objective, context).statistics
+        })
     }
 }
 
 /// Both passes of a step over its batches. `forward` runs the first of a batch, to its loss, `[1]`, and its statistics;
 /// `done` is called after each part of both.
-pub fn train_step<M: Trainee>(
+pub fn train_step<M: Trainable>(
     model: &M,
     input: StepBatch<M::Batch>,
-    mut forward: impl FnMut(&M::Batch, &mut dyn FnMut(Part)) -> (Tensor<1>, M::Statistics),
-    done: &mut dyn FnMut(Part),
+    mut forward: impl FnMut(&M::Batch, &StepContext, &mut dyn FnMut(StepPart)) -> (Tensor<1>, M::Statistics),
+    done: &mut dyn FnMut(StepPart),
 ) -> TrainOutput<Observation<M::Statistics>> {
     let mut seen = Observation::new(input.step, input.rank);
-    begin_dropout(input.key);
+    let context = StepContext::training(model.precision(), input.key);
     let mut accumulator = GradientsAccumulator::new();
     let scale = model.loss_scale();
     for batch in &input.batches {
-        let (loss, statistics) = forward(batch, done);
+        let (loss, statistics) = forward(batch, &context, done);
         seen.add_loss(loss.clone().inner());
         seen.add(statistics);
         let loss = if scale == 1.0 { loss } else { loss * scale };
         accumulator.accumulate(model, GradientsParams::from_grads(loss.backward(), model));
-        done(Part::Backward);
+        done(StepPart::Backward);
     }
     TrainOutput { grads: accumulator.grads(), item: seen }
 }
 
 /// The forward passes of a step over its batches.
-pub fn inference_step<M: Trainee>(
+pub fn inference_step<M: Trainable>(
+    model: &M,
     input: &StepBatch<M::Batch>,
-    mut forward: impl FnMut(&M::Batch) -> M::Statistics,
+    mut forward: impl FnMut(&M::Batch, &StepContext) -> M::Statistics,
 ) -> Observation<M::Statistics> {
     let mut seen = Observation::new(input.step, input.rank);
+    let context = StepContext::inference(model.precision());
     for batch in &input.batches {
-        seen.add(forward(batch));
+        seen.add(forward(batch, &context));
     }
     seen
 }
@@ -134,7 +139,7 @@ pub fn inference_step<M: Trainee>(
 ///
 /// # Errors
 /// The device's.
-pub fn update<M: Trainee>(
+pub fn update<M: Trainable>(
     learner: &mut Learner<M>,
     input: StepBatch<M::Batch>,
     max_grad_norm: f64,
@@ -149,7 +154,7 @@ pub fn update<M: Trainee>(
 ///
 /// # Errors
 /// The device's.
-pub fn apply<M: Trainee>(
+pub fn apply<M: Trainable>(
     learner: &mut Learner<M>,
     output: TrainOutput<Observation<M::Statistics>>,
     max_grad_norm: f64,

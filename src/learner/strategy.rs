@@ -10,11 +10,11 @@ use super::metrics::{step_numbers, validation_numbers};
 use super::observation::{Observation, read_all};
 use super::observer::{Phase, StepEvent, ValidationEvent};
 use super::options::RunOptions;
-use super::parallel::{Shares, Threads};
+use super::parallel::{Replicas, Threads};
 use super::samples::SampleLog;
-use super::statistics::{Seen, Tally};
+use super::statistics::{StepResult, Tally};
 use super::step::apply;
-use super::trainee::{TallyOf, Trainee};
+use super::trainable::{TallyOf, Trainable};
 use super::validations::Validations;
 use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
@@ -64,8 +64,8 @@ pub(super) struct Ending {
 }
 
 /// Burn's strategy that trains by windows, on one device or several.
-pub(super) struct Windows<M: Trainee> {
-    pub shares: Shares<M>,
+pub(super) struct Windows<M: Trainable> {
+    pub replicas: Replicas<M>,
     pub course: Course,
     /// With the observers that the run itself adds.
     pub options: RunOptions,
@@ -85,7 +85,7 @@ pub(super) struct Windows<M: Trainee> {
 
 type Events<M> = SupervisedTrainingEventProcessor<M>;
 
-impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
+impl<M: Trainable> SupervisedLearningStrategy<M> for Windows<M> {
     fn fit(
         &self,
         components: TrainingComponents<M>,
@@ -95,8 +95,8 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
         _first: usize,
     ) -> (M, Events<M>) {
         let TrainingComponents { event_processor, mut checkpointer, interrupter, event_store, .. } = components;
-        learner.fork(self.shares.main());
-        let threads = self.shares.threads();
+        learner.fork(self.replicas.main());
+        let threads = self.replicas.threads();
         let length = &self.course.length;
 
         let mut state = Progressing {
@@ -134,10 +134,11 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
                 failure = self.validate(&learner, &valid, &mut state).err();
             }
             state.end_epoch();
+            let stops = state.interrupter.should_stop();
             let enough = due && failure.is_none() && self.is_enough(&mut state);
             // The time may have ended during the validation.
             let over = due && length.is_over(done);
-            if (window.checkpoint || stopped || by_clock || enough || over)
+            if (window.checkpoint || stops || by_clock || enough || over)
                 && state.interrupter.error().is_none()
                 && failure.is_none()
                 && let Some(checkpointer) = &mut checkpointer
@@ -164,8 +165,8 @@ impl<M: Trainee> SupervisedLearningStrategy<M> for Windows<M> {
     }
 }
 
-/// What a run has come to, and where that is told.
-struct Progressing<M: Trainee> {
+/// What a run has come to, and Burn's events that report it.
+struct Progressing<M: Trainable> {
     events: Events<M>,
     interrupter: Interrupter,
     /// Steps done.
@@ -180,7 +181,7 @@ struct Progressing<M: Trainee> {
     saved: Duration,
 }
 
-impl<M: Trainee> Progressing<M> {
+impl<M: Trainable> Progressing<M> {
     fn train(&mut self, event: LearnerEvent<Observation<M::Statistics>>) {
         self.interrupter.fail_on_error(self.events.process_train(event));
     }
@@ -189,8 +190,10 @@ impl<M: Trainee> Progressing<M> {
         self.interrupter.fail_on_error(self.events.process_valid(event));
     }
 
+    /// Ends the window; what becomes of its records is known then.
     fn end_epoch(&mut self) {
         self.train(LearnerEvent::EndEpoch(self.number));
+        self.flush();
     }
 
     fn flush(&mut self) {
@@ -199,16 +202,16 @@ impl<M: Trainee> Progressing<M> {
 }
 
 /// A step whose results have not been read: what it leaves, how far the window was then, and its learning rate.
-type Waiting<M> = (Observation<<M as Trainee>::Statistics>, TrainingItem<()>);
+type Waiting<M> = (Observation<<M as Trainable>::Statistics>, TrainingItem<()>);
 
-impl<M: Trainee> Windows<M> {
+impl<M: Trainable> Windows<M> {
     /// Trains for the steps of the cursor, or until the run must stop; an error says why it cannot continue.
     fn train_window(&self, learner: &mut Learner<M>, threads: &Threads<M>, state: &mut Progressing<M>) -> Result<()> {
         let (length, faults) = (&self.course.length, &self.options.faults);
         self.report(Phase::Training);
-        state.train(LearnerEvent::StartSplit { epoch_number: state.number, total_items: self.shares.steps() });
+        state.train(LearnerEvent::StartSplit { epoch_number: state.number, total_items: self.replicas.steps() });
         let mut waiting = Vec::new();
-        let mut steps = self.shares.pass(threads);
+        let mut steps = self.replicas.pass(threads);
         length.begin();
         let until = length.longest_window().map(|longest| state.saved + longest);
         while let Some(output) = steps.next(learner) {
@@ -324,7 +327,7 @@ impl<M: Trainee> Windows<M> {
             false => Vec::new(),
         };
         let now = Instant::now();
-        let seen = Seen { step: state.done, tally: pooled, grad_norm: None, bad: None, time: (now, now) };
+        let seen = StepResult { step: state.done, tally: pooled, grad_norm: None, bad: None, time: (now, now) };
         let numbers = validation_numbers(&seen);
         let event = ValidationEvent { step: state.done, numbers: &numbers, sample: sample.as_ref(), norms: &norms };
         if let Err(error) = self.options.observers.try_each(|observer| observer.on_validation(&event)) {
@@ -342,7 +345,7 @@ impl<M: Trainee> Windows<M> {
     }
 }
 
-/// The number of who stops a run on its dashboard, beside those of signals.
+/// The value of [`RunOptions::signal`] for a run that is stopped on its dashboard, beside the numbers of signals.
 pub const STOP: usize = usize::MAX;
 
 /// What a run that was stopped by a signal calls it.

@@ -14,7 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What the names of events files begin with; seconds since 1970 follow, which TensorBoard reads the files in order of.
+/// The prefix of events files. Seconds since 1970 follow; TensorBoard reads the files in that order.
 const PREFIX: &str = "events.out.tfevents.";
 
 /// Writes the events file of this process.

@@ -23,24 +23,24 @@ impl Validations {
     ///
     /// # Errors
     /// Those of [`read_records`]: a line that cannot be read would change what is chosen.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let mut records: Vec<Value> = read_records(path)?;
         records.retain(|record| record["split"] == "valid");
         Ok(Self(Arc::new(Mutex::new(records))))
     }
 
     /// Adds a record of a validation.
-    pub fn add(&self, record: Value) {
+    pub(crate) fn add(&self, record: Value) {
         self.locked().push(record);
     }
 
     /// The best by `metric`, among those whose step `counts`.
-    pub fn best(&self, metric: &str, counts: impl Fn(usize) -> bool) -> Option<Best> {
+    pub(crate) fn best(&self, metric: &str, counts: impl Fn(usize) -> bool) -> Option<Best> {
         best(&self.locked(), metric, counts)
     }
 
     /// Whether a run that stops early by `stopping` ends here.
-    pub fn are_enough(&self, stopping: &EarlyStopping) -> bool {
+    pub(crate) fn are_enough(&self, stopping: &EarlyStopping) -> bool {
         let best = self.best(&stopping.metric, |_| true);
         best.is_some_and(|best| validations_after(&self.locked(), best.step) >= stopping.patience)
     }

@@ -104,7 +104,7 @@ fn shared_words(gold: &str, predicted: &str) -> Counts {
 
 /// A question of SQuAD 2.0 with its prediction judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Question {
+pub struct JudgedAnswer {
     /// What the prediction reaches where it is kept.
     pub score: Score,
     /// Whether the question has an answer.
@@ -115,7 +115,7 @@ pub struct Question {
     pub no_answer: f64,
 }
 
-impl Question {
+impl JudgedAnswer {
     /// Judges a prediction. A question without gold answers, or with empty ones only, has no answer.
     pub fn new<S: AsRef<str>>(prediction: &str, golds: &[S], no_answer: f64) -> Self {
         let answerable = golds.iter().any(|gold| !gold.as_ref().is_empty());
@@ -141,7 +141,7 @@ pub struct Report {
 }
 
 /// The figures at a no-answer threshold; [`f64::INFINITY`] keeps every prediction.
-pub fn report(questions: &[Question], threshold: f64) -> Report {
+pub fn report(questions: &[JudgedAnswer], threshold: f64) -> Report {
     let of = |answerable: &[bool]| {
         let asked = questions.iter().filter(|question| answerable.contains(&question.answerable));
         let scores: Vec<Score> = asked.map(|question| question.score_at(threshold)).collect();
@@ -161,8 +161,8 @@ pub fn mean_score(scores: &[Score]) -> Score {
 /// The script's threshold is 0 where none beats dropping every prediction, which drops them all only if `no_answer` is
 /// a probability. Of questions with equal `no_answer` it may count the first few only, in the order given; the mean is
 /// then one that [`report`] does not reach.
-pub fn best_threshold(questions: &[Question], figure: fn(&Score) -> f64) -> (f64, f64) {
-    let mut order: Vec<&Question> = questions.iter().collect();
+pub fn best_threshold(questions: &[JudgedAnswer], figure: fn(&Score) -> f64) -> (f64, f64) {
+    let mut order: Vec<&JudgedAnswer> = questions.iter().collect();
     order.sort_by(|a, b| a.no_answer.total_cmp(&b.no_answer));
     let mut sum = order.iter().filter(|question| !question.answerable).count() as f64;
     let (mut best, mut threshold) = (sum, 0.0);
@@ -182,8 +182,8 @@ pub fn best_threshold(questions: &[Question], figure: fn(&Score) -> f64) -> (f64
 /// The most silent threshold whose mean the best one does not exceed by more than the standard error of their difference
 /// (the one-standard-error rule of Breiman et al., 1984). On few questions the best one owes part of its mean to chance,
 /// and on questions of another kind than these a wrong answer is likelier than a wrong silence.
-pub fn cautious_threshold(questions: &[Question], figure: fn(&Score) -> f64) -> f64 {
-    let mut order: Vec<&Question> = questions.iter().collect();
+pub fn cautious_threshold(questions: &[JudgedAnswer], figure: fn(&Score) -> f64) -> f64 {
+    let mut order: Vec<&JudgedAnswer> = questions.iter().collect();
     order.sort_by(|a, b| a.no_answer.total_cmp(&b.no_answer));
     // Silence, then every threshold that keeps one more: what it has gained over silence, and the squares of that.
     let lowest = order.first().map_or(0.0, |question| question.no_answer);
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn a_gain_within_chance_is_left_alone() {
-        let right = |no_answer| Question::new("cat", &["cat"], no_answer);
-        let wrong = |no_answer| Question::new("cat", &[""], no_answer);
+        let right = |no_answer| JudgedAnswer::new("cat", &["cat"], no_answer);
+        let wrong = |no_answer| JudgedAnswer::new("cat", &[""], no_answer);
         // After ten sure ones one wrong answer and two right ones: one more, and its standard error is 1.7.
-        let mut questions: Vec<Question> = (0..10).map(|at| right(f64::from(at))).collect();
+        let mut questions: Vec<JudgedAnswer> = (0..10).map(|at| right(f64::from(at))).collect();
         questions.extend([wrong(10.0), right(11.0), right(12.0)]);
         assert_eq!(best_threshold(&questions, |score| score.f1).0, 12.0);
         assert_eq!(cautious_threshold(&questions, |score| score.f1), 9.0);
@@ -270,9 +270,9 @@ mod tests {
     #[test]
     fn a_threshold_drops_what_should_not_be_answered() {
         let questions = [
-            Question::new("cat", &["cat"], 0.1),
-            Question::new("dog", &[""], 0.8),
-            Question::new("a red dog", &["red cat"], 0.3),
+            JudgedAnswer::new("cat", &["cat"], 0.1),
+            JudgedAnswer::new("dog", &[""], 0.8),
+            JudgedAnswer::new("a red dog", &["red cat"], 0.3),
         ];
         assert_eq!(report(&questions, 1.0).all, Score { exact: 1.0 / 3.0, f1: 0.5 });
         let kept = report(&questions, 0.3);

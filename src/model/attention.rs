@@ -2,7 +2,9 @@
 
 use super::Init;
 use crate::config::ModelConfig;
-use crate::kernels::{AttentionMask, Dropout, attention, attention_weights, linear, lookup, residual_norm};
+use crate::kernels::{
+    AttentionMask, Dropout, StepContext, attention, attention_weights, linear, lookup, residual_norm,
+};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -52,19 +54,27 @@ impl Attention {
 
     /// `x` `[batch, seq, hidden]` -> `[batch, seq, hidden]`, or `[1, rows, hidden]` where only the tokens `rows`,
     /// numbered through the batch, are asked for.
-    pub fn forward(&self, x: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
-        let query = linear(&self.query, x.clone());
-        let key = linear(&self.key, x.clone());
-        let value = linear(&self.value, x.clone());
-        let context = attention(query, key, value, self.num_attention_heads, mask, &self.attention_dropout);
-        let output = linear(&self.dense, pick(context, rows));
-        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, pick(x, rows))
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        mask: &AttentionMask,
+        rows: Option<&Tensor<1, Int>>,
+        context: &StepContext,
+    ) -> Tensor<3> {
+        let query = linear(&self.query, x.clone(), context);
+        let key = linear(&self.key, x.clone(), context);
+        let value = linear(&self.value, x.clone(), context);
+        let heads = self.num_attention_heads;
+        let attended = attention(query, key, value, heads, mask, &self.attention_dropout, context);
+        let output = linear(&self.dense, pick(attended, rows), context);
+        let residual = pick(x, rows);
+        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, residual, context)
     }
 
     /// What [`forward`](Self::forward) weighs the values of `x` with, `[batch, heads, seq, seq]`, a row a query.
-    pub fn weights(&self, x: &Tensor<3>, mask: &AttentionMask) -> Tensor<4> {
-        let (query, key) = (linear(&self.query, x.clone()), linear(&self.key, x.clone()));
-        attention_weights(query, key, self.num_attention_heads, mask)
+    pub fn weights(&self, x: &Tensor<3>, mask: &AttentionMask, context: &StepContext) -> Tensor<4> {
+        let (query, key) = (linear(&self.query, x.clone(), context), linear(&self.key, x.clone(), context));
+        attention_weights(query, key, self.num_attention_heads, mask, context)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Init, Inputs};
 use crate::config::ModelConfig;
-use crate::kernels::{Dropout, Tables, embed, embed_words};
+use crate::kernels::{Dropout, StepContext, Tables, embed, embed_words};
 use burn::module::Module;
 use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::Tensor;
@@ -39,7 +39,7 @@ impl Embeddings {
     /// `[batch, seq, embedding_size]`. Padding adds nothing to the gradient of the word table, as in Hugging Face.
     ///
     /// Ids must be below `vocab_size` and `type_vocab_size`, and `seq` at most `max_position_embeddings`.
-    pub fn forward(&self, inputs: &Inputs) -> Tensor<3> {
+    pub fn forward(&self, inputs: &Inputs, context: &StepContext) -> Tensor<3> {
         let tables = Tables {
             words: &self.word_embeddings,
             positions: &self.position_embeddings,
@@ -49,10 +49,10 @@ impl Embeddings {
         };
         let Inputs { input_ids, token_type_ids, attention_mask, words, order, .. } = inputs;
         match words {
-            Some(words) => embed_words(tables, &self.dropout, words.clone(), token_type_ids.as_ref()),
+            Some(words) => embed_words(tables, &self.dropout, words.clone(), token_type_ids.as_ref(), context),
             None => {
                 let (types, mask) = (token_type_ids.as_ref(), attention_mask.as_ref());
-                embed(tables, &self.dropout, input_ids, types, mask, order.as_ref())
+                embed(tables, &self.dropout, input_ids, types, mask, order.as_ref(), context)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::attention::pick;
 use super::packing::{Packing, numbers};
 use super::{Attention, Init, Padding};
 use crate::config::ModelConfig;
-use crate::kernels::{AttentionMask, Dropout, feed_forward, linear, residual_norm};
+use crate::kernels::{AttentionMask, Dropout, StepContext, feed_forward, linear, residual_norm};
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -41,10 +41,16 @@ impl EncoderLayer {
     }
 
     /// With `rows` only the tokens of these numbers come out: after attention no token looks at another.
-    fn forward(&self, x: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
-        let x = self.attention.forward(x, mask, rows);
-        let output = feed_forward(&self.intermediate, &self.output, x.clone());
-        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.dropout, output, x)
+    fn forward(
+        &self,
+        x: Tensor<3>,
+        mask: &AttentionMask,
+        rows: Option<&Tensor<1, Int>>,
+        context: &StepContext,
+    ) -> Tensor<3> {
+        let x = self.attention.forward(x, mask, rows, context);
+        let output = feed_forward(&self.intermediate, &self.output, x.clone(), context);
+        residual_norm(&self.layer_norm, self.layer_norm_eps, &self.dropout, output, x, context)
     }
 }
 
@@ -69,10 +75,16 @@ impl Encoder {
 
     /// `embeddings` `[batch, seq, embedding_size]`, `attention_mask` `[batch, seq]` with 1 for real tokens and 0 for
     /// padding, absent where nothing is padded -> `[batch, seq, hidden]`.
-    pub fn forward(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>, padding: Padding) -> Tensor<3> {
-        match packed(&embeddings, attention_mask.as_ref(), padding) {
-            Some(packing) => packing.unpack(self.layers(packing.pack(embeddings), &packing.mask(), None)),
-            None => self.layers(embeddings, &bias(attention_mask), None),
+    pub fn forward(
+        &self,
+        embeddings: Tensor<3>,
+        attention_mask: Option<Tensor<2>>,
+        padding: Padding,
+        context: &StepContext,
+    ) -> Tensor<3> {
+        match packed(&embeddings, attention_mask.as_ref(), padding, context) {
+            Some(packing) => packing.unpack(self.layers(packing.pack(embeddings), &packing.mask(), None, context)),
+            None => self.layers(embeddings, &bias(attention_mask), None, context),
         }
     }
 
@@ -83,13 +95,14 @@ impl Encoder {
         embeddings: Tensor<3>,
         attention_mask: Option<Tensor<2>>,
         padding: Padding,
+        context: &StepContext,
     ) -> Tensor<3> {
         let [batch, seq, _] = embeddings.dims();
-        let hidden = match packed(&embeddings, attention_mask.as_ref(), padding) {
-            Some(packing) => self.layers(packing.pack(embeddings), &packing.mask(), Some(&packing.firsts())),
+        let hidden = match packed(&embeddings, attention_mask.as_ref(), padding, context) {
+            Some(packing) => self.layers(packing.pack(embeddings), &packing.mask(), Some(&packing.firsts()), context),
             None => {
                 let firsts = numbers((0..batch).map(|row| row * seq), &embeddings.device());
-                self.layers(embeddings, &bias(attention_mask), Some(&firsts))
+                self.layers(embeddings, &bias(attention_mask), Some(&firsts), context)
             }
         };
         hidden.swap_dims(0, 1)
@@ -97,34 +110,51 @@ impl Encoder {
 
     /// The attention weights of every layer, `[batch, heads, seq, seq]`, a row a query: computed beside the layers, which
     /// keep none.
-    pub fn attentions(&self, embeddings: Tensor<3>, attention_mask: Option<Tensor<2>>) -> Vec<Tensor<4>> {
+    pub fn attentions(
+        &self,
+        embeddings: Tensor<3>,
+        attention_mask: Option<Tensor<2>>,
+        context: &StepContext,
+    ) -> Vec<Tensor<4>> {
         let mask = bias(attention_mask);
-        let mut x = self.project(embeddings);
+        let mut x = self.project(embeddings, context);
         let mut weights = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
-            weights.push(layer.attention.weights(&x, &mask));
-            x = layer.forward(x, &mask, None);
+            weights.push(layer.attention.weights(&x, &mask, context));
+            x = layer.forward(x, &mask, None, context);
         }
         weights
     }
 
-    fn layers(&self, embeddings: Tensor<3>, mask: &AttentionMask, rows: Option<&Tensor<1, Int>>) -> Tensor<3> {
-        let x = self.project(embeddings);
+    fn layers(
+        &self,
+        embeddings: Tensor<3>,
+        mask: &AttentionMask,
+        rows: Option<&Tensor<1, Int>>,
+        context: &StepContext,
+    ) -> Tensor<3> {
+        let x = self.project(embeddings, context);
         let Some((last, others)) = self.layers.split_last() else { return pick(x, rows) };
-        last.forward(others.iter().fold(x, |x, layer| layer.forward(x, mask, None)), mask, rows)
+        last.forward(others.iter().fold(x, |x, layer| layer.forward(x, mask, None, context)), mask, rows, context)
     }
 
-    fn project(&self, embeddings: Tensor<3>) -> Tensor<3> {
+    fn project(&self, embeddings: Tensor<3>, context: &StepContext) -> Tensor<3> {
         match &self.embeddings_project {
-            Some(project) => linear(project, embeddings),
+            Some(project) => linear(project, embeddings, context),
             None => embeddings,
         }
     }
 }
 
 /// The packing of a padded batch, where padding may be left out and can be.
-fn packed(embeddings: &Tensor<3>, attention_mask: Option<&Tensor<2>>, padding: Padding) -> Option<Packing> {
-    attention_mask.filter(|_| padding == Padding::Skip).and_then(|mask| Packing::new(embeddings, mask))
+fn packed(
+    embeddings: &Tensor<3>,
+    attention_mask: Option<&Tensor<2>>,
+    padding: Padding,
+    context: &StepContext,
+) -> Option<Packing> {
+    let skips = padding == Padding::Skip && context.is_fused();
+    attention_mask.filter(|_| skips).and_then(|mask| Packing::new(embeddings, mask))
 }
 
 /// What is added to the scores of a batch that is not packed.

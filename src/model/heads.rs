@@ -3,7 +3,7 @@
 use super::Init;
 use crate::config::{ModelConfig, ObjectiveConfig};
 use crate::data::Samples;
-use crate::kernels::{Dropout, MaskedLm, layer_norm, linear, linear_gelu, masked_lm};
+use crate::kernels::{Dropout, MaskedLm, StepContext, layer_norm, linear, linear_gelu, masked_lm};
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Int, Tensor};
@@ -36,8 +36,8 @@ impl GeneratorHead {
     }
 
     /// `hidden` `[positions, hidden]`, `word_table` `[vocab_size, embedding_size]` -> logits `[positions, vocab_size]`.
-    pub fn forward(&self, hidden: Tensor<2>, word_table: Tensor<2>) -> Tensor<2> {
-        self.transform(hidden).matmul(self.output(word_table).transpose()) + self.bias.val().unsqueeze::<2>()
+    pub fn forward(&self, hidden: Tensor<2>, word_table: Tensor<2>, context: &StepContext) -> Tensor<2> {
+        self.transform(hidden, context).matmul(self.output(word_table).transpose()) + self.bias.val().unsqueeze::<2>()
     }
 
     /// The same logits, but only what pretraining needs of them: their loss against `targets` `[positions]`, and samples.
@@ -48,10 +48,11 @@ impl GeneratorHead {
         targets: Tensor<1, Int>,
         samples: &Samples,
         config: &ObjectiveConfig,
+        context: &StepContext,
     ) -> MaskedLm {
-        let (temperature, most) = (config.temperature, config.max_logits_mib << 20);
+        let limits = (config.temperature, config.max_logits_mib << 20);
         let output = self.output(word_table);
-        masked_lm(self.transform(hidden), output, self.bias.val(), targets, samples, temperature, most)
+        masked_lm(self.transform(hidden, context), output, self.bias.val(), targets, samples, limits, context)
     }
 
     /// The weight of the output layer, `[vocab_size, embedding_size]`.
@@ -59,8 +60,8 @@ impl GeneratorHead {
         self.weight.as_ref().map_or(word_table, Param::val)
     }
 
-    fn transform(&self, hidden: Tensor<2>) -> Tensor<2> {
-        layer_norm(&self.layer_norm, self.layer_norm_eps, linear_gelu(&self.dense, hidden))
+    fn transform(&self, hidden: Tensor<2>, context: &StepContext) -> Tensor<2> {
+        layer_norm(&self.layer_norm, self.layer_norm_eps, linear_gelu(&self.dense, hidden, context), context)
     }
 }
 
@@ -83,9 +84,9 @@ impl DiscriminatorHead {
     }
 
     /// `hidden` `[batch, seq, hidden]` -> logits `[batch, seq]`, positive where a token looks replaced.
-    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+    pub fn forward(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<2> {
         let [batch, seq, _] = hidden.dims();
-        linear(&self.dense_prediction, linear_gelu(&self.dense, hidden)).reshape([batch, seq])
+        linear(&self.dense_prediction, linear_gelu(&self.dense, hidden, context), context).reshape([batch, seq])
     }
 }
 
@@ -110,9 +111,10 @@ impl ClassificationHead {
     }
 
     /// `hidden` `[batch, seq, hidden]` -> logits `[batch, num_labels]`.
-    pub fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+    pub fn forward(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<2> {
         let [batch, _, width] = hidden.dims();
-        let first = self.dropout.forward(hidden.narrow(1, 0, 1).reshape([batch, width]));
-        linear(&self.out_proj, self.dropout.forward(linear_gelu(&self.dense, first)))
+        let first = self.dropout.forward(hidden.narrow(1, 0, 1).reshape([batch, width]), context);
+        let dense = self.dropout.forward(linear_gelu(&self.dense, first, context), context);
+        linear(&self.out_proj, dense, context)
     }
 }

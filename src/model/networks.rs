@@ -2,7 +2,7 @@
 
 use super::{ClassificationHead, DiscriminatorHead, Embeddings, Encoder, GeneratorHead, Init, Inputs};
 use crate::config::ModelConfig;
-use crate::kernels::{linear, linear_gelu};
+use crate::kernels::{StepContext, linear, linear_gelu};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -23,15 +23,15 @@ impl Electra {
     }
 
     /// The last hidden states, `[batch, seq, hidden]`.
-    pub fn forward(&self, inputs: Inputs) -> Tensor<3> {
-        let embeddings = self.embeddings.forward(&inputs);
-        self.encoder.forward(embeddings, inputs.attention_mask, inputs.padding)
+    pub fn forward(&self, inputs: Inputs, context: &StepContext) -> Tensor<3> {
+        let embeddings = self.embeddings.forward(&inputs, context);
+        self.encoder.forward(embeddings, inputs.attention_mask, inputs.padding, context)
     }
 
     /// The last hidden state of the first token of each sequence, `[batch, 1, hidden]`, for heads that read nothing else.
-    pub fn forward_first(&self, inputs: Inputs) -> Tensor<3> {
-        let embeddings = self.embeddings.forward(&inputs);
-        self.encoder.forward_first(embeddings, inputs.attention_mask, inputs.padding)
+    pub fn forward_first(&self, inputs: Inputs, context: &StepContext) -> Tensor<3> {
+        let embeddings = self.embeddings.forward(&inputs, context);
+        self.encoder.forward_first(embeddings, inputs.attention_mask, inputs.padding, context)
     }
 
     /// How many maps of attention a text has: one for each head of each layer.
@@ -40,9 +40,9 @@ impl Electra {
     }
 
     /// The attention weights of every layer, `[batch, heads, seq, seq]`, a row a query.
-    pub fn attentions(&self, inputs: Inputs) -> Vec<Tensor<4>> {
-        let embeddings = self.embeddings.forward(&inputs);
-        self.encoder.attentions(embeddings, inputs.attention_mask)
+    pub fn attentions(&self, inputs: Inputs, context: &StepContext) -> Vec<Tensor<4>> {
+        let embeddings = self.embeddings.forward(&inputs, context);
+        self.encoder.attentions(embeddings, inputs.attention_mask, context)
     }
 }
 
@@ -69,8 +69,8 @@ impl ElectraForPreTraining {
     }
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq]`, positive where a token looks replaced.
-    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
-        self.discriminator_predictions.forward(hidden)
+    pub fn logits(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<2> {
+        self.discriminator_predictions.forward(hidden, context)
     }
 }
 
@@ -90,10 +90,10 @@ impl ElectraForMaskedLm {
     }
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch * seq, vocab_size]`.
-    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+    pub fn logits(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<2> {
         let [batch, seq, width] = hidden.dims();
         let words = self.electra.embeddings.word_table();
-        self.generator_predictions.forward(hidden.reshape([batch * seq, width]), words)
+        self.generator_predictions.forward(hidden.reshape([batch * seq, width]), words, context)
     }
 }
 
@@ -113,8 +113,8 @@ impl ElectraForSequenceClassification {
     }
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, num_labels]`.
-    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
-        self.classifier.forward(hidden)
+    pub fn logits(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<2> {
+        self.classifier.forward(hidden, context)
     }
 }
 
@@ -134,8 +134,8 @@ impl ElectraForTokenClassification {
     }
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, num_labels]`.
-    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        linear(&self.classifier, hidden)
+    pub fn logits(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<3> {
+        linear(&self.classifier, hidden, context)
     }
 }
 
@@ -155,8 +155,8 @@ impl ElectraForQuestionAnswering {
     }
 
     /// Logits of the last hidden states `[batch, seq, hidden]`: `[batch, seq, 2]`, start and end.
-    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<3> {
-        linear(&self.qa_outputs, hidden)
+    pub fn logits(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<3> {
+        linear(&self.qa_outputs, hidden, context)
     }
 }
 
@@ -189,9 +189,9 @@ impl ElectraForMultipleChoice {
     }
 
     /// Logits of the last hidden states `[choices, seq, hidden]`: `[choices, 1]`.
-    pub fn logits(&self, hidden: Tensor<3>) -> Tensor<2> {
+    pub fn logits(&self, hidden: Tensor<3>, context: &StepContext) -> Tensor<2> {
         let [choices, _, width] = hidden.dims();
         let first = hidden.narrow(1, 0, 1).reshape([choices, width]);
-        linear(&self.classifier, linear_gelu(&self.sequence_summary.summary, first))
+        linear(&self.classifier, linear_gelu(&self.sequence_summary.summary, first, context), context)
     }
 }

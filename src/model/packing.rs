@@ -15,7 +15,7 @@ pub(super) struct Packing {
 
 impl Packing {
     /// Absent where the device's kernels need rectangles, and where there is nothing to leave out or nothing to keep.
-    pub fn new(x: &Tensor<3>, attention_mask: &Tensor<2>) -> Option<Self> {
+    pub(super) fn new(x: &Tensor<3>, attention_mask: &Tensor<2>) -> Option<Self> {
         if !are_fused(&x.device()) {
             return None;
         }
@@ -31,13 +31,13 @@ impl Packing {
     }
 
     /// `[batch, seq, width]` -> `[1, tokens, width]`.
-    pub fn pack(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn pack(&self, x: Tensor<3>) -> Tensor<3> {
         let ([rows, seq], [_, _, width]) = (self.shape, x.dims());
         x.reshape([rows * seq, width]).select(0, self.tokens.clone()).unsqueeze::<3>()
     }
 
     /// `[1, tokens, width]` -> `[batch, seq, width]`, zeros at padding.
-    pub fn unpack(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn unpack(&self, x: Tensor<3>) -> Tensor<3> {
         let ([rows, seq], [_, count, width]) = (self.shape, x.dims());
         let zeros = Tensor::zeros([rows * seq, width], &x.device());
         let x = x.reshape([count, width]);
@@ -45,7 +45,7 @@ impl Packing {
     }
 
     /// Where the sequences begin among the packed tokens, `[batch]`.
-    pub fn firsts(&self) -> Tensor<1, Int> {
+    pub(super) fn firsts(&self) -> Tensor<1, Int> {
         let begins = self.lengths.iter().scan(0, |end, length| {
             *end += length;
             Some(*end - length)
@@ -54,7 +54,7 @@ impl Packing {
     }
 
     /// What a packed token may attend to.
-    pub fn mask(&self) -> AttentionMask {
+    pub(super) fn mask(&self) -> AttentionMask {
         AttentionMask::Lengths(self.lengths.clone())
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config::{Config, ObjectiveConfig, PositionInit};
 use crate::data::{Samples, SumOrder};
-use crate::kernels::{MaskedLm, lookup};
+use crate::kernels::{MaskedLm, StepContext, lookup};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
@@ -83,24 +83,26 @@ impl ElectraPair {
     pub fn generate(
         &self,
         inputs: Inputs,
-        picked: Tensor<1, Int>,
-        order: Option<&SumOrder>,
+        (picked, order): (Tensor<1, Int>, Option<&SumOrder>),
         targets: Tensor<1, Int>,
         samples: &Samples,
         config: &ObjectiveConfig,
+        context: &StepContext,
     ) -> MaskedLm {
-        let hidden = self.generator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding);
+        let embeddings = self.embeddings.forward(&inputs, context);
+        let hidden = self.generator.forward(embeddings, inputs.attention_mask, inputs.padding, context);
         let picked = lookup(hidden.flatten(0, 1), picked, order);
-        self.generator_head.predict(picked, self.embeddings.word_table(), targets, samples, config)
+        self.generator_head.predict(picked, self.embeddings.word_table(), targets, samples, config, context)
     }
 
     /// The discriminator's logits, `[batch, seq]`, positive where a token looks replaced.
-    pub fn discriminate(&self, inputs: Inputs) -> Tensor<2> {
-        self.discriminator_head.forward(self.encode(inputs))
+    pub fn discriminate(&self, inputs: Inputs, context: &StepContext) -> Tensor<2> {
+        self.discriminator_head.forward(self.encode(inputs, context), context)
     }
 
     /// The last hidden states of the discriminator, `[batch, seq, hidden]`.
-    pub fn encode(&self, inputs: Inputs) -> Tensor<3> {
-        self.discriminator.forward(self.embeddings.forward(&inputs), inputs.attention_mask, inputs.padding)
+    pub fn encode(&self, inputs: Inputs, context: &StepContext) -> Tensor<3> {
+        let embeddings = self.embeddings.forward(&inputs, context);
+        self.discriminator.forward(embeddings, inputs.attention_mask, inputs.padding, context)
     }
 }

@@ -149,7 +149,9 @@ mod tests {
         let word = |at: usize| (if at == 70 { 20 } else { at } * 31 + 100) as i32;
         let ids: Vec<i32> = (0..LENGTH).map(word).collect();
         let ids = Tensor::<1, Int>::from_data(TensorData::from(ids.as_slice()), &device).reshape([1, LENGTH]);
-        let weights = encoder.attentions(embeddings.forward(&Inputs::new(ids, None)), None).remove(0);
+        let context = crate::kernels::StepContext::default();
+        let weights =
+            encoder.attentions(embeddings.forward(&Inputs::new(ids, None), &context), None, &context).remove(0);
         let values: Vec<f32> = weights.into_data().iter::<f32>().collect();
         values.chunks(LENGTH * LENGTH).map(<[f32]>::to_vec).collect()
     }

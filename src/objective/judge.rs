@@ -4,6 +4,7 @@ use super::{Tally, forward};
 use crate::config::ObjectiveConfig;
 use crate::data::{HostBatch, HostRows};
 use crate::error::{Error, Result};
+use crate::kernels::StepContext;
 use crate::model::ElectraPair;
 use burn::tensor::Device;
 
@@ -21,10 +22,16 @@ pub struct Judged {
 /// Corrupts `batch` with the generator of `pair` and asks its discriminator, on `device`.
 ///
 /// # Errors
-/// [`Error::Training`] with the device's.
-pub fn judge(pair: &ElectraPair, batch: &HostBatch, device: &Device, config: &ObjectiveConfig) -> Result<Judged> {
+/// The device's.
+pub fn judge(
+    pair: &ElectraPair,
+    batch: &HostBatch,
+    device: &Device,
+    config: &ObjectiveConfig,
+    context: &StepContext,
+) -> Result<Judged> {
     let failed = |error: &dyn std::fmt::Display| Error::backend(format!("reading the scores: {error}"));
-    let outcome = forward(pair, &batch.to_device(device), batch.counts, config);
+    let outcome = forward(pair, &batch.to_device(device), batch.counts, config, context);
     let ids = outcome.corrupted_ids.try_into_data().map_err(|error| failed(&error))?;
     let (scores, tally) = outcome.statistics.read_scores().map_err(|error| failed(&error))?;
     Ok(Judged {

@@ -12,7 +12,7 @@ pub use tally::{Statistics, Tally, entropy};
 
 use crate::config::{ObjectiveConfig, ObjectiveKind};
 use crate::data::{Batch, Counts, SumOrder};
-use crate::kernels::{MaskedLm, lookup};
+use crate::kernels::{MaskedLm, StepContext, lookup};
 use crate::model::{ElectraPair, Inputs};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
@@ -29,13 +29,19 @@ pub struct Outcome {
 
 /// Runs both networks on `batch`. The losses are divided by `counts`, those of the whole step, so that the gradients of
 /// several batches add up to those of one large batch.
-pub fn forward(pair: &ElectraPair, batch: &Batch, counts: Counts, config: &ObjectiveConfig) -> Outcome {
-    forward_by_parts(pair, batch, counts, config, &mut |_| ())
+pub fn forward(
+    pair: &ElectraPair,
+    batch: &Batch,
+    counts: Counts,
+    config: &ObjectiveConfig,
+    context: &StepContext,
+) -> Outcome {
+    forward_by_parts(pair, batch, counts, config, context, &mut |_| ())
 }
 
 /// A part of a step, for those who time it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum StepPart {
     /// The generator, its loss and its samples.
     Generator,
     /// The corrupted input, the discriminator and its loss.
@@ -50,18 +56,19 @@ pub fn forward_by_parts(
     batch: &Batch,
     counts: Counts,
     config: &ObjectiveConfig,
-    done: &mut dyn FnMut(Part),
+    context: &StepContext,
+    done: &mut dyn FnMut(StepPart),
 ) -> Outcome {
     if let Some(head) = &pair.encoder_head {
-        return ablations::forward(pair, head, batch, counts, config, done);
+        return ablations::forward((pair, head), batch, counts, config, context, done);
     }
     let [rows, seq] = batch.input_ids.dims();
-    let Corruption { mlm_loss, correct, corrupted_ids, replaced } = corrupt(pair, batch, config);
-    done(Part::Generator);
+    let Corruption { mlm_loss, correct, corrupted_ids, replaced } = corrupt(pair, batch, config, context);
+    done(StepPart::Generator);
     let order = batch.orders.as_ref().map(|_| order_of(&corrupted_ids));
 
     // Discriminator: sigmoid cross-entropy over all real tokens, or over the picked ones.
-    let scores = pair.discriminate(inputs(batch, &corrupted_ids, order)).reshape([rows * seq]);
+    let scores = pair.discriminate(inputs(batch, &corrupted_ids, order), context).reshape([rows * seq]);
     let losses = binary_cross_entropy(scores.clone(), replaced.clone());
     let (disc_loss, over, judged) = match (config.kind, &batch.attention_mask) {
         (ObjectiveKind::Electra15, _) => {
@@ -80,7 +87,7 @@ pub fn forward_by_parts(
     );
     let mlm_weight = config.generator_weight / counts.picked.max(1) as f64;
     let disc_weight = config.discriminator_weight / over.max(1) as f64;
-    done(Part::Discriminator);
+    done(StepPart::Discriminator);
     Outcome { loss: mlm_loss * mlm_weight + disc_loss * disc_weight, statistics, corrupted_ids }
 }
 
@@ -115,7 +122,7 @@ struct Corruption {
 }
 
 /// Cross-entropy at the picked positions, and samples that replace every one of them; no gradient flows through these.
-fn corrupt(pair: &ElectraPair, batch: &Batch, config: &ObjectiveConfig) -> Corruption {
+fn corrupt(pair: &ElectraPair, batch: &Batch, config: &ObjectiveConfig, context: &StepContext) -> Corruption {
     let [rows, seq] = batch.input_ids.dims();
     let original = batch.input_ids.clone().reshape([rows * seq]);
     let targets = original.clone().select(0, batch.picked.clone());
@@ -123,11 +130,11 @@ fn corrupt(pair: &ElectraPair, batch: &Batch, config: &ObjectiveConfig) -> Corru
     let (masked_order, picked_order) = orders.map(|orders| (orders.masked_ids, orders.picked)).unzip();
     let MaskedLm { loss: mlm_loss, samples, correct } = pair.generate(
         inputs(batch, &batch.masked_ids, masked_order),
-        batch.picked.clone(),
-        picked_order.as_ref(),
+        (batch.picked.clone(), picked_order.as_ref()),
         targets.clone(),
         &batch.samples,
         config,
+        context,
     );
     let change = samples - targets;
     // Whole numbers, each place once: the sum is the same in any order.

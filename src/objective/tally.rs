@@ -10,12 +10,12 @@ pub struct Statistics {
     /// For each batch: sum of the MLM loss, correct MLM predictions, sum of the discriminator's loss, then scores and
     /// labels of all positions.
     parts: Vec<Tensor<1>>,
-    batches: Vec<Part>,
+    batches: Vec<StatisticsLayout>,
 }
 
 /// How the vector of a batch is to be read.
 #[derive(Debug)]
-struct Part {
+struct StatisticsLayout {
     counts: Counts,
     positions: usize,
     /// Which positions the discriminator is judged on; absent: all.
@@ -35,7 +35,7 @@ impl Statistics {
         let [rows, seq] = batch.input_ids.dims();
         // All rows begin with one, so that the first stands for all.
         let special = if judged.as_ref().is_none_or(|judged| judged[0]) { 2 * rows } else { 0 };
-        let part = Part { counts: batch.counts, positions: rows * seq, judged, special };
+        let part = StatisticsLayout { counts: batch.counts, positions: rows * seq, judged, special };
         Self { parts: parts.into(), batches: vec![part] }
     }
 
@@ -57,7 +57,7 @@ impl Statistics {
 
     /// How many numbers they are.
     pub fn len(&self) -> usize {
-        self.batches.iter().map(Part::len).sum()
+        self.batches.iter().map(StatisticsLayout::len).sum()
     }
 
     /// Whether there are none.
@@ -100,7 +100,7 @@ impl Statistics {
     }
 }
 
-impl Part {
+impl StatisticsLayout {
     fn len(&self) -> usize {
         SUMS + 2 * self.positions
     }
@@ -128,7 +128,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add_batch(&mut self, values: &[f32], part: &Part) {
+    fn add_batch(&mut self, values: &[f32], part: &StatisticsLayout) {
         let (sums, rest) = values.split_at(SUMS);
         self.mlm_loss_sum += f64::from(sums[0]);
         self.mlm_correct += f64::from(sums[1]);

@@ -3,13 +3,14 @@
 use crate::config::{Config, ObjectiveConfig};
 use crate::data::{HostBatch, Masking, Purpose, Rng};
 use crate::error::{Error, Result};
+use crate::kernels::StepContext;
 use crate::model::ElectraPair;
 use crate::objective::{Judged, Tally, judge};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::tensor::Device;
 
 /// A generator and a discriminator with their tokenizer.
-pub struct Game {
+pub struct Corrupter {
     tokenizer: Tokenizer,
     pair: ElectraPair,
     masking: Masking,
@@ -33,8 +34,8 @@ pub struct Corrupted {
     pub verdict: f64,
 }
 
-impl Game {
-    /// A game between the networks of `pair`; shares, excluded tokens and temperature as in pretraining.
+impl Corrupter {
+    /// One with the networks of `pair`; shares, excluded tokens and temperature as in pretraining.
     pub fn new(tokenizer: Tokenizer, pair: ElectraPair, config: &Config, device: &Device) -> Self {
         let masking = Masking::new(&config.data, &tokenizer.kinds());
         let (objective, longest) = (config.objective.clone(), config.model.max_position_embeddings.saturating_sub(2));
@@ -45,7 +46,7 @@ impl Game {
     ///
     /// # Errors
     /// [`Error::Usage`] for a text without tokens or longer than the model.
-    pub fn play(&self, text: &str, seed: u64) -> Result<(Vec<Corrupted>, Tally)> {
+    pub fn corrupt(&self, text: &str, seed: u64) -> Result<(Vec<Corrupted>, Tally)> {
         let pieces = self.tokenizer.encode(text)?;
         if pieces.is_empty() || pieces.len() > self.longest {
             let (found, most) = (pieces.len(), self.longest);
@@ -59,7 +60,8 @@ impl Game {
         if host.counts.picked == 0 {
             return Err(Error::Usage("the text holds nothing but special tokens; there is nothing to corrupt".into()));
         }
-        let Judged { seen, replaced, tally } = judge(&self.pair, &host, &self.device, &self.objective)?;
+        let Judged { seen, replaced, tally } =
+            judge(&self.pair, &host, &self.device, &self.objective, &StepContext::default())?;
         // Place 0 is [CLS].
         let tokens = (1..).zip(pieces).map(|(at, original)| Corrupted {
             token: self.tokenizer.token(seen[at]).unwrap_or_default(),

@@ -3,11 +3,12 @@
 mod corrupt;
 mod scorer;
 
-pub use corrupt::{Corrupted, Game};
+pub use corrupt::{Corrupted, Corrupter};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::hub::{open, open_masked_lm, place, read_config};
+use crate::kernels::StepContext;
 use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraModel, Init, Inputs};
 use crate::tokenizer::{Piece, Tokenizer};
 use burn::store::ModuleSnapshot;
@@ -16,7 +17,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
 
 /// An encoder with its tokenizer.
-pub struct Encoder(Checkpoint<ElectraModel>);
+pub struct TextEncoder(Checkpoint<ElectraModel>);
 
 /// A discriminator with its tokenizer.
 pub struct Detector(Checkpoint<ElectraForPreTraining>);
@@ -44,7 +45,7 @@ pub struct Filling {
     pub probability: f64,
 }
 
-impl Encoder {
+impl TextEncoder {
     /// Opens a directory in Hugging Face's layout that holds an encoder, whatever its head.
     ///
     /// # Errors
@@ -61,7 +62,7 @@ impl Encoder {
     /// [`Error::Usage`] for a text longer than the model.
     pub fn encode(&self, text: &str) -> Result<Vec<Vec<f32>>> {
         let pieces = self.0.fitting(text)?;
-        let hidden = self.0.model.electra.forward(self.0.inputs(&pieces));
+        let hidden = self.0.model.electra.forward(self.0.inputs(&pieces), &StepContext::default());
         let values: Vec<f32> = hidden.into_data().iter().collect();
         Ok(values.chunks(self.0.config.hidden_size).map(<[f32]>::to_vec).collect())
     }
@@ -83,8 +84,9 @@ impl Detector {
         let pieces = checkpoint.tokenizer.encode(text)?;
         let mut verdicts = Vec::with_capacity(pieces.len());
         for window in pieces.chunks(checkpoint.longest()) {
-            let hidden = checkpoint.model.electra.forward(checkpoint.inputs(window));
-            let probabilities = sigmoid(checkpoint.model.logits(hidden));
+            let context = StepContext::default();
+            let hidden = checkpoint.model.electra.forward(checkpoint.inputs(window), &context);
+            let probabilities = sigmoid(checkpoint.model.logits(hidden, &context));
             let probabilities: Vec<f32> = probabilities.into_data().iter().collect();
             let of_window = window.iter().zip(&probabilities[1..]);
             verdicts.extend(of_window.map(|(piece, &p)| Verdict { piece: piece.clone(), replaced: f64::from(p) }));
@@ -114,8 +116,10 @@ impl Filler {
         if masked.is_empty() {
             return Err(Error::Usage("the text has no [MASK] to fill".into()));
         }
-        let hidden = checkpoint.model.electra.forward(checkpoint.inputs(&pieces));
-        let probabilities: Vec<f32> = softmax(checkpoint.model.logits(hidden), 1).into_data().iter().collect();
+        let context = StepContext::default();
+        let hidden = checkpoint.model.electra.forward(checkpoint.inputs(&pieces), &context);
+        let probabilities: Vec<f32> =
+            softmax(checkpoint.model.logits(hidden, &context), 1).into_data().iter().collect();
         let words = checkpoint.config.vocab_size;
         // Row 0 is [CLS].
         let rows = masked.into_iter().map(|at| &probabilities[(at + 1) * words..(at + 2) * words]);

@@ -14,11 +14,11 @@ pub(super) struct Chart {
     pub logarithmic: bool,
     /// The last step of the run, where every picture ends.
     pub end: f64,
-    pub lines: Vec<Line>,
+    pub lines: Vec<PlotLine>,
 }
 
 /// A curve in it.
-pub(super) struct Line {
+pub(super) struct PlotLine {
     pub label: String,
     pub hue: Hue,
     pub points: Vec<Point>,
@@ -92,10 +92,10 @@ pub(super) fn charts(metrics: &Metrics) -> Vec<Chart> {
     charts
 }
 
-fn line(metrics: &Metrics, name: &str, split: &str, label: &str, hue: Hue) -> Option<Line> {
+fn line(metrics: &Metrics, name: &str, split: &str, label: &str, hue: Hue) -> Option<PlotLine> {
     let points = metrics.get(name, split)?.points();
     let points: Vec<Point> = points.into_iter().map(|(step, value)| (step as f64, value)).collect();
-    (!points.is_empty()).then(|| Line { label: label.to_owned(), hue, points })
+    (!points.is_empty()).then(|| PlotLine { label: label.to_owned(), hue, points })
 }
 
 /// A name that every file system takes.

@@ -1,6 +1,6 @@
 //! Draws charts, as SVG text and as PNG, with a font that is compiled in, so that a machine without fonts draws the same.
 
-use super::chart::{Chart, Hue, Line, Point};
+use super::chart::{Chart, Hue, PlotLine, Point};
 use super::png;
 use crate::error::{Error, Result};
 use plotters::coord::Shift;
@@ -29,7 +29,7 @@ const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
 /// The chart as an SVG file.
 ///
 /// # Errors
-/// [`Error::Training`] where it cannot be drawn.
+/// [`Error::Internal`] where it cannot be drawn.
 pub(super) fn svg(chart: &Chart) -> Result<String> {
     let mut text = String::new();
     {
@@ -42,7 +42,7 @@ pub(super) fn svg(chart: &Chart) -> Result<String> {
 /// The chart as a PNG file.
 ///
 /// # Errors
-/// [`Error::Training`] where it cannot be drawn.
+/// [`Error::Internal`] where it cannot be drawn.
 pub(super) fn png(chart: &Chart) -> Result<Vec<u8>> {
     let mut rgb = vec![0; 3 * (SIZE.0 * SIZE.1) as usize];
     {
@@ -104,7 +104,8 @@ fn stroke(hue: Hue) -> RGBColor {
 }
 
 fn draw_body<B: DrawingBackend>(area: &DrawingArea<B, Shift>, chart: &Chart) -> Drawn<B> {
-    let drawn: Vec<(&Line, Vec<Point>)> = chart.lines.iter().map(|line| (line, scaled(chart, &line.points))).collect();
+    let drawn: Vec<(&PlotLine, Vec<Point>)> =
+        chart.lines.iter().map(|line| (line, scaled(chart, &line.points))).collect();
     let all = || drawn.iter().flat_map(|(_, points)| points);
     let x = 0.0..chart.end.max(1.0);
     let y = range(all().map(|point| point.1));
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     fn chart(points: Vec<Point>) -> Chart {
-        let line = Line { label: "a < b".into(), hue: Hue::Train, points };
+        let line = PlotLine { label: "a < b".into(), hue: Hue::Train, points };
         Chart { name: "x".into(), title: "R & D".into(), logarithmic: true, end: 5.0, lines: vec![line] }
     }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use toml::Table;
 
-/// What the directory of a run has told.
+/// What was read of the directory of a run.
 pub struct RunReport {
     /// The run.
     path: PathBuf,

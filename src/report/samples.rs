@@ -15,7 +15,7 @@ pub(super) struct Samples(Vec<Sample>);
 
 impl Samples {
     /// Reads the file at `path`, which need not be there; what is wrong with it goes to `problems`.
-    pub fn read(path: &Path, problems: &mut Vec<String>) -> Self {
+    pub(super) fn read(path: &Path, problems: &mut Vec<String>) -> Self {
         let Some(text) = super::text(path, false, problems) else { return Self::default() };
         let lines: Vec<(usize, &str)> = text.lines().enumerate().collect();
         // Evenly spread, with the first and the last.
@@ -31,12 +31,12 @@ impl Samples {
         Self(samples)
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The samples in HTML, escaped.
-    pub fn html(&self) -> String {
+    pub(super) fn html(&self) -> String {
         self.0.iter().map(html).collect()
     }
 }

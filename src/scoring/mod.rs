@@ -4,6 +4,7 @@
 pub mod pairs;
 
 use crate::error::{Error, Result};
+use crate::kernels::StepContext;
 use crate::model::{Electra, ElectraForMaskedLm, ElectraForPreTraining, Inputs};
 use crate::tokenizer::{TokenKinds, Tokenizer};
 use burn::tensor::activation::log_softmax;
@@ -41,7 +42,7 @@ pub struct Score {
 const PASS_TOKENS: usize = 4096;
 
 /// A row of a pass: its ids with special tokens, and what is asked about them.
-struct Row {
+struct ScoredRow {
     /// Number of the sentence.
     sentence: usize,
     ids: Vec<u32>,
@@ -80,7 +81,7 @@ impl Scorer {
             scores.push(Score { sum: 0.0, tokens: ids.len() - 2 });
             match self.network {
                 Network::Generator(_) => rows.extend(self.hidden_one_by_one(sentence, &ids)),
-                Network::Discriminator(_) => rows.push(Row { sentence, ids, asked: None }),
+                Network::Discriminator(_) => rows.push(ScoredRow { sentence, ids, asked: None }),
             }
         }
         // Alike long ones together, so that little is padded; in an order that does not depend on anything else.
@@ -100,56 +101,60 @@ impl Scorer {
     }
 
     /// A row for each token of a sentence, in which it is hidden.
-    fn hidden_one_by_one<'a>(&'a self, sentence: usize, ids: &'a [u32]) -> impl Iterator<Item = Row> + 'a {
+    fn hidden_one_by_one<'a>(&'a self, sentence: usize, ids: &'a [u32]) -> impl Iterator<Item = ScoredRow> + 'a {
         let continues = |id: u32| self.kinds.continues.get(id as usize).copied().unwrap_or(false);
         (1..ids.len() - 1).map(move |at| {
             let later = ids[at + 1..].iter().take_while(|&&id| continues(id)).count();
             let mut hidden = ids.to_vec();
             hidden[at..=at + later].fill(self.kinds.special.mask);
-            Row { sentence, ids: hidden, asked: Some((at, ids[at])) }
+            ScoredRow { sentence, ids: hidden, asked: Some((at, ids[at])) }
         })
     }
 
     /// The logarithms that `rows` ask for.
-    fn pass(&self, rows: &[Row]) -> Result<Vec<f64>> {
+    fn pass(&self, rows: &[ScoredRow]) -> Result<Vec<f64>> {
         match &self.network {
             Network::Generator(model) => {
                 let (hidden, length) = self.states(&model.electra, rows);
                 let [_, _, width] = hidden.dims();
-                let place =
-                    |(number, row): (usize, &Row)| (number * length + row.asked.map_or(0, |asked| asked.0)) as i32;
+                let place = |(number, row): (usize, &ScoredRow)| {
+                    (number * length + row.asked.map_or(0, |asked| asked.0)) as i32
+                };
                 let places: Vec<i32> = rows.iter().enumerate().map(place).collect();
                 let words: Vec<i32> = rows.iter().map(|row| row.asked.map_or(0, |asked| asked.1 as i32)).collect();
                 let count = rows.len();
                 let places = Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &self.device);
                 let words = Tensor::<2, Int>::from_data(TensorData::new(words, [count, 1]), &self.device);
                 let hidden = hidden.reshape([count * length, width]).select(0, places).reshape([count, 1, width]);
-                let chosen = log_softmax(model.logits(hidden), 1).gather(1, words);
+                let chosen = log_softmax(model.logits(hidden, &StepContext::default()), 1).gather(1, words);
                 Ok(read(chosen)?.into_iter().map(f64::from).collect())
             }
             Network::Discriminator(model) => {
                 let (hidden, length) = self.states(&model.electra, rows);
-                let logits = read(model.logits(hidden))?;
+                let logits = read(model.logits(hidden, &StepContext::default()))?;
                 let original = |logit: &f32| -softplus(f64::from(*logit));
-                let of_row = |(row, logits): (&Row, &[f32])| logits[1..row.ids.len() - 1].iter().map(original).sum();
+                let of_row =
+                    |(row, logits): (&ScoredRow, &[f32])| logits[1..row.ids.len() - 1].iter().map(original).sum();
                 Ok(rows.iter().zip(logits.chunks(length)).map(of_row).collect())
             }
         }
     }
 
     /// The last hidden states of `rows`, padded to the longest, and its length.
-    fn states(&self, electra: &Electra, rows: &[Row]) -> (Tensor<3>, usize) {
+    fn states(&self, electra: &Electra, rows: &[ScoredRow]) -> (Tensor<3>, usize) {
         let length = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let shape = [rows.len(), length];
         let pad = self.tokenizer.special().pad;
-        let padded = |row: &Row| row.ids.iter().copied().chain(std::iter::repeat(pad)).take(length).collect::<Vec<_>>();
+        let padded =
+            |row: &ScoredRow| row.ids.iter().copied().chain(std::iter::repeat(pad)).take(length).collect::<Vec<_>>();
         let ids: Vec<i32> = rows.iter().flat_map(padded).map(|id| id as i32).collect();
-        let real = |row: &Row| (0..length).map(|at| if at < row.ids.len() { 1.0 } else { 0.0 }).collect::<Vec<f32>>();
+        let real =
+            |row: &ScoredRow| (0..length).map(|at| if at < row.ids.len() { 1.0 } else { 0.0 }).collect::<Vec<f32>>();
         let is_padded = rows.iter().any(|row| row.ids.len() < length);
         let mask = is_padded.then(|| rows.iter().flat_map(real).collect::<Vec<f32>>());
         let mask = mask.map(|mask| Tensor::from_data(TensorData::new(mask, shape), &self.device));
         let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, shape), &self.device);
-        (electra.forward(Inputs::new(ids, mask)), length)
+        (electra.forward(Inputs::new(ids, mask), &StepContext::default()), length)
     }
 }
 

@@ -29,7 +29,7 @@ struct Times {
 
 impl Figures {
     /// Counts an answered request.
-    pub fn request(&self, route: &str, status: u16, time: Duration) {
+    pub(super) fn request(&self, route: &str, status: u16, time: Duration) {
         let seconds = time.as_secs_f64();
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry((route.to_owned(), status)).or_default() += 1;
@@ -44,13 +44,13 @@ impl Figures {
     }
 
     /// Counts a batch of `inputs` inputs.
-    pub fn batch(&self, inputs: usize) {
+    pub(super) fn batch(&self, inputs: usize) {
         self.batches.fetch_add(1, Ordering::Relaxed);
         self.inputs.fetch_add(inputs as u64, Ordering::Relaxed);
     }
 
     /// All of them.
-    pub fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = String::new();
         let mut line = |line: std::fmt::Arguments| writeln!(text, "{line}").unwrap_or_default();
         line(format_args!("# HELP electra_requests_total Requests that were answered, by route and status."));

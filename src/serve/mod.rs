@@ -11,10 +11,10 @@ mod routes;
 
 use crate::error::Result;
 use crate::explain::Explainer;
-use crate::http::{Bounds, Hosts, Server};
+use crate::http::{ClientBounds, Hosts, Server};
 use crate::hub;
 use crate::tasks::{Kind, Model, Recommender};
-use crate::token::Token;
+use crate::token::AccessToken;
 use axum::Router;
 use burn::tensor::Device;
 use queue::Models;
@@ -95,7 +95,7 @@ impl Served {
     ///
     /// Where that listens on an address that only this machine can reach, `hosts` are those that requests may name. Where there is a
     /// `token`, all but `/healthz` must have it.
-    pub fn router(self, limits: Limits, hosts: Option<Hosts>, token: Option<Token>) -> Router {
+    pub fn router(self, limits: Limits, hosts: Option<Hosts>, token: Option<AccessToken>) -> Router {
         routes::router(self.0, limits, hosts, token)
     }
 
@@ -109,11 +109,11 @@ impl Served {
         server: Server,
         limits: Limits,
         allowed: &[String],
-        token: Option<Token>,
+        token: Option<AccessToken>,
         signal: &AtomicUsize,
     ) -> Result<()> {
         let own = Some(server.address().ip()).filter(IpAddr::is_loopback);
         let hosts = own.map(|own| Hosts::new(own, allowed)).transpose()?;
-        server.serve(self.router(limits, hosts, token), Bounds::default(), signal)
+        server.serve(self.router(limits, hosts, token), ClientBounds::default(), signal)
     }
 }

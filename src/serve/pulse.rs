@@ -19,17 +19,17 @@ impl Default for Pulse {
 
 impl Pulse {
     /// A batch begins.
-    pub fn begin(&self) {
+    pub(super) fn begin(&self) {
         self.begun.store(self.start.elapsed().as_micros() as u64 + 1, Ordering::Relaxed);
     }
 
     /// It is done.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.begun.store(0, Ordering::Relaxed);
     }
 
     /// How long the batch has taken; none where there is none.
-    pub fn busy(&self) -> Option<Duration> {
+    pub(super) fn busy(&self) -> Option<Duration> {
         let begun = self.begun.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.start.elapsed().saturating_sub(Duration::from_micros(begun)))
     }

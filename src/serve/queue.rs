@@ -37,14 +37,14 @@ type Group = (Question, Vec<(usize, oneshot::Sender<Answer>)>);
 
 /// Why there is no answer.
 #[derive(Debug, Clone)]
-pub(super) enum Failure {
+pub(super) enum Unanswered {
     /// The question cannot be answered.
     Question(String),
     /// Something went wrong inside.
     Inside(String),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for Unanswered {
     fn from(error: Error) -> Self {
         match error {
             Error::Usage(message) => Self::Question(message),
@@ -54,9 +54,9 @@ impl From<Error> for Failure {
 }
 
 /// One answer an input.
-pub(super) type Answer = Result<Vec<Value>, Failure>;
+pub(super) type Answer = Result<Vec<Value>, Unanswered>;
 
-struct Job {
+struct Queued {
     question: Question,
     answer: oneshot::Sender<Answer>,
 }
@@ -74,14 +74,14 @@ pub(super) struct Models {
 /// The way to the thread that computes; it ends with the last of these.
 #[derive(Clone)]
 pub(super) struct Queue {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<Queued>,
     pulse: Arc<Pulse>,
 }
 
 impl Queue {
     /// Begins a thread that computes with `models`, at most `most` inputs together.
-    pub fn new(models: Models, most: usize, figures: Arc<Figures>) -> Self {
-        let (jobs, mut receiver) = mpsc::unbounded_channel::<Job>();
+    pub(super) fn new(models: Models, most: usize, figures: Arc<Figures>) -> Self {
+        let (jobs, mut receiver) = mpsc::unbounded_channel::<Queued>();
         let pulse = Arc::new(Pulse::default());
         let beating = pulse.clone();
         thread::spawn(move || {
@@ -118,7 +118,7 @@ impl Queue {
     }
 
     /// Whether the thread lives and has not been at one batch for longer than `longest`; what is wrong otherwise.
-    pub fn health(&self, longest: Duration) -> Result<(), String> {
+    pub(super) fn health(&self, longest: Duration) -> Result<(), String> {
         if self.jobs.is_closed() {
             return Err("the thread that computes has ended; restart the server".into());
         }
@@ -129,18 +129,18 @@ impl Queue {
     }
 
     /// Asks, and waits.
-    pub async fn ask(&self, question: Question) -> Answer {
+    pub(super) async fn ask(&self, question: Question) -> Answer {
         let (answer, answered) = oneshot::channel();
-        let gone = || Failure::Inside("the model is gone".into());
-        self.jobs.send(Job { question, answer }).map_err(|_| gone())?;
+        let gone = || Unanswered::Inside("the model is gone".into());
+        self.jobs.send(Queued { question, answer }).map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
 
 /// Answers `jobs`, those that are alike together, at most `most` inputs at a time.
-fn compute(models: &Models, jobs: Vec<Job>, most: usize, figures: &Figures) {
+fn compute(models: &Models, jobs: Vec<Queued>, most: usize, figures: &Figures) {
     let mut groups: Vec<Group> = Vec::new();
-    for Job { question, answer } in jobs {
+    for Queued { question, answer } in jobs {
         let of_job = (question.len(), answer);
         let alike = groups.iter_mut().find(|(other, _)| match (other, &question) {
             (Question::Predict { top_k: one, .. }, Question::Predict { top_k: other, .. }) => one == other,
@@ -208,7 +208,7 @@ fn answer(models: &Models, question: &Question, most: usize, is_wanted: &dyn Fn(
     }));
     match answered {
         Ok(answered) => Ok(answered?),
-        Err(_) => Err(Failure::Inside("the device failed".into())),
+        Err(_) => Err(Unanswered::Inside("the device failed".into())),
     }
 }
 

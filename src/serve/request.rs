@@ -58,23 +58,23 @@ fn one_or_several<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: 
 
 /// Why a request gets no answer.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub status: StatusCode,
     pub message: String,
 }
 
-impl Refusal {
-    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+impl Rejection {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
     }
 
     /// What a request says that cannot be answered.
-    pub fn unprocessable(message: impl Into<String>) -> Self {
+    pub(super) fn unprocessable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, message)
     }
 
     /// That there is no room or time now.
-    pub fn busy(message: impl Into<String>) -> Self {
+    pub(super) fn busy(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
@@ -83,7 +83,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({"error": self.message}))).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -94,45 +94,45 @@ impl IntoResponse for Refusal {
 }
 
 /// The body of `request` as a `T`.
-pub(super) async fn body<T: DeserializeOwned>(request: Request, limits: &Limits) -> Result<T, Refusal> {
+pub(super) async fn body<T: DeserializeOwned>(request: Request, limits: &Limits) -> Result<T, Rejection> {
     let most = limits.body_bytes;
-    let too_large = || Refusal::too_large(format!("the body is too large; expected at most {most} bytes"));
+    let too_large = || Rejection::too_large(format!("the body is too large; expected at most {most} bytes"));
     check_head(request.headers(), most, too_large)?;
     let bytes = match tokio::time::timeout(limits.time, to_bytes(request.into_body(), most)).await {
-        Err(_) => return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
+        Err(_) => return Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
         // The only other failure is a client that has gone away, who reads no answer.
         Ok(Err(_)) => return Err(too_large()),
         Ok(Ok(bytes)) => bytes,
     };
     serde_json::from_slice(&bytes).map_err(|error| match error.classify() {
-        Category::Data => Refusal::unprocessable(error.to_string()),
-        _ => Refusal::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")),
+        Category::Data => Rejection::unprocessable(error.to_string()),
+        _ => Rejection::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")),
     })
 }
 
 /// Checks what can be known before the body has arrived.
-fn check_head(headers: &HeaderMap, most: usize, too_large: impl Fn() -> Refusal) -> Result<(), Refusal> {
+fn check_head(headers: &HeaderMap, most: usize, too_large: impl Fn() -> Rejection) -> Result<(), Rejection> {
     let text = |name| headers.get(name)?.to_str().ok();
     let is_json = text(header::CONTENT_TYPE).is_some_and(|kind| {
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
     });
     if !is_json {
         let message = "expected the header \"content-type: application/json\"";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     let length: Option<usize> = text(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
     if length.is_some_and(|length| length > most) { Err(too_large()) } else { Ok(()) }
 }
 
 /// The inputs that `values` are for a task.
-pub(super) fn inputs(values: &[Value], kind: Kind, limits: &Limits) -> Result<Vec<Input>, Refusal> {
+pub(super) fn inputs(values: &[Value], kind: Kind, limits: &Limits) -> Result<Vec<Input>, Rejection> {
     count(values.len(), "inputs", limits)?;
     let input = |(at, value)| {
-        let input =
-            Input::from_json(value, kind).map_err(|error| Refusal::unprocessable(format!("inputs[{at}]: {error}")))?;
+        let input = Input::from_json(value, kind)
+            .map_err(|error| Rejection::unprocessable(format!("inputs[{at}]: {error}")))?;
         let texts = input.texts();
         if texts.is_empty() {
-            return Err(Refusal::unprocessable(format!("inputs[{at}] is empty")));
+            return Err(Rejection::unprocessable(format!("inputs[{at}] is empty")));
         }
         texts.into_iter().try_for_each(|text| readable(text, &format!("inputs[{at}]"), limits))?;
         Ok(input)
@@ -141,24 +141,24 @@ pub(super) fn inputs(values: &[Value], kind: Kind, limits: &Limits) -> Result<Ve
 }
 
 /// Checks how many of `what` there are.
-pub(super) fn count(count: usize, what: &str, limits: &Limits) -> Result<(), Refusal> {
+pub(super) fn count(count: usize, what: &str, limits: &Limits) -> Result<(), Rejection> {
     match count {
-        0 => Err(Refusal::unprocessable(format!("\"{what}\" is empty; expected at least one"))),
+        0 => Err(Rejection::unprocessable(format!("\"{what}\" is empty; expected at least one"))),
         _ if count > limits.inputs => {
-            Err(Refusal::too_large(format!("{count} {what}; expected at most {}", limits.inputs)))
+            Err(Rejection::too_large(format!("{count} {what}; expected at most {}", limits.inputs)))
         }
         _ => Ok(()),
     }
 }
 
 /// Checks a text, which stands at `place`.
-pub(super) fn readable(text: &str, place: &str, limits: &Limits) -> Result<(), Refusal> {
+pub(super) fn readable(text: &str, place: &str, limits: &Limits) -> Result<(), Rejection> {
     if text.trim().is_empty() {
-        return Err(Refusal::unprocessable(format!("{place}: the text is empty")));
+        return Err(Rejection::unprocessable(format!("{place}: the text is empty")));
     }
     let most = limits.characters;
     match text.chars().nth(most) {
-        Some(_) => Err(Refusal::too_large(format!("{place}: the text has more than {most} characters"))),
+        Some(_) => Err(Rejection::too_large(format!("{place}: the text has more than {most} characters"))),
         None => Ok(()),
     }
 }

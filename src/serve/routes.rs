@@ -2,12 +2,12 @@
 
 use super::Limits;
 use super::figures::Figures;
-use super::queue::{Failure, Models, Question, Queue};
-use super::request::{Embed, Explain, Predict, Refusal, Rerank, body, count, inputs, readable};
+use super::queue::{Models, Question, Queue, Unanswered};
+use super::request::{Embed, Explain, Predict, Rejection, Rerank, body, count, inputs, readable};
 use crate::explain::Options;
 use crate::http::Hosts;
 use crate::tasks::{Input, Kind};
-use crate::token::Token;
+use crate::token::AccessToken;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -29,14 +29,14 @@ struct App {
     figures: Arc<Figures>,
 }
 
-type Answered = Result<Json<Value>, Refusal>;
+type Answered = Result<Json<Value>, Rejection>;
 
 /// Most inputs that are explained for one request: each takes as long as a hundred predictions.
 const MOST_EXPLAINED: usize = 16;
 
 /// The server's routes, answered by `models`, for requests to `hosts` where these are bound, and for those that have the `token`
 /// where there is one.
-pub(super) fn router(models: Models, limits: Limits, hosts: Option<Hosts>, token: Option<Token>) -> Router {
+pub(super) fn router(models: Models, limits: Limits, hosts: Option<Hosts>, token: Option<AccessToken>) -> Router {
     let figures = Arc::new(Figures::default());
     let app = App {
         kind: models.model.kind(),
@@ -60,9 +60,9 @@ pub(super) fn router(models: Models, limits: Limits, hosts: Option<Hosts>, token
         .merge(rest)
         .route("/healthz", get(health))
         .method_not_allowed_fallback(async || {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "the route has another method")
+            Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "the route has another method")
         })
-        .fallback(async || Refusal::new(StatusCode::NOT_FOUND, "there is no such route; /openapi.json lists them"))
+        .fallback(async || Rejection::new(StatusCode::NOT_FOUND, "there is no such route; /openapi.json lists them"))
         .with_state(app);
     match hosts {
         Some(hosts) => routes.layer(from_fn_with_state(Arc::new(hosts), known_hosts)),
@@ -75,13 +75,13 @@ async fn known_hosts(State(hosts): State<Arc<Hosts>>, request: Request, next: Ne
         true => next.run(request).await,
         false => {
             let message = format!("this server answers to {hosts}");
-            Refusal::new(StatusCode::FORBIDDEN, message).into_response()
+            Rejection::new(StatusCode::FORBIDDEN, message).into_response()
         }
     }
 }
 
 /// Answers who has the token.
-async fn known_alone(State(token): State<Arc<Token>>, request: Request, next: Next) -> Response {
+async fn known_alone(State(token): State<Arc<AccessToken>>, request: Request, next: Next) -> Response {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let is_known = header.and_then(|value| value.split_once(' ')).is_some_and(|(scheme, found)| {
         // As for every scheme of HTTP, its case does not matter.
@@ -91,7 +91,7 @@ async fn known_alone(State(token): State<Arc<Token>>, request: Request, next: Ne
         return next.run(request).await;
     }
     let message = "expected the header \"authorization: Bearer TOKEN\" with the token of this server";
-    let mut response = Refusal::new(StatusCode::UNAUTHORIZED, message).into_response();
+    let mut response = Rejection::new(StatusCode::UNAUTHORIZED, message).into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
@@ -100,7 +100,7 @@ async fn known_alone(State(token): State<Arc<Token>>, request: Request, next: Ne
 async fn health(State(app): State<App>) -> Answered {
     match app.queue.health(app.limits.time * 2) {
         Ok(()) => Ok(Json(json!({"status": "ok"}))),
-        Err(message) => Err(Refusal::busy(message)),
+        Err(message) => Err(Rejection::busy(message)),
     }
 }
 
@@ -110,7 +110,7 @@ async fn bounded(State(app): State<App>, route: MatchedPath, request: Request, n
     // The body has its own time, and then the answer.
     let response = match tokio::time::timeout(app.limits.time * 2, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Refusal::busy("the answer took too long").into_response(),
+        Err(_) => Rejection::busy("the answer took too long").into_response(),
     };
     app.figures.request(route.as_str(), response.status().as_u16(), begun.elapsed());
     response
@@ -118,24 +118,24 @@ async fn bounded(State(app): State<App>, route: MatchedPath, request: Request, n
 
 impl App {
     /// Asks the model, where there is room for one more. A body that is still arriving takes none.
-    async fn ask(&self, question: Question) -> Result<Vec<Value>, Refusal> {
+    async fn ask(&self, question: Question) -> Result<Vec<Value>, Rejection> {
         let Ok(_place) = self.places.try_acquire() else {
-            return Err(Refusal::busy("too many requests are being worked on"));
+            return Err(Rejection::busy("too many requests are being worked on"));
         };
         self.queue.ask(question).await.map_err(|failure| match failure {
-            Failure::Question(message) => Refusal::unprocessable(message),
-            Failure::Inside(message) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, message),
+            Unanswered::Question(message) => Rejection::unprocessable(message),
+            Unanswered::Inside(message) => Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, message),
         })
     }
 
     /// The model's task must be one of `kinds`.
-    fn expect(&self, kinds: &[Kind], route: &str) -> Result<(), Refusal> {
+    fn expect(&self, kinds: &[Kind], route: &str) -> Result<(), Rejection> {
         if kinds.contains(&self.kind) {
             return Ok(());
         }
         let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
         let message = format!("{route} is for {}; this model's task is {}", names.join(" and "), self.kind.name());
-        Err(Refusal::new(StatusCode::NOT_FOUND, message))
+        Err(Rejection::new(StatusCode::NOT_FOUND, message))
     }
 }
 
@@ -143,7 +143,7 @@ async fn predict(State(app): State<App>, request: Request) -> Answered {
     let Predict { inputs: values, top_k } = body(request, &app.limits).await?;
     let inputs = inputs(&values, app.kind, &app.limits)?;
     if top_k == Some(0) {
-        return Err(Refusal::unprocessable("top_k: 0; expected 1 or more"));
+        return Err(Rejection::unprocessable("top_k: 0; expected 1 or more"));
     }
     let predictions = app.ask(Question::Predict { inputs, top_k }).await?;
     Ok(Json(json!({"predictions": predictions})))
@@ -170,7 +170,7 @@ async fn rerank(State(app): State<App>, request: Request) -> Answered {
 
 async fn embed(State(app): State<App>, request: Request) -> Answered {
     if app.kind == Kind::Recommendation {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "/embed is for encoders; this model recommends"));
+        return Err(Rejection::new(StatusCode::NOT_FOUND, "/embed is for encoders; this model recommends"));
     }
     let Embed { inputs } = body(request, &app.limits).await?;
     count(inputs.len(), "inputs", &app.limits)?;
@@ -183,14 +183,14 @@ async fn embed(State(app): State<App>, request: Request) -> Answered {
 
 async fn explain(State(app): State<App>, request: Request) -> Answered {
     if app.kind == Kind::Recommendation {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "/explain is for encoders; this model recommends"));
+        return Err(Rejection::new(StatusCode::NOT_FOUND, "/explain is for encoders; this model recommends"));
     }
     let Explain { inputs: values, label, token, attention } = body(request, &app.limits).await?;
     let limits = Limits { inputs: app.limits.inputs.min(MOST_EXPLAINED), ..app.limits };
     let inputs = inputs(&values, app.kind, &limits)?;
     if attention && inputs.len() > 1 {
         let message = format!("\"attention\" for {} inputs; expected one input a request", inputs.len());
-        return Err(Refusal::unprocessable(message));
+        return Err(Rejection::unprocessable(message));
     }
     let options = Options { label, token, attention, ..Options::default() };
     let explanations = app.ask(Question::Explain { inputs, options }).await?;

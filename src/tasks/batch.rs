@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// Padded features on the host.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HostBatch {
+pub struct TaskHostBatch {
     shape: [usize; 2],
     input_ids: Vec<i32>,
     token_type_ids: Option<Vec<i32>>,
@@ -68,7 +68,7 @@ pub enum Targets {
     Spans([Box<Tensor<1, Int>>; 2]),
 }
 
-impl HostBatch {
+impl TaskHostBatch {
     /// The features with numbers `numbers` of `features`, padded with `pad`.
     pub fn new(features: &[Feature], numbers: &[usize], pad: u32) -> Self {
         let of = |&number: &usize| &features[number];
@@ -107,7 +107,7 @@ impl HostBatch {
     }
 }
 
-impl Counted for HostBatch {
+impl Counted for TaskHostBatch {
     fn counts(&self) -> Counts {
         let picked = match &self.targets {
             HostTargets::Classes(classes) => classes.iter().filter(|class| **class >= 0).count(),
@@ -124,7 +124,7 @@ impl Counted for TaskBatch {
     }
 }
 
-impl HostRows for HostBatch {
+impl HostRows for TaskHostBatch {
     type Batch = TaskBatch;
 
     fn rows(&self) -> usize {

@@ -5,7 +5,7 @@ use super::feature::{Feature, NO_CLASS, Target};
 use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading};
 use super::shared::{by_class, text_feature};
-use super::task::{Cell, Encoding, Metrics, Table, Work};
+use super::task::{Cell, Encoding, Metrics, ResultTable, Work};
 use crate::error::Result;
 use crate::metrics::{Confusion, MultiLabel, sigmoid, softmax};
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,7 @@ impl Work for Classification {
         ("the most frequent label", vec![prediction; examples.len()])
     }
 
-    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table> {
+    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<ResultTable> {
         if self.multi_label {
             let (scores, names) = self.several(examples, predictions);
             let table = |scores: MultiLabel| by_class(names.iter().map(String::as_str).zip(scores.labels));
@@ -162,7 +162,7 @@ impl Work for Classification {
             std::iter::once(Cell::Name(name.clone())).chain(counts.iter().copied().map(Cell::Count)).collect()
         };
         let rows = names.iter().zip(&confusion.table).map(row).collect();
-        vec![by_class(classes), Table { title: "confusion".into(), columns, rows }]
+        vec![by_class(classes), ResultTable { title: "confusion".into(), columns, rows }]
     }
 
     fn read(&self, path: &Path, gold: Need, reading: &Reading) -> Result<Loaded<Example>> {

@@ -1,12 +1,13 @@
 //! The labelled data of a run: read, described, and turned into features.
 
-use super::example::Example;
+use super::example::{Example, Gold, Input};
 use super::feature::Feature;
 use super::ranking;
-use super::read::{Loaded, Need};
+use super::read::{Loaded, Need, Skipped};
 use super::registry::Task;
 use super::task::Encoding;
 use crate::config::{FinetuneConfig, Kind};
+use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::learner::Observers;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The examples of a run and the task that they ask for.
-pub(super) struct Data {
+pub(super) struct LabelledData {
     pub task: Task,
     pub train: Loaded<Example>,
     pub dev: Loaded<Example>,
@@ -25,25 +26,29 @@ pub(super) struct Data {
     pub fingerprint: String,
 }
 
-impl Data {
+impl LabelledData {
     /// What `config` names.
     ///
     /// # Errors
     /// Files that cannot be read, or do not fit the task.
-    pub fn read(kind: Kind, config: &FinetuneConfig) -> Result<Self> {
+    pub(super) fn read(kind: Kind, config: &FinetuneConfig) -> Result<Self> {
         let files = &config.data;
         let reading = &files.reading();
-        let (mut task, train) = Task::prepare(kind, &files.train, reading)?;
+        let (mut task, mut train) = Task::prepare(kind, &files.train, reading)?;
         if let (Task::QuestionAnswering(task), Some(length)) = (&mut task, files.max_answer_length) {
             task.max_answer_length = length;
         }
-        let dev = task.read(&files.dev, Need::Required, reading)?;
+        let dev = match files.dev.as_os_str().is_empty() {
+            true => apart(&mut train, files.dev_share, together, stratum)?,
+            false => task.read(&files.dev, Need::Required, reading)?,
+        };
         let test = files.test.as_ref().map(|path| task.read(path, Need::Optional, reading)).transpose()?;
         let sources = |path: &PathBuf| match kind {
             Kind::Ranking => ranking::sources(path),
             _ => Ok(vec![path.clone()]),
         };
-        let (of_train, of_dev) = (sources(&files.train)?, sources(&files.dev)?);
+        let of_train = sources(&files.train)?;
+        let of_dev = if files.dev.as_os_str().is_empty() { Vec::new() } else { sources(&files.dev)? };
         let vocabulary = ["tokenizer.json", "vocab.txt"].map(|name| config.model.join(name));
         let tokenizer: Vec<PathBuf> = vocabulary.into_iter().find(|path| path.is_file()).into_iter().collect();
         let all: Vec<&Path> = of_train.iter().chain(&of_dev).chain(&tokenizer).map(PathBuf::as_path).collect();
@@ -55,7 +60,7 @@ impl Data {
     ///
     /// # Errors
     /// [`Error::Input`] for texts of which the encoder knows nearly nothing.
-    pub fn report(&self, tokenizer: &Tokenizer, observers: &Observers) -> Result<()> {
+    pub(super) fn report(&self, tokenizer: &Tokenizer, observers: &Observers) -> Result<()> {
         for (name, loaded) in [("train", Some(&self.train)), ("dev", Some(&self.dev)), ("test", self.test.as_ref())] {
             let Some(loaded) = loaded else { continue };
             observers.stage(&describe(name, "examples", loaded));
@@ -72,6 +77,69 @@ impl Data {
         }
         Ok(())
     }
+}
+
+/// What an example must not be parted from: the documents of its query, the questions about its context.
+fn together(example: &Example) -> Option<&str> {
+    match &example.input {
+        Input::Question { context, .. } => Some(context),
+        _ => Some(example.group.as_str()).filter(|group| !group.is_empty()),
+    }
+}
+
+/// What is drawn from alike: the label of a text.
+fn stratum(example: &Example) -> String {
+    match &example.gold {
+        Some(Gold::Class(class)) => class.to_string(),
+        Some(Gold::Labels { holds, .. }) => holds.iter().map(|holds| if *holds { '1' } else { '0' }).collect(),
+        _ => String::new(),
+    }
+}
+
+/// Takes `share` of the rows of `train` away: of every `stratum` alike, and rows that are `together` as one. The draw is the same every time,
+/// so that runs with several seeds are judged on the same rows.
+///
+/// # Errors
+/// [`Error::Input`] where that leaves nothing on one side.
+pub(super) fn apart<T>(
+    train: &mut Loaded<T>,
+    share: f64,
+    together: impl Fn(&T) -> Option<&str>,
+    stratum: impl Fn(&T) -> String,
+) -> Result<Loaded<T>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, row) in train.rows.iter().enumerate() {
+        let found = together(row).and_then(|group| known.get(group).copied());
+        match found {
+            Some(group) => groups[group].push(at),
+            None => {
+                together(row).map(|group| known.insert(group, groups.len()));
+                groups.push(vec![at]);
+            }
+        }
+    }
+    let mut strata: BTreeMap<String, Vec<&[usize]>> = BTreeMap::new();
+    for group in &groups {
+        strata.entry(stratum(&train.rows[group[0]])).or_default().push(group);
+    }
+    let mut is_dev = vec![false; train.rows.len()];
+    for (number, groups) in strata.values_mut().enumerate() {
+        Rng::new(0, Purpose::Order, 0, number as u64).shuffle(groups);
+        let count = (groups.len() as f64 * share).round() as usize;
+        groups.iter().take(count).flat_map(|group| group.iter()).for_each(|&at| is_dev[at] = true);
+    }
+    let all = train.rows.len();
+    let (dev, rest): (Vec<_>, Vec<_>) = train.rows.drain(..).zip(is_dev).partition(|(_, is_dev)| *is_dev);
+    train.rows = rest.into_iter().map(|(row, _)| row).collect();
+    if dev.is_empty() || train.rows.is_empty() {
+        let message =
+            format!("{all} examples are too few to keep {share} of them apart; expected more, or data to choose by");
+        return Err(Error::input(&train.path, message));
+    }
+    let rows: Vec<T> = dev.into_iter().map(|(row, _)| row).collect();
+    let note = format!("no data to choose by: {} of {all} are kept apart, a share of {share}", rows.len());
+    Ok(Loaded { path: train.path.clone(), rows, skipped: Skipped::default(), notes: vec![note] })
 }
 
 /// What was read of a file, in a line.
@@ -112,4 +180,45 @@ pub(super) fn features(task: &Task, examples: &[Example], how: Encoding, seed: O
     };
     let features: Vec<Vec<Feature>> = examples.par_iter().enumerate().map(of).collect::<Result<_>>()?;
     Ok(features.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(count: usize) -> Loaded<usize> {
+        Loaded { path: "train.tsv".into(), rows: (0..count).collect(), skipped: Skipped::default(), notes: Vec::new() }
+    }
+
+    #[test]
+    fn every_label_is_kept_apart_alike() {
+        // One in five has the rare label.
+        let rare = |row: &usize| row.is_multiple_of(5).to_string();
+        let mut train = loaded(100);
+        let dev = apart(&mut train, 0.2, |_| None, rare).unwrap();
+        assert_eq!((train.rows.len(), dev.rows.len()), (80, 20));
+        assert_eq!(dev.rows.iter().filter(|row| row.is_multiple_of(5)).count(), 4);
+        let all: std::collections::BTreeSet<_> = train.rows.iter().chain(&dev.rows).collect();
+        assert_eq!(all.len(), 100, "no row is lost or on both sides");
+        assert!(dev.notes[0].contains("20 of 100"), "{:?}", dev.notes);
+        assert_eq!(apart(&mut loaded(100), 0.2, |_| None, rare).unwrap().rows, dev.rows, "the same every time");
+        assert!(dev.rows.iter().any(|row| *row >= 50) && dev.rows.iter().any(|row| *row < 50), "{:?}", dev.rows);
+    }
+
+    #[test]
+    fn what_belongs_together_stays_together() {
+        const GROUPS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let mut train = loaded(100);
+        let dev = apart(&mut train, 0.3, |row| Some(GROUPS[row % 10]), |_| String::new()).unwrap();
+        assert_eq!((train.rows.len(), dev.rows.len()), (70, 30));
+        assert!(train.rows.iter().all(|row| !dev.rows.iter().any(|other| other % 10 == row % 10)));
+    }
+
+    #[test]
+    fn too_few_rows_are_refused() {
+        for count in [1, 2, 4] {
+            let error = apart(&mut loaded(count), 0.1, |_| None, |_| String::new()).unwrap_err();
+            assert!(error.to_string().contains("too few"), "{count}: {error}");
+        }
+    }
 }

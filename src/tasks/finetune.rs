@@ -1,6 +1,6 @@
 //! A fine-tuning run: from a configuration to a model that answers, and the figures that it reaches.
 
-use super::data::{Data, counts, features};
+use super::data::{LabelledData, counts, features};
 use super::example::Input;
 use super::feature::Feature;
 use super::loader::{TaskSteps, TaskValidLoader};
@@ -47,7 +47,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: RunOptions) -> Result<Finet
     let RunOptions { output, adapters, observers, resume, .. } = &options;
     recipe::check_keys(kind, config)?;
     adapters.require_precision(config.training.precision)?;
-    let plan = Plan::new(kind, config, &options)?;
+    let plan = FinetunePlan::new(kind, config, &options)?;
     let directory = open(*resume, output, &plan.config)?;
     let (every, fingerprint) = (plan.training.checkpoint_every, &plan.data.fingerprint);
     let found = found(*resume, output, every, fingerprint, observers)?;
@@ -59,7 +59,7 @@ fn run(kind: Kind, config: &FinetuneConfig, options: RunOptions) -> Result<Finet
 }
 
 /// What a run does, checked before anything is written.
-struct Plan {
+struct FinetunePlan {
     kind: Kind,
     /// With everything that was left open.
     config: FinetuneConfig,
@@ -67,7 +67,7 @@ struct Plan {
     /// That of the encoder.
     model: ModelConfig,
     tokenizer: Tokenizer,
-    data: Arc<Data>,
+    data: Arc<LabelledData>,
     /// Features to train on.
     train: Arc<[Feature]>,
     dev: Arc<[Feature]>,
@@ -75,7 +75,7 @@ struct Plan {
     max_length: usize,
 }
 
-impl Plan {
+impl FinetunePlan {
     /// # Errors
     /// Whatever is wrong with the configuration, the encoder or the data.
     fn new(kind: Kind, config: &FinetuneConfig, options: &RunOptions) -> Result<Self> {
@@ -85,7 +85,7 @@ impl Plan {
             (model.hidden_dropout_prob, model.attention_probs_dropout_prob) = (dropout, dropout);
         }
         let tokenizer = Tokenizer::load(&config.model)?;
-        let data = Data::read(kind, config)?;
+        let data = LabelledData::read(kind, config)?;
         data.report(&tokenizer, &options.observers)?;
         let longest = hub::trained_length(&config.model)?;
         let config = &resolve(config, &data.task, &model, longest, data.train.rows.len())?;
@@ -93,13 +93,13 @@ impl Plan {
         let how = Encoding { tokenizer: &tokenizer, max_length };
         let train = features(&data.task, &data.train.rows, how, Some(config.seed))?;
         let dev = features(&data.task, &data.dev.rows, how, None)?;
-        for (path, features) in [(&config.data.train, &train), (&config.data.dev, &dev)] {
+        for (path, features) in [(&data.train.path, &train), (&data.dev.path, &dev)] {
             check_pairs(features, &model).map_err(|message| Error::input(path, message))?;
         }
         if !dev.is_empty() && !dev.iter().any(|feature| feature.target.is_known()) {
             let message = "the training data have none of its labels, so that nothing can be chosen by it; expected the \
                            same labels";
-            return Err(Error::input(&config.data.dev, message));
+            return Err(Error::input(&data.dev.path, message));
         }
         if train.is_empty() {
             return Err(Error::input(&config.data.train, "no row has a token to train on"));
@@ -226,7 +226,7 @@ impl Plan {
 type MakeRecord = Arc<dyn Fn(usize, &str, &TaskTally) -> TaskRecord + Send + Sync>;
 
 /// Records with the task's metrics on `dev`.
-fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
+fn make_record(data: Arc<LabelledData>, dev: Arc<[Feature]>) -> MakeRecord {
     Arc::new(move |step, split, tally| {
         let metrics = match split {
             "valid" => {
@@ -247,7 +247,7 @@ fn make_record(data: Arc<Data>, dev: Arc<[Feature]>) -> MakeRecord {
 fn judge(
     report: &mut FinetuneReport,
     mut predictor: Predictor,
-    data: &Data,
+    data: &LabelledData,
     config: &FinetuneConfig,
     output: &Path,
 ) -> Result<()> {

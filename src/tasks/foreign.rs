@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// What a model with this `config.json` was fine-tuned for, by its class and, of a classifier, by `transformers`' rule: one output
 /// is a number, several are classes, unless `problem_type` says it. Nothing for a class without a head for a task.
-pub fn kind(json: &Value) -> Option<Kind> {
+pub(super) fn kind(json: &Value) -> Option<Kind> {
     match json["architectures"][0].as_str()? {
         "ElectraForTokenClassification" => Some(Kind::TokenClassification),
         "ElectraForQuestionAnswering" => Some(Kind::QuestionAnswering),
@@ -32,7 +32,7 @@ pub fn kind(json: &Value) -> Option<Kind> {
 ///
 /// # Errors
 /// [`Error::Input`] for a model of another class, and for labels that are not numbered from 0 on.
-pub fn task(path: &Path, json: &Value, kind: Kind) -> Result<Task> {
+pub(super) fn task(path: &Path, json: &Value, kind: Kind) -> Result<Task> {
     let expected = match kind {
         Kind::TokenClassification => "ElectraForTokenClassification",
         Kind::QuestionAnswering => "ElectraForQuestionAnswering",

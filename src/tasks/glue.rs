@@ -3,7 +3,7 @@
 
 use super::example::{Input, Prediction};
 use super::predictor::Predictor;
-use super::read::{Columns, Need, Reading, Record, Shape, TEXT, Table};
+use super::read::{Columns, LabelledTable, Need, Reading, Shape, TEXT, TableRow};
 use super::seeds::{Spread, finetune_seeds, spread};
 use super::task::Metrics;
 use crate::config::{FinetuneConfig, Kind};
@@ -259,7 +259,7 @@ fn configure(folder: &GlueFolder, flags: &[(String, Value)], set: &[String]) -> 
     let file = |name: &str| Value::String(folder.path.join(name).to_string_lossy().into_owned());
     let dev = |at: usize| sets.get(at).map(|(suffix, _)| file(&format!("dev{suffix}.tsv")));
     // CoLA's files have no header, but four columns: source, label, star and sentence.
-    let names = Table::open(&folder.path.join("train.tsv"), &Reading::default())?.names;
+    let names = LabelledTable::open(&folder.path.join("train.tsv"), &Reading::default())?.names;
     let is_headless = Shape::of(&names).is_none();
     if is_headless && names.len() != 4 {
         let message =
@@ -308,7 +308,7 @@ fn submit(predictor: &Predictor, test: &Path, directory: &Path, set: &str) -> Re
 /// The rows of a test set with their numbers; all of them, since each must be answered.
 fn read_test(path: &Path) -> Result<Vec<(String, Input)>> {
     const NUMBER: &[&str] = &["index", "id"];
-    let table = Table::open(path, &Reading::default())?;
+    let table = LabelledTable::open(path, &Reading::default())?;
     let wanted = Columns::new().text(NUMBER, Need::Required);
     let (wanted, pair) = match Shape::of(&table.names) {
         Some(Shape::Text) => (wanted.text(TEXT, Need::Optional), false),
@@ -320,7 +320,7 @@ fn read_test(path: &Path) -> Result<Vec<(String, Input)>> {
             return Err(Error::Input { path: path.to_owned(), line: Some(1), message });
         }
     };
-    let row = |record: Record| {
+    let row = |record: TableRow| {
         let text = |column| record.text(column).unwrap_or_default().to_owned();
         (text(0), if pair { Input::Pair(text(1), text(2)) } else { Input::Text(text(1)) })
     };

@@ -1,6 +1,6 @@
 //! Features as steps of training, and the loader of validations, whose pass is all of them.
 
-use super::batch::{HostBatch, TaskBatch};
+use super::batch::{TaskBatch, TaskHostBatch};
 use super::feature::Feature;
 use super::order::{batches_by_length, training_batches};
 use crate::data::{Cursor, HostRows, Pass, StepBatch, Steps};
@@ -62,11 +62,11 @@ impl TaskSteps {
 }
 
 impl Steps for TaskSteps {
-    type Rows = HostBatch;
+    type Rows = TaskHostBatch;
 
-    fn batches(&self, step: usize) -> Vec<HostBatch> {
+    fn batches(&self, step: usize) -> Vec<TaskHostBatch> {
         let batch = |of: &Vec<usize>| {
-            let mut batch = HostBatch::new(&self.features, of, self.pad);
+            let mut batch = TaskHostBatch::new(&self.features, of, self.pad);
             batch.deterministic = self.deterministic;
             batch
         };
@@ -104,7 +104,7 @@ impl DataLoader<StepBatch<TaskBatch>> for TaskValidLoader {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<StepBatch<TaskBatch>> + 'a> {
         let step = self.cursor.get().end;
         let items = self.batches.iter().map(move |of| {
-            let batch = HostBatch::new(&self.features, of, self.pad).to_device(&self.device);
+            let batch = TaskHostBatch::new(&self.features, of, self.pad).to_device(&self.device);
             Ok(StepBatch::new(step, 0, vec![batch]))
         });
         Box::new(Pass::new(items, self.batches.len(), "batches"))

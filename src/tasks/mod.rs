@@ -37,7 +37,7 @@ mod texts;
 mod token_classification;
 
 pub use crate::config::Kind;
-pub use batch::{HostBatch, Targets, TaskBatch};
+pub use batch::{Targets, TaskBatch, TaskHostBatch};
 pub use classification::Classification;
 pub use example::{Example, Gold, Input, Prediction};
 pub use feature::{Feature, NO_CLASS, Target};
@@ -56,5 +56,5 @@ pub use regression::Regression;
 pub use report::FinetuneReport;
 pub use seeds::{SeedsReport, Spread, finetune_seeds};
 pub use tally::{TaskRecord, TaskStatistics, TaskTally};
-pub use task::{Cell, Encoding, Metrics, Table, Work};
+pub use task::{Cell, Encoding, Metrics, ResultTable, Work};
 pub use token_classification::TokenClassification;

@@ -6,13 +6,13 @@ use crate::config::{ModelConfig, Precision};
 use crate::data::StepBatch;
 use crate::error::Result;
 use crate::hub;
-use crate::kernels::{lookup, with_precision};
-use crate::learner::{Observation, Trainee, inference_step, train_step};
+use crate::kernels::{StepContext, lookup};
+use crate::learner::{Observation, Trainable, inference_step, train_step};
 use crate::model::{
     Electra, ElectraForQuestionAnswering, ElectraForSequenceClassification, ElectraForTokenClassification,
     ElectraModel, Init,
 };
-use crate::objective::Part;
+use crate::objective::StepPart;
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
@@ -146,22 +146,22 @@ impl Network {
 
     /// Logits: `[batch, labels]` of texts, `[positions, labels]` of tokens, `[batch, 2 * seq]` of answers, beginnings
     /// before ends.
-    pub fn logits(&self, batch: &TaskBatch) -> Tensor<2> {
+    pub fn logits(&self, batch: &TaskBatch, context: &StepContext) -> Tensor<2> {
         let inputs = batch.inputs.clone();
         match self {
-            Self::Sequence(network) => network.logits(network.electra.forward_first(inputs)),
+            Self::Sequence(network) => network.logits(network.electra.forward_first(inputs, context), context),
             Self::Tokens(network) => {
-                let hidden = network.electra.forward(inputs);
+                let hidden = network.electra.forward(inputs, context);
                 let [rows, seq, width] = hidden.dims();
                 let hidden = hidden.reshape([rows * seq, width]);
                 let hidden = match &batch.positions {
                     Some(positions) => lookup(hidden, positions.clone(), batch.positions_order.as_ref()),
                     None => hidden,
                 };
-                network.logits(hidden.unsqueeze::<3>()).squeeze_dim::<2>(0)
+                network.logits(hidden.unsqueeze::<3>(), context).squeeze_dim::<2>(0)
             }
             Self::Span(network) => {
-                let logits = network.logits(network.electra.forward(inputs)).swap_dims(1, 2);
+                let logits = network.logits(network.electra.forward(inputs, context), context).swap_dims(1, 2);
                 let [rows, _, seq] = logits.dims();
                 let logits = match &batch.inputs.attention_mask {
                     Some(mask) => logits + ((mask.clone() - 1.0) * -NOWHERE).unsqueeze_dim::<3>(1),
@@ -193,12 +193,10 @@ impl Finetuner {
     }
 
     /// Logits, and the [loss](Self::loss).
-    fn forward(&self, batch: &TaskBatch) -> (Tensor<2>, Tensor<1>) {
-        with_precision(self.precision, || {
-            let logits = self.network.logits(batch);
-            let loss = self.loss(&logits, batch);
-            (logits, loss)
-        })
+    fn forward(&self, batch: &TaskBatch, context: &StepContext) -> (Tensor<2>, Tensor<1>) {
+        let logits = self.network.logits(batch, context);
+        let loss = self.loss(&logits, batch);
+        (logits, loss)
     }
 
     /// The sum of the loss over what `batch` counts, `[1]`.
@@ -238,12 +236,16 @@ fn cross_entropies(logits: Tensor<2>, classes: Tensor<1, Int>) -> Tensor<1> {
     log_softmax(logits, 1).gather(1, classes.unsqueeze_dim::<2>(1)).squeeze_dim::<1>(1).neg()
 }
 
-impl Trainee for Finetuner {
+impl Trainable for Finetuner {
     type Batch = TaskBatch;
     type Statistics = TaskStatistics;
 
     fn loss_scale(&self) -> f64 {
         self.loss_scale
+    }
+
+    fn precision(&self) -> Precision {
+        self.precision
     }
 }
 
@@ -253,8 +255,8 @@ impl TrainStep for Finetuner {
 
     fn step(&self, input: StepBatch<TaskBatch>) -> TrainOutput<Observation<TaskStatistics>> {
         let count = input.counts.picked.max(1) as f64;
-        let forward = |batch: &TaskBatch, _: &mut dyn FnMut(Part)| {
-            let loss = self.forward(batch).1;
+        let forward = |batch: &TaskBatch, context: &StepContext, _: &mut dyn FnMut(StepPart)| {
+            let loss = self.forward(batch, context).1;
             (loss.clone() / count, self.statistics(loss, None, batch))
         };
         train_step(self, input, forward, &mut |_| ())
@@ -266,8 +268,8 @@ impl InferenceStep for Finetuner {
     type Output = Observation<TaskStatistics>;
 
     fn step(&self, input: StepBatch<TaskBatch>) -> Observation<TaskStatistics> {
-        inference_step::<Self>(&input, |batch| {
-            let (logits, loss) = self.forward(batch);
+        inference_step(self, &input, |batch, context| {
+            let (logits, loss) = self.forward(batch, context);
             self.statistics(loss, Some(logits), batch)
         })
     }

@@ -1,6 +1,6 @@
 //! A fine-tuned model that answers: a directory in, typed answers out.
 
-use super::batch::{HostBatch, TaskBatch};
+use super::batch::{TaskBatch, TaskHostBatch};
 use super::example::{Example, Input, Prediction};
 use super::feature::Feature;
 use super::foreign;
@@ -14,6 +14,7 @@ use crate::data::HostRows;
 use crate::error::{Error, Result};
 use crate::files::replace_whole;
 use crate::hub;
+use crate::kernels::StepContext;
 use crate::tokenizer::Tokenizer;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -179,7 +180,7 @@ impl Predictor {
     /// Writes the model to `directory` in Hugging Face's layout, replacing an older one; `card` is its `README.md`.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Training`] where a file cannot be written.
+    /// [`Error::Io`] where a file cannot be written.
     pub fn save(&self, directory: &Path, card: &str) -> Result<()> {
         let class = self.network.class();
         let mut json = hub::architecture_json(&self.config, class, self.tokenizer.special().pad);
@@ -223,7 +224,8 @@ impl Predictor {
     pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Prediction>> {
         let features = self.features(inputs)?;
         let pad = self.tokenizer.special().pad;
-        let logits = outputs_of(&features, pad, &self.device, |batch| self.network.logits(batch))?;
+        let logits =
+            outputs_of(&features, pad, &self.device, |batch| self.network.logits(batch, &StepContext::default()))?;
         let logits: Vec<&[f32]> = logits.iter().map(Vec::as_slice).collect();
         let inputs: Vec<&Input> = inputs.iter().collect();
         Ok(decode_all(&self.task, &inputs, &features, &logits))
@@ -240,7 +242,7 @@ impl Predictor {
         let features: Vec<Feature> = texts.par_iter().enumerate().map(of).collect::<Result<_>>()?;
         let pad = self.tokenizer.special().pad;
         outputs_of(&features, pad, &self.device, |batch| {
-            let hidden = self.network.electra().forward(batch.inputs.clone());
+            let hidden = self.network.electra().forward(batch.inputs.clone(), &StepContext::default());
             let means = match &batch.inputs.attention_mask {
                 None => hidden.mean_dim(1),
                 Some(mask) => {
@@ -301,7 +303,7 @@ pub fn outputs_of(
     let lengths: Vec<usize> = features.iter().map(|feature| feature.ids.len()).collect();
     let mut outputs: Vec<Vec<f32>> = vec![Vec::new(); features.len()];
     for numbers in batches_by_length(&lengths, BATCH) {
-        let batch = HostBatch::new(features, &numbers, pad).to_device(device);
+        let batch = TaskHostBatch::new(features, &numbers, pad).to_device(device);
         let of_batch = network(&batch);
         let width = of_batch.dims()[1];
         let read = of_batch.try_into_data().map_err(Error::backend)?;

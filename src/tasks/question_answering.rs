@@ -3,8 +3,8 @@
 use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
-use super::read::{Answers, Loaded, Need, Question, Reading, read_squad};
-use super::task::{Encoding, Metrics, Table, Work};
+use super::read::{Answers, Loaded, Need, Reading, SquadQuestion, read_squad};
+use super::task::{Encoding, Metrics, ResultTable, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::Result;
 use crate::metrics::squad;
@@ -27,7 +27,7 @@ pub struct QuestionAnswering {
 }
 
 /// As the reference has it.
-pub fn max_answer_length() -> usize {
+pub(super) fn max_answer_length() -> usize {
     30
 }
 
@@ -69,11 +69,11 @@ impl QuestionAnswering {
         (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
     }
 
-    fn judged(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<squad::Question> {
+    fn judged(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<squad::JudgedAnswer> {
         let question = |(example, prediction): (&Example, &Prediction)| match (&example.gold, prediction) {
             (Some(Gold::Answers(golds)), Prediction::Answer { best, no_answer, .. }) => {
                 let golds: Vec<&str> = golds.iter().map(|(text, _)| text.as_str()).collect();
-                Some(squad::Question::new(best, &golds, *no_answer))
+                Some(squad::JudgedAnswer::new(best, &golds, *no_answer))
             }
             _ => None,
         };
@@ -92,7 +92,7 @@ fn span(context: &str, start: usize, end: usize) -> (String, usize) {
     (text, end)
 }
 
-fn examples(mut questions: Loaded<Question>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
+fn examples(mut questions: Loaded<SquadQuestion>, skip_bad_rows: bool) -> Result<Loaded<Example>> {
     let impossible = questions.rows.iter().filter(|question| question.is_impossible).count();
     if impossible > 0 {
         questions.notes.push(format!("{} without an answer in the context", counted(impossible, "question")));
@@ -249,7 +249,7 @@ impl Work for QuestionAnswering {
         (name, examples.iter().map(prediction).collect())
     }
 
-    fn tables(&self, _examples: &[Example], _predictions: &[Prediction]) -> Vec<Table> {
+    fn tables(&self, _examples: &[Example], _predictions: &[Prediction]) -> Vec<ResultTable> {
         Vec::new()
     }
 

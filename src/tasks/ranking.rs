@@ -5,11 +5,11 @@ use super::example::{Example, Gold, Input, Prediction};
 use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
 use super::read::{
-    Columns, DOCUMENT, Hidden, LABEL, Loaded, Need, QUERY, QUERY_ID, Reading, Table as Rows, TrecFiles, is_judgements,
-    read_trec,
+    Columns, DOCUMENT, Hidden, LABEL, LabelledTable as Rows, Loaded, Need, QUERY, QUERY_ID, Reading, TrecFiles,
+    is_judgements, read_trec,
 };
 use super::shared::text_feature;
-use super::task::{Cell, Encoding, Metrics, Table, Work};
+use super::task::{Cell, Encoding, Metrics, ResultTable, Work};
 use crate::data::{Purpose, Rng};
 use crate::error::{Error, Result};
 use crate::metrics::ranking::{Retrieved, mean, without_relevant};
@@ -259,7 +259,7 @@ impl Work for RankingTask {
         ("a random order", random)
     }
 
-    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table> {
+    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<ResultTable> {
         let queries = Self::queries(examples, score_of(predictions));
         let count = |of: fn(&Ranking) -> bool| queries.iter().filter(|query| of(query)).count();
         let documents: usize = queries.iter().map(Ranking::retrieved).sum();
@@ -271,7 +271,7 @@ impl Work for RankingTask {
             ("queries with nothing retrieved", count(|query| query.retrieved() == 0)),
             ("queries whose documents all have the same score", count(Ranking::is_constant)),
         ];
-        vec![Table {
+        vec![ResultTable {
             title: "queries".into(),
             columns: columns.map(|(name, _)| name.to_owned()).into(),
             rows: vec![columns.map(|(_, count)| Cell::Count(count)).into()],

@@ -5,6 +5,7 @@ use super::example::Example;
 use super::registry::Task;
 use crate::config::{FinetuneConfig, Kind, ModelConfig, Precision, TrainingConfig};
 use crate::error::{Error, Result};
+use crate::suggest::hint;
 
 /// With fewer training examples a run makes more passes over them.
 const FEW: usize = 8_000;
@@ -75,7 +76,9 @@ pub(super) fn check_metric(config: &FinetuneConfig, task: &Task, dev: &[Example]
         return Ok(());
     }
     let names: Vec<&str> = known.iter().map(String::as_str).chain(["loss"]).collect();
-    Err(Error::config("metric", format!("\"{metric}\" is none of the task's; expected one of {}", names.join(", "))))
+    let hint = hint(metric, names.iter().copied());
+    let message = format!("\"{metric}\" is none of the task's; expected one of {}{hint}", names.join(", "));
+    Err(Error::config("metric", message))
 }
 
 /// Checks that no key is missing, and none is given that only another task has.

@@ -5,7 +5,7 @@ use super::feature::{Feature, Target};
 use super::network::{Head, Loss};
 use super::read::{Hidden, Loaded, Need, Reading, SCORE, Value};
 use super::shared::text_feature;
-use super::task::{Encoding, Metrics, Table, Work};
+use super::task::{Encoding, Metrics, ResultTable, Work};
 use super::texts::read_texts;
 use crate::error::{Error, Result};
 use crate::metrics::{mean_absolute_error, mean_squared_error, pearson, spearman};
@@ -84,7 +84,7 @@ impl Work for Regression {
         ("the mean", vec![Prediction::Value { score: mean(train) }; examples.len()])
     }
 
-    fn tables(&self, _examples: &[Example], _predictions: &[Prediction]) -> Vec<Table> {
+    fn tables(&self, _examples: &[Example], _predictions: &[Prediction]) -> Vec<ResultTable> {
         Vec::new()
     }
 

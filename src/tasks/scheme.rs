@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 /// The tag of a word that is no entity.
-pub const OUTSIDE: &str = "O";
+pub(super) const OUTSIDE: &str = "O";
 
 /// How tags mark where an entity begins and goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
+pub(super) enum Scheme {
     /// `B-PER`, `I-PER`
     Prefix,
     /// `B_PER`, `I_PER`
@@ -29,7 +29,7 @@ fn is_letter(text: &str) -> bool {
 
 impl Scheme {
     /// The scheme that most of `labels` have.
-    pub fn of(labels: &[String]) -> Self {
+    pub(super) fn of(labels: &[String]) -> Self {
         let inside: Vec<&String> = labels.iter().filter(|label| *label != OUTSIDE).collect();
         let most = |has: &dyn Fn(&str) -> bool| {
             let count = inside.iter().filter(|label| has(label)).count();
@@ -58,7 +58,7 @@ impl Scheme {
     }
 
     /// A tag in the form of a prefix and a kind, in the letters of BIOES, in which entities are counted.
-    pub fn canonical(self, tag: &str) -> Cow<'_, str> {
+    pub(super) fn canonical(self, tag: &str) -> Cow<'_, str> {
         if tag == OUTSIDE || tag.is_empty() {
             return OUTSIDE.into();
         }
@@ -79,7 +79,7 @@ impl Scheme {
     }
 
     /// What it is called.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Prefix => "entities by prefixes (B-PER)",
             Self::Underscore => "entities by prefixes (B_PER)",

@@ -2,7 +2,7 @@
 
 use super::example::Input;
 use super::feature::{Feature, Target};
-use super::task::{Cell, Encoding, Table};
+use super::task::{Cell, Encoding, ResultTable};
 use crate::error::Result;
 use crate::metrics::Counts;
 
@@ -20,11 +20,11 @@ pub(super) fn text_feature(input: &Input, target: Target, example: usize, how: E
 }
 
 /// Figures by class as rows of cells.
-pub(super) fn by_class<'a>(classes: impl Iterator<Item = (&'a str, Counts)>) -> Table {
+pub(super) fn by_class<'a>(classes: impl Iterator<Item = (&'a str, Counts)>) -> ResultTable {
     let columns = ["class", "precision", "recall", "f1", "support"].map(str::to_owned).into();
     let row = |(name, counts): (&str, Counts)| {
         let figures = [counts.precision(), counts.recall(), counts.f1()].map(Cell::Figure);
         [vec![Cell::Name(name.to_owned())], figures.into(), vec![Cell::Count(counts.gold)]].concat()
     };
-    Table { title: "by class".into(), columns, rows: classes.map(row).collect() }
+    ResultTable { title: "by class".into(), columns, rows: classes.map(row).collect() }
 }

@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct TaskStatistics {
     parts: Vec<Tensor<1>>,
-    batches: Vec<Part>,
+    batches: Vec<LogitsLayout>,
 }
 
 /// How the numbers of a batch are to be read.
 #[derive(Debug)]
-struct Part {
+struct LogitsLayout {
     counts: Counts,
     /// Number of each feature, and of its logits; nothing in training.
     rows: Vec<(usize, usize)>,
@@ -32,7 +32,7 @@ impl TaskStatistics {
             rows = batch.rows.iter().map(|&(feature, lines)| (feature, lines * width)).collect();
             parts.push(logits.reshape([lines * width]));
         }
-        Self { parts, batches: vec![Part { counts: batch.counts, rows }] }
+        Self { parts, batches: vec![LogitsLayout { counts: batch.counts, rows }] }
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Encoding<'a> {
 
 /// A table for people.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Table {
+pub struct ResultTable {
     /// What it shows.
     pub title: String,
     /// Names of the columns.
@@ -85,7 +85,7 @@ pub trait Work: Sync {
     fn baseline(&self, train: &[Example], examples: &[Example]) -> (&'static str, Vec<Prediction>);
 
     /// More about predictions than numbers: confusion, figures by class.
-    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table>;
+    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<ResultTable>;
 
     /// Reads examples.
     ///

@@ -2,13 +2,15 @@
 
 use super::example::Input;
 use super::read::{
-    Columns, DOCUMENT, Loaded, Need, QUERY, Reading, Record, Shape, Source, TEXT, Table, Value, trec_questions,
+    Columns, DOCUMENT, LabelledFile, LabelledTable, Loaded, Need, QUERY, Reading, Shape, TEXT, TableRow, Value,
+    trec_questions,
 };
 use crate::error::{Error, Result};
+use crate::suggest::hint;
 use std::path::Path;
 
 /// A row: its line, the input, and the values in its column of labels.
-pub struct TextRow {
+pub(super) struct TextRow {
     /// 1-based.
     pub line: usize,
     /// One text or a pair.
@@ -17,13 +19,13 @@ pub struct TextRow {
     pub labels: Option<Value>,
 }
 
-/// Reads the texts of a table; which columns they stand in is told by their names, or by `reading`. A row may have no label even
+/// Reads the texts of a table; their names or `reading` say which columns they stand in. A row may have no label even
 /// where `labels` are required; the table must have a column of them, which is the first of the `usual` names that is there.
 ///
 /// # Errors
 /// [`Error::Input`] for a file without such columns, and for a bad row that is not to be left out.
-pub fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) -> Result<Loaded<TextRow>> {
-    let source = Source::open(path)?;
+pub(super) fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) -> Result<Loaded<TextRow>> {
+    let source = LabelledFile::open(path)?;
     if let Some(questions) = trec_questions(path, &source, reading)? {
         let row = |(line, label, text): (usize, String, String)| {
             let labels = (labels != Need::Ignored).then_some(Value::Text(label));
@@ -31,7 +33,7 @@ pub fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) 
         };
         return questions.convert(false, "rows", row);
     }
-    let table = Table::of(path, source, reading)?;
+    let table = LabelledTable::of(path, source, reading)?;
     let texts = text_columns(path, &table, reading)?;
     let label = match &reading.label_column {
         Some(name) => vec![name.as_str()],
@@ -45,11 +47,14 @@ pub fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) 
         wanted = wanted.list(&label, Need::Optional);
     }
     let rows = table.read(&wanted, reading.skip_bad_rows)?;
-    let is_labelled = |record: &Record| record.values.get(texts.len()).is_some_and(Option::is_some);
+    let is_labelled = |record: &TableRow| record.values.get(texts.len()).is_some_and(Option::is_some);
     if labels == Need::Required && table.column(&label).is_none() && !rows.rows.iter().any(is_labelled) {
         let names = table.names.join(", ");
         let message = match &reading.label_column {
-            Some(name) => format!("there is no column \"{name}\", as --label-column has it; the columns are: {names}"),
+            Some(name) => {
+                let hint = hint(name, table.names.iter().map(String::as_str));
+                format!("there is no column \"{name}\", as --label-column has it; the columns are: {names}{hint}")
+            }
             None => format!(
                 "there is no column of labels; expected \"label\" or \"score\", or --label-column; the columns are: {names}"
             ),
@@ -58,7 +63,7 @@ pub fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) 
     }
     let found = table.column(&label).filter(|_| labels != Need::Ignored).map(str::to_owned);
     let names = table.names.clone();
-    let mut rows = rows.convert(reading.skip_bad_rows, "rows", |record: Record| {
+    let mut rows = rows.convert(reading.skip_bad_rows, "rows", |record: TableRow| {
         let line = record.line;
         let mut values = record.values.into_iter();
         let mut text = || match values.next().flatten() {
@@ -81,7 +86,7 @@ pub fn read_texts(path: &Path, labels: Need, usual: &[&str], reading: &Reading) 
 }
 
 /// The columns of one text or two.
-fn text_columns(path: &Path, table: &Table, reading: &Reading) -> Result<Vec<String>> {
+fn text_columns(path: &Path, table: &LabelledTable, reading: &Reading) -> Result<Vec<String>> {
     let wrong = |message: String| Error::Input { path: path.to_owned(), line: Some(1), message };
     if reading.text_columns.len() > 2 {
         let message = format!("{} columns of texts; expected one, or two for pairs", reading.text_columns.len());
@@ -89,8 +94,9 @@ fn text_columns(path: &Path, table: &Table, reading: &Reading) -> Result<Vec<Str
     }
     if let Some(missing) = reading.text_columns.iter().find(|name| table.column(&[name]).is_none()) {
         let columns = table.names.join(", ");
+        let hint = hint(missing, table.names.iter().map(String::as_str));
         return Err(wrong(format!(
-            "there is no column \"{missing}\", as --text-column has it; the columns are: {columns}"
+            "there is no column \"{missing}\", as --text-column has it; the columns are: {columns}{hint}"
         )));
     }
     if !reading.text_columns.is_empty() {

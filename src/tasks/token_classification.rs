@@ -7,7 +7,7 @@ use super::network::{Head, Loss};
 use super::read::{Loaded, Need, Reading, Sentence, named, names as names_of, read_conll};
 use super::scheme::{OUTSIDE, Scheme};
 use super::shared::by_class;
-use super::task::{Encoding, Metrics, Table, Work};
+use super::task::{Encoding, Metrics, ResultTable, Work};
 use crate::error::{Error, Result};
 use crate::metrics::{Confusion, EntityScores, softmax};
 use crate::tokenizer::Piece;
@@ -256,7 +256,7 @@ impl Work for TokenClassification {
         ("the most frequent tag", examples.iter().map(prediction).collect())
     }
 
-    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<Table> {
+    fn tables(&self, examples: &[Example], predictions: &[Prediction]) -> Vec<ResultTable> {
         let tags = self.tags(examples, predictions);
         if let Some(scores) = self.entities(&tags) {
             return vec![by_class(scores.types.iter().map(|(name, counts)| (name.as_str(), *counts)))];

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const KEPT: usize = 128;
 
 /// What all requests share.
-pub struct App {
+pub(super) struct App {
     pub listing: Listing,
     /// Files of metrics that some page has shown.
     followers: Mutex<HashMap<PathBuf, Arc<Follower>>>,
@@ -23,12 +23,12 @@ pub struct App {
 
 impl App {
     /// For the runs below `folder`.
-    pub fn new(folder: &Path, signal: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(folder: &Path, signal: Arc<AtomicUsize>) -> Self {
         Self { listing: Listing::new(folder), followers: Mutex::default(), load: Load::default(), signal }
     }
 
     /// Who reads the metrics of `run`.
-    pub fn follower(&self, run: &Run) -> Arc<Follower> {
+    pub(super) fn follower(&self, run: &Run) -> Arc<Follower> {
         let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
         if followers.len() >= KEPT && !followers.contains_key(&run.path) {
             // Those that no page looks at now; they would be read again.

@@ -1,4 +1,4 @@
-//! The dashboard: curves of one or many runs in a folder, and everything else that their files tell, as they grow.
+//! The dashboard: curves of one or many runs in a folder, and everything else that their files hold, as they grow.
 
 use super::app::App;
 use super::details::{details, stamp};

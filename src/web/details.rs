@@ -17,7 +17,7 @@ const SAMPLES_BYTES: u64 = 1 << 18;
 const TOKENS: usize = 512;
 
 /// Everything, for a page.
-pub fn details(run: &Run, follower: &Arc<Follower>) -> Value {
+pub(super) fn details(run: &Run, follower: &Arc<Follower>) -> Value {
     let checkpoints = checkpoints(run);
     let log = log(run, follower, &checkpoints);
     let verdict = follower.look(|metrics, _| records::verdict(metrics));
@@ -25,7 +25,7 @@ pub fn details(run: &Run, follower: &Arc<Follower>) -> Value {
 }
 
 /// Tells whether the files that [`details`] reads may have changed.
-pub fn stamp(run: &Run) -> u64 {
+pub(super) fn stamp(run: &Run) -> u64 {
     let file = |name: &str| {
         let metadata = run.metadata(name)?;
         let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -83,7 +83,7 @@ fn samples(run: &Run) -> Vec<Sample> {
     samples
 }
 
-/// What happened, as far as files tell: entries have a time, a step, or both, and `bad` where something went wrong.
+/// What happened, as far as its files show it: entries have a time, a step, or both, and `bad` where something went wrong.
 fn log(run: &Run, follower: &Arc<Follower>, checkpoints: &[Checkpoint]) -> Vec<Value> {
     let entry = |time: Option<u64>, step: Option<u64>, bad: bool, text: String| json!({"time": time, "step": step, "bad": bad, "text": text});
     let mut log = vec![entry(seconds(run, CONFIG), None, false, "the run was set up".into())];

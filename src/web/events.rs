@@ -25,12 +25,12 @@ const RETRY: u32 = 200;
 
 /// What a page has: a digest of the table of runs and, for each run that it follows, a position and a stamp of details.
 #[derive(Debug, Default, PartialEq)]
-struct Seen {
+struct PageState {
     table: u64,
     runs: Vec<(Position, u64)>,
 }
 
-impl Seen {
+impl PageState {
     /// From an event's id: what cannot be read counts as nothing seen.
     fn parse(id: &str, runs: usize) -> Self {
         let mut parts = id.split(',');
@@ -51,7 +51,7 @@ impl Seen {
 }
 
 /// The body of an answer to a page that follows the runs of `names` and has seen what `id` says.
-pub async fn news(app: Arc<App>, names: Vec<String>, id: String) -> String {
+pub(super) async fn news(app: Arc<App>, names: Vec<String>, id: String) -> String {
     let begun = Instant::now();
     let (names, id) = (Arc::new(names), Arc::new(id));
     while begun.elapsed() < PATIENCE && app.signal.load(Ordering::Relaxed) == 0 {
@@ -67,9 +67,9 @@ pub async fn news(app: Arc<App>, names: Vec<String>, id: String) -> String {
 
 /// What is new, with the id of having seen it.
 fn look(app: &App, names: &[String], id: &str) -> Option<(String, Value)> {
-    let seen = Seen::parse(id, names.len());
+    let seen = PageState::parse(id, names.len());
     let table = app.listing.table();
-    let mut now = Seen { table: table.digest, runs: Vec::new() };
+    let mut now = PageState { table: table.digest, runs: Vec::new() };
     let mut runs = Map::new();
     for (name, &(position, stamp)) in names.iter().zip(&seen.runs) {
         let Some(run) = table.runs.iter().find(|run| run.name == *name) else {
@@ -129,10 +129,10 @@ mod tests {
     #[test]
     fn an_id_says_what_was_seen_and_nonsense_is_nothing() {
         let position = Position { file: 77, offset: 1234, whole: true };
-        let seen = Seen { table: 0xabc, runs: vec![(position, 5), (Position::default(), 0)] };
-        assert_eq!(Seen::parse(&seen.id(), 2), seen);
-        let nothing = Seen { table: 0, runs: vec![(Position::default(), 0); 2] };
-        assert_eq!(Seen::parse("", 2), nothing);
-        assert_eq!(Seen::parse("zz,1-2,-,\u{0},..,9", 2), nothing);
+        let seen = PageState { table: 0xabc, runs: vec![(position, 5), (Position::default(), 0)] };
+        assert_eq!(PageState::parse(&seen.id(), 2), seen);
+        let nothing = PageState { table: 0, runs: vec![(Position::default(), 0); 2] };
+        assert_eq!(PageState::parse("", 2), nothing);
+        assert_eq!(PageState::parse("zz,1-2,-,\u{0},..,9", 2), nothing);
     }
 }

@@ -1,8 +1,8 @@
-//! What stands before every page: who may ask, how, and what browsers are told about the answer.
+//! What stands before every page: who may ask, how, and the headers that browsers receive with the answer.
 //!
 //! A page on loopback can be reached by every web site that the user has open. A site cannot read answers from another
 //! origin, but it can give its own name the address 127.0.0.1 (DNS rebinding), and then its origin is ours. The Host
-//! header tells: it still holds the site's name. Ports are free, so that an SSH tunnel may end at any.
+//! header gives it away: it still holds the site's name. Ports are free, so that an SSH tunnel may end at any.
 
 use crate::http::Hosts;
 use axum::Router;

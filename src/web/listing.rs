@@ -14,19 +14,19 @@ use xxhash_rust::xxh3::xxh3_64;
 const FRESH: Duration = Duration::from_millis(500);
 
 /// What a folder holds.
-pub struct Listing {
+pub(super) struct Listing {
     folder: PathBuf,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    table: Option<(Instant, Arc<Table>)>,
+    table: Option<(Instant, Arc<RunTable>)>,
     tails: HashMap<PathBuf, Tail>,
 }
 
 /// A table of runs.
-pub struct Table {
+pub(super) struct RunTable {
     /// The runs, by name.
     pub runs: Vec<Run>,
     /// What a page shows of them.
@@ -37,12 +37,12 @@ pub struct Table {
 
 impl Listing {
     /// Of the runs below `folder`.
-    pub fn new(folder: &Path) -> Self {
+    pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), state: Mutex::default() }
     }
 
     /// The table, half a second old at most.
-    pub fn table(&self) -> Arc<Table> {
+    pub(super) fn table(&self) -> Arc<RunTable> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((made, table)) = &state.table
             && made.elapsed() < FRESH
@@ -59,13 +59,13 @@ impl Listing {
         }
         let json = json!({"folder": self.folder.to_string_lossy(), "runs": rows});
         let digest = xxh3_64(json.to_string().as_bytes());
-        let table = Arc::new(Table { runs, json, digest });
+        let table = Arc::new(RunTable { runs, json, digest });
         state.table = Some((Instant::now(), table.clone()));
         table
     }
 
     /// The run that is called `name` in the table.
-    pub fn find(&self, name: &str) -> Option<Run> {
+    pub(super) fn find(&self, name: &str) -> Option<Run> {
         self.table().runs.iter().find(|run| run.name == name).cloned()
     }
 }
@@ -82,7 +82,7 @@ fn row(run: &Run, tail: &Tail) -> Value {
 }
 
 /// What the run is at, from files of its own.
-pub fn status(run: &Run) -> (RunState, Option<String>) {
+pub(super) fn status(run: &Run) -> (RunState, Option<String>) {
     let outside = |name: &str| run.path.join(name).is_symlink() && run.open(name).is_err();
     if [STATUS, LOCK].into_iter().any(outside) {
         return (RunState::Interrupted, None);
@@ -92,7 +92,7 @@ pub fn status(run: &Run) -> (RunState, Option<String>) {
 }
 
 /// When `name` was last written to, in seconds since 1970.
-pub fn seconds(run: &Run, name: &str) -> Option<u64> {
+pub(super) fn seconds(run: &Run, name: &str) -> Option<u64> {
     let changed = run.metadata(name)?.modified().ok()?;
     changed.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }

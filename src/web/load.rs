@@ -1,4 +1,4 @@
-//! How busy this machine is, and how busy a run keeps it, where Linux's `/proc` tells; absent elsewhere.
+//! How busy this machine is, and how busy a run keeps it, where Linux's `/proc` reports it; absent elsewhere.
 
 use electra_runs::layout::LOCK;
 use electra_runs::{Run, RunState};
@@ -27,14 +27,14 @@ struct Times {
 
 /// Works out shares between two samples.
 #[derive(Default)]
-pub struct Load {
+pub(super) struct Load {
     last: Mutex<Option<(Sample, Value)>>,
 }
 
 impl Load {
     /// What the machine and the processes that write to `runs` use by now. Shares of the processor are absent until there
     /// are two samples.
-    pub fn measure(&self, runs: &[Run]) -> Value {
+    pub(super) fn measure(&self, runs: &[Run]) -> Value {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let known: HashMap<&str, u32> =
             runs.iter().filter_map(|run| Some((run.name.as_str(), process(run)?))).collect();

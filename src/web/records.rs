@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 const POINTS: usize = 30_000;
 
 /// How the discriminator does; nothing where that is not known.
-pub fn verdict(metrics: &Metrics) -> Value {
+pub(super) fn verdict(metrics: &Metrics) -> Value {
     let health = metrics.health();
     match health.verdict() {
         Verdict::Unknown => Value::Null,
@@ -18,7 +18,7 @@ pub fn verdict(metrics: &Metrics) -> Value {
 }
 
 /// The curves by split and metric, in few enough points to be sent.
-pub fn curves(metrics: &Metrics) -> Value {
+pub(super) fn curves(metrics: &Metrics) -> Value {
     let points: usize = metrics.curves().map(|(_, _, curve)| curve.points().len()).sum();
     let halvings = points.div_ceil(POINTS).max(1).next_power_of_two().trailing_zeros();
     let mut all = Map::new();
@@ -33,7 +33,7 @@ pub fn curves(metrics: &Metrics) -> Value {
 }
 
 /// The records in `text`, each whole, for a page that has those before; and whether one is more than another point.
-pub fn appended(text: &[u8]) -> (Vec<Value>, bool) {
+pub(super) fn appended(text: &[u8]) -> (Vec<Value>, bool) {
     let mut notable = false;
     let record = |record: electra_runs::Numbers| {
         let values: Map<String, Value> =

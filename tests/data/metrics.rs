@@ -1,7 +1,7 @@
 //! Every metric against its reference, on the cases and figures that `scripts/metrics_reference.py` wrote.
 
 use electra_burn::metrics::ranking::{self, Ranking, Retrieved};
-use electra_burn::metrics::squad::{self, Question, Score};
+use electra_burn::metrics::squad::{self, JudgedAnswer, Score};
 use electra_burn::metrics::{self, Confusion, Counts, EntityScores, MultiLabel};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -215,13 +215,13 @@ fn reports_and_thresholds_agree_with_the_script_of_squad_2() {
     let hand = hand.into_iter().chain(["answer that vanishes", "scores below zero"]).map(|kind| (kind, 1));
     for (kind, case) in cases::<SetCase>("squad_sets", &hand.chain([("random", 4)]).collect::<Vec<_>>()) {
         let judge = |(prediction, golds, no_answer): &(String, Vec<String>, f64)| {
-            let question = Question::new(prediction, golds, *no_answer);
+            let question = JudgedAnswer::new(prediction, golds, *no_answer);
             if golds.is_empty() {
-                assert_eq!(question, Question::new(prediction, &[""], *no_answer), "both ways to say unanswerable");
+                assert_eq!(question, JudgedAnswer::new(prediction, &[""], *no_answer), "both ways to say unanswerable");
             }
             question
         };
-        let questions: Vec<Question> = case.questions.iter().map(judge).collect();
+        let questions: Vec<JudgedAnswer> = case.questions.iter().map(judge).collect();
         let report = squad::report(&questions, case.threshold);
         close(&kind, &figures(&report.all), &case.all);
         for (found, expected) in [(report.answerable, case.answerable), (report.unanswerable, case.unanswerable)] {

@@ -6,7 +6,9 @@ use crate::common::small_config;
 use burn::tensor::Device;
 use electra_burn::Config;
 use electra_burn::bench::Stream;
+use electra_burn::config::Precision;
 use electra_burn::device::select;
+use electra_burn::kernels::StepContext;
 use electra_burn::learner::{Estimate, Limits, Pretrainer};
 use electra_burn::objective::forward;
 
@@ -48,7 +50,13 @@ fn estimates_are_near_what_a_device_uses() {
                 let model = Pretrainer::new(&config, &adapter.recording(&config.training));
                 let step = Stream::new(&config, 0.0).step(0, &adapter.device);
                 let before = in_use(&adapter.device);
-                let outcome = forward(&model.pair, &step.batches[0], step.counts, &config.objective);
+                let outcome = forward(
+                    &model.pair,
+                    &step.batches[0],
+                    step.counts,
+                    &config.objective,
+                    &StepContext::training(Precision::Auto, 1),
+                );
                 let used = in_use(&adapter.device) - before;
                 drop(outcome);
                 let limits = Limits { memory: None, largest_buffer: None, fused: false };

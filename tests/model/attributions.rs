@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use electra_burn::config::ModelConfig;
 use electra_burn::data::{Purpose, Rng};
 use electra_burn::explain::{Ends, TOLERANCE, integrated_gradients};
-use electra_burn::kernels::{Dropout, feed_forward, linear, residual_norm};
+use electra_burn::kernels::{Dropout, StepContext, feed_forward, linear, residual_norm};
 use electra_burn::model::{Electra, Init, Inputs};
 
 /// A device that records gradients.
@@ -98,7 +98,7 @@ fn gradients_of_words_are_those_of_differences() {
     let types = ids(&[0, 0, 0, 1, 1, 1], &device);
     let output = |words: Option<Tensor<3>>| {
         let inputs = Inputs { words, token_type_ids: Some(types.clone()), ..Inputs::new(input_ids.clone(), None) };
-        (network.forward(inputs) * factors.clone()).sum()
+        (network.forward(inputs, &StepContext::default()) * factors.clone()).sum()
     };
     let words = network.embeddings.word_embeddings.forward(input_ids.clone()).detach();
     let start = values(words.clone());
@@ -128,17 +128,18 @@ fn attention_weights_add_up_to_one_and_reproduce_the_layers() {
     let device = crate::common::device(CPU);
     let model = small_model();
     let network = electra_of(&model, 8, &device);
-    let none = Dropout::new(0.0);
+    let (none, context) = (Dropout::new(0.0), StepContext::default());
     let input_ids = ids(&[2, 11, 23, 38, 7, 3, 0, 0], &device);
     let mask = Tensor::<2>::from_data([[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0]], &device);
     for (input_ids, mask, real) in [(input_ids.clone(), Some(mask), 6), (input_ids, None, 8)] {
         let inputs = Inputs::new(input_ids, mask);
-        let maps = network.attentions(inputs.clone());
+        let maps = network.attentions(inputs.clone(), &context);
         assert_eq!(maps.len(), model.num_hidden_layers);
         let (heads, seq) = (model.num_attention_heads, 8);
         let mut x = linear(
             network.encoder.embeddings_project.as_ref().expect("the sizes differ"),
-            network.embeddings.forward(&inputs),
+            network.embeddings.forward(&inputs, &context),
+            &context,
         );
         for (layer, weights) in network.encoder.layers.iter().zip(maps) {
             assert_eq!(weights.dims(), [1, heads, seq, seq]);
@@ -147,14 +148,14 @@ fn attention_weights_add_up_to_one_and_reproduce_the_layers() {
                 assert!(row[real..].iter().all(|weight| *weight == 0.0), "padding is looked at");
             }
             let (attention, width) = (&layer.attention, model.hidden_size / heads);
-            let value = linear(&attention.value, x.clone()).reshape([1, seq, heads, width]).swap_dims(1, 2);
-            let context = weights.matmul(value).swap_dims(1, 2).reshape([1, seq, model.hidden_size]);
-            let dense = linear(&attention.dense, context);
-            let normal = residual_norm(&attention.layer_norm, model.layer_norm_eps, &none, dense, x);
-            let output = feed_forward(&layer.intermediate, &layer.output, normal.clone());
-            x = residual_norm(&layer.layer_norm, model.layer_norm_eps, &none, output, normal);
+            let value = linear(&attention.value, x.clone(), &context).reshape([1, seq, heads, width]).swap_dims(1, 2);
+            let attended = weights.matmul(value).swap_dims(1, 2).reshape([1, seq, model.hidden_size]);
+            let dense = linear(&attention.dense, attended, &context);
+            let normal = residual_norm(&attention.layer_norm, model.layer_norm_eps, &none, dense, x, &context);
+            let output = feed_forward(&layer.intermediate, &layer.output, normal.clone(), &context);
+            x = residual_norm(&layer.layer_norm, model.layer_norm_eps, &none, output, normal, &context);
         }
-        let expected = values(network.forward(inputs).narrow(1, 0, real));
+        let expected = values(network.forward(inputs, &context).narrow(1, 0, real));
         for (found, expected) in values(x.narrow(1, 0, real)).iter().zip(expected) {
             close(f64::from(*found), f64::from(expected), 2e-5, "the last hidden state");
         }

@@ -8,10 +8,11 @@ use burn::train::{ItemLazy, Learner};
 use electra_burn::config::Precision;
 use electra_burn::data::HostRows;
 use electra_burn::data::StepBatch;
+use electra_burn::kernels::StepContext;
 use electra_burn::learner::{WarmupLinear, optimizer, update};
 use electra_burn::model::{ElectraPair, Inputs, Padding};
 use electra_burn::objective::forward;
-use electra_burn::tasks::{Feature, Finetuner, Head, HostBatch as TaskRows, Loss, Network, Target};
+use electra_burn::tasks::{Feature, Finetuner, Head, Loss, Network, Target, TaskHostBatch as TaskRows};
 
 crate::on_every_backend!(a_forward_pass_agrees, fine_tuning_agrees);
 
@@ -28,10 +29,11 @@ fn forward_pass(device: &Device) -> (Vec<f32>, Vec<i64>) {
         padding: Padding::Compute,
         ..Inputs::new(ids.clone(), batch.attention_mask.clone())
     };
+    let context = StepContext::default();
     let generator = pair.masked_lm();
-    let logits = generator.logits(generator.electra.forward(inputs(&batch.masked_ids)));
-    let outcome = forward(&pair, &batch, host.counts, &config.objective);
-    let scores = pair.discriminate(inputs(&outcome.corrupted_ids));
+    let logits = generator.logits(generator.electra.forward(inputs(&batch.masked_ids), &context), &context);
+    let outcome = forward(&pair, &batch, host.counts, &config.objective, &context);
+    let scores = pair.discriminate(inputs(&outcome.corrupted_ids), &context);
     let floats = [logits.into_data(), scores.into_data(), outcome.loss.into_data()];
     (floats.iter().flat_map(|data| data.iter::<f32>()).collect(), outcome.corrupted_ids.into_data().iter().collect())
 }

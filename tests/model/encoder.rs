@@ -13,7 +13,7 @@ fn hidden_states_agree_with_transformers() {
     let text = std::fs::read_to_string(directory.join("reference.json")).unwrap();
     let reference: serde_json::Value = serde_json::from_str(&text).unwrap();
     let device = crate::common::device(CPU);
-    let encoder = electra_burn::predict::Encoder::open(&directory.join("imported"), &device).unwrap();
+    let encoder = electra_burn::predict::TextEncoder::open(&directory.join("imported"), &device).unwrap();
     let mut worst = 0.0f64;
     for (text, expected) in
         reference["texts"].as_array().unwrap().iter().zip(reference["last_hidden_state"].as_array().unwrap())

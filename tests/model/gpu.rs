@@ -6,7 +6,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use burn::train::{ItemLazy, Learner};
 use electra_burn::data::{HostBatch, HostRows, Purpose, Rng, Samples, StepBatch, SumOrder};
 use electra_burn::device::watch;
-use electra_burn::kernels::{lookup, masked_lm};
+use electra_burn::kernels::{StepContext, lookup, masked_lm};
 use electra_burn::learner::{Pretrainer, WarmupLinear, optimizer, update};
 
 crate::on_every_backend!(
@@ -76,7 +76,7 @@ fn at_vocabulary(device: &Device, most: usize) -> (Vec<Vec<f32>>, Vec<i64>) {
     let samples = Samples::Quantiles(Tensor::from_data(TensorData::new(at, [picked]), device));
     let targets = Tensor::from_data(TensorData::new(targets, [picked]), device);
     let flat = bias.clone().reshape([words]);
-    let found = masked_lm(hidden.clone(), table.clone(), flat, targets, &samples, 1.0, most);
+    let found = masked_lm(hidden.clone(), table.clone(), flat, targets, &samples, (1.0, most), &StepContext::default());
     let mut numbers =
         vec![found.loss.clone().inner().into_data().iter().collect(), found.correct.into_data().iter().collect()];
     let gradients = (found.loss * 0.25).backward();

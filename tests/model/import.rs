@@ -4,7 +4,7 @@ use crate::common::backends::CPU;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use electra_burn::hub::{self, Loaded, load_weights, read_config, save_weights};
+use electra_burn::hub::{self, TensorsUsed, load_weights, read_config, save_weights};
 use electra_burn::model::{ElectraForMaskedLm, ElectraForPreTraining, ElectraForSequenceClassification, Init};
 use electra_burn::{Error, Result};
 use safetensors::tensor::{Dtype, TensorView};
@@ -43,7 +43,7 @@ fn rewritten(change: impl Fn(&mut Content)) -> tempfile::TempDir {
     directory
 }
 
-fn discriminator(source: &Path) -> Result<(ElectraForPreTraining, Loaded)> {
+fn discriminator(source: &Path) -> Result<(ElectraForPreTraining, TensorsUsed)> {
     let config = read_config(&fixture("discriminator"))?;
     let device = crate::common::device(CPU);
     let mut model = ElectraForPreTraining::new(&config, &mut Init::new(0, 0.02, config.layer_norm_eps, &device));

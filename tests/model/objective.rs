@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use burn::train::TrainStep;
 use electra_burn::config::{ObjectiveConfig, ObjectiveKind};
 use electra_burn::data::{Counts, Draws, HostBatch, HostRows, StepBatch};
+use electra_burn::kernels::StepContext;
 use electra_burn::learner::{Pretrainer, clip_to_norm, optimizer};
 use electra_burn::model::ElectraPair;
 use electra_burn::objective::forward;
@@ -65,7 +66,8 @@ fn value_and_gradients_of_a_case_worked_out_by_hand(backend: &Backend) {
         deterministic: false,
     };
     let objective = ObjectiveConfig::default();
-    let outcome = forward(&pair, &batch.to_device(&device.clone().inner()), batch.counts, &objective);
+    let outcome =
+        forward(&pair, &batch.to_device(&device.clone().inner()), batch.counts, &objective, &StepContext::default());
 
     let total: f64 = (0..40).map(|w| (w as f64 / 10.0).exp()).sum();
     let probability = |word: usize| (word as f64 / 10.0).exp() / total;
@@ -131,7 +133,7 @@ fn gradients_agree_with_finite_differences(backend: &Backend) {
     // Nearly the likeliest word everywhere, so that a small step changes no sample.
     let objective = ObjectiveConfig { temperature: 1e-3, ..ObjectiveConfig::default() };
     let pair = ElectraPair::new(&config, &device);
-    let outcome = forward(&pair, &on_device, batch.counts, &objective);
+    let outcome = forward(&pair, &on_device, batch.counts, &objective, &StepContext::default());
     let ids = |outcome: &electra_burn::objective::Outcome| -> Vec<i64> {
         outcome.corrupted_ids.clone().into_data().iter().collect()
     };
@@ -143,7 +145,7 @@ fn gradients_agree_with_finite_differences(backend: &Backend) {
         let step = 2e-4;
         let at = |by: f64| {
             let moved = pair.clone().map(&mut Move { by, rng: rng.clone() });
-            let outcome = forward(&moved, &on_device, batch.counts, &objective);
+            let outcome = forward(&moved, &on_device, batch.counts, &objective, &StepContext::default());
             assert_eq!(ids(&outcome), sampled, "the step is so small that no sample changes");
             values(outcome.loss)[0]
         };
@@ -237,7 +239,10 @@ fn a_tiny_model_overfits_one_batch(backend: &Backend) {
         trainer = optimizer.step(config.optimizer.learning_rate, trainer, grads);
     }
     let counts = Counts { picked: batch.picked.dims()[0], tokens: 48 };
-    let tally = forward(&trainer.valid().pair, &batch, counts, &config.objective).statistics.read().unwrap();
+    let tally = forward(&trainer.valid().pair, &batch, counts, &config.objective, &StepContext::default())
+        .statistics
+        .read()
+        .unwrap();
     assert!(tally.mlm_loss() < 0.3, "MLM loss {}", tally.mlm_loss());
     assert!(tally.mlm_accuracy() > 0.95, "MLM accuracy {}", tally.mlm_accuracy());
     assert!(tally.disc_loss() < 0.1, "discriminator loss {}", tally.disc_loss());
@@ -285,7 +290,7 @@ fn the_ablations_have_the_values_of_a_case_worked_out_by_hand(backend: &Backend)
         let mut config = small_config();
         config.objective.kind = kind;
         let pair = ElectraPair::new(&config, &device).map(&mut Zero);
-        let outcome = forward(&pair, &on_device, batch.counts, &config.objective);
+        let outcome = forward(&pair, &on_device, batch.counts, &config.objective, &StepContext::default());
         let corrupted: Vec<i32> = outcome.corrupted_ids.clone().into_data().iter().collect();
         let real = |at: &usize| batch.attention_mask.as_ref().unwrap()[*at] > 0.0;
         let changed = (0..corrupted.len()).filter(real).filter(|&at| corrupted[at] != batch.input_ids[at]).count();
@@ -325,7 +330,7 @@ fn the_ablations_overfit_one_batch(backend: &Backend) {
             trainer = optimizer.step(config.optimizer.learning_rate, trainer, grads);
         }
         let counts = Counts { picked: batch.picked.dims()[0], tokens: 48 };
-        let outcome = forward(&trainer.valid().pair, &batch, counts, &config.objective);
+        let outcome = forward(&trainer.valid().pair, &batch, counts, &config.objective, &StepContext::default());
         // At the beginning it is ln 40 = 3.7 or twice that.
         let loss = values(outcome.loss)[0];
         assert!(loss < 1.0, "{kind:?}: loss {loss}");

@@ -13,7 +13,8 @@ use burn::train::{ItemLazy, Learner};
 use electra_burn::config::{ModelConfig, ObjectiveConfig, Source, load};
 use electra_burn::data::{Counts, Draws, HostBatch, HostRows, StepBatch};
 use electra_burn::hub::{load_weights, read_config};
-use electra_burn::learner::{Pretrainer, Seen, WarmupLinear, optimizer, update};
+use electra_burn::kernels::StepContext;
+use electra_burn::learner::{Pretrainer, StepResult, WarmupLinear, optimizer, update};
 use electra_burn::model::{
     Electra, ElectraForMaskedLm, ElectraForPreTraining, ElectraForQuestionAnswering, ElectraForSequenceClassification,
     ElectraForTokenClassification, ElectraPair, Init, Inputs, Padding,
@@ -121,7 +122,7 @@ impl Case {
 
     /// The last hidden states of `electra`, held against the expected ones.
     fn hidden(&self, electra: &Electra, ids: &str) -> Tensor<3> {
-        let hidden = electra.forward(self.inputs(ids));
+        let hidden = electra.forward(self.inputs(ids), &StepContext::default());
         self.check("last_hidden_state", hidden.clone());
         hidden
     }
@@ -245,7 +246,7 @@ fn module_values<M: Module>(module: &M) -> Vec<(String, Vec<f32>)> {
 fn discriminator(on: (&Backend, Padding)) {
     let case = Case::new("discriminator", on);
     let model = case.load(ElectraForPreTraining::new);
-    let logits = model.logits(case.hidden(&model.electra, "input_ids"));
+    let logits = model.logits(case.hidden(&model.electra, "input_ids"), &StepContext::default());
     case.check("logits", logits.clone());
     let mask = case.int("attention_mask", [4, 24]).float();
     let labels = case.int("discriminator_labels", [4, 24]).float();
@@ -256,7 +257,7 @@ fn discriminator(on: (&Backend, Padding)) {
 fn generator(name: &'static str, on: (&Backend, Padding)) {
     let case = Case::new(name, on);
     let model = case.load(ElectraForMaskedLm::new);
-    let logits = model.logits(case.hidden(&model.electra, "masked_input_ids"));
+    let logits = model.logits(case.hidden(&model.electra, "masked_input_ids"), &StepContext::default());
     case.check("logits", logits.clone());
     case.check_backward(&model, case.cross_entropy(logits, &case.inputs.ints("mlm_labels")));
 }
@@ -265,8 +266,11 @@ fn sequence_classification(on: (&Backend, Padding)) {
     let case = Case::new("sequence_classification", on);
     let model = case.load(|config, init| ElectraForSequenceClassification::new(config, 3, init));
     // The head reads the first tokens alone, so that these may be all that is computed.
-    for hidden in [case.hidden(&model.electra, "input_ids"), model.electra.forward_first(case.inputs("input_ids"))] {
-        let logits = model.logits(hidden);
+    let context = StepContext::default();
+    for hidden in
+        [case.hidden(&model.electra, "input_ids"), model.electra.forward_first(case.inputs("input_ids"), &context)]
+    {
+        let logits = model.logits(hidden, &context);
         case.check("logits", logits.clone());
         case.check_backward(&model, case.cross_entropy(logits, &case.inputs.ints("sequence_labels")));
     }
@@ -275,7 +279,7 @@ fn sequence_classification(on: (&Backend, Padding)) {
 fn token_classification(on: (&Backend, Padding)) {
     let case = Case::new("token_classification", on);
     let model = case.load(|config, init| ElectraForTokenClassification::new(config, 5, init));
-    let logits = model.logits(case.hidden(&model.electra, "input_ids"));
+    let logits = model.logits(case.hidden(&model.electra, "input_ids"), &StepContext::default());
     case.check("logits", logits.clone());
     case.check_backward(&model, case.cross_entropy(logits.reshape([96, 5]), &case.inputs.ints("token_labels")));
 }
@@ -283,7 +287,7 @@ fn token_classification(on: (&Backend, Padding)) {
 fn question_answering(on: (&Backend, Padding)) {
     let case = Case::new("question_answering", on);
     let model = case.load(ElectraForQuestionAnswering::new);
-    let logits = model.logits(case.hidden(&model.electra, "input_ids"));
+    let logits = model.logits(case.hidden(&model.electra, "input_ids"), &StepContext::default());
     let [start, end] = [0, 1].map(|at| logits.clone().narrow(2, at, 1).reshape([4, 24]));
     case.check("start_logits", start.clone());
     case.check("end_logits", end.clone());
@@ -356,7 +360,7 @@ fn follows_the_reference_trajectory(backend: &Backend) {
         let host = trajectory_batch(&batches, step);
         let input = StepBatch::new(step + 1, 0, vec![host.to_device(&device.clone().inner())]);
         let seen = update(&mut learner, input, config.optimizer.max_grad_norm).unwrap().sync().unwrap();
-        let seen: Arc<Seen<Tally>> = seen.adapt();
+        let seen: Arc<StepResult<Tally>> = seen.adapt();
         let close = |what: &str, found: f64| {
             let expected = expected[what].as_f64().unwrap();
             assert!((found - expected).abs() <= tolerance * expected, "step {step}: {what} {found}, not {expected}");

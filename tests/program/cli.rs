@@ -365,3 +365,45 @@ fn an_environment_that_is_not_utf8_is_no_panic() {
     succeeds(&dry("SOMEBODY_ELSE"));
     refused(&dry("ELECTRA_TRAINING__STEPS"), &["ELECTRA_TRAINING__STEPS is not UTF-8; expected text"]);
 }
+
+#[test]
+fn usual_keys_have_options_of_their_own() {
+    let directory = directory();
+    let options =
+        ["--steps", "3", "--batch-size", "2", "--sequence-length", "16", "--learning-rate", "2e-4", "--seed", "7"];
+    let mut all = vec!["pretrain", "--device", CPU, "--no-tui", "--output", "run", "--precision", "f32"];
+    all.extend(options);
+    let names = ["training.steps", "data.batch_size", "data.sequence_length", "optimizer.learning_rate", "seed"];
+    let micro: Vec<&str> = MICRO.into_iter().filter(|set| !names.iter().any(|name| set.starts_with(name))).collect();
+    // What `--set` says wins.
+    all.push("--set");
+    all.extend(&micro);
+    all.extend(["training.validate_every=3", "seed=8"]);
+    succeeds(&electra(directory.path(), &all));
+    let config: toml::Table = read(directory.path().join("run/config.toml")).parse().unwrap();
+    let number = |section: &str, key: &str| config[section][key].as_integer();
+    assert_eq!((number("training", "steps"), number("data", "batch_size")), (Some(3), Some(2)));
+    assert_eq!((number("data", "sequence_length"), config["seed"].as_integer()), (Some(16), Some(8)));
+    assert_eq!(config["optimizer"]["learning_rate"].as_float(), Some(2e-4));
+    assert_eq!(config["training"]["precision"].as_str(), Some("f32"));
+}
+
+#[test]
+fn settings_are_printed_and_checked() {
+    let directory = directory();
+    let at = directory.path();
+    let printed = electra(at, &["config", "--preset", "small", "--set", "training.steps=77"]);
+    succeeds(&printed);
+    let settings = text(&printed.stdout);
+    assert!(settings.contains("# Layers of the encoder.\nnum_hidden_layers = 12\n"), "{settings}");
+    assert!(settings.contains("\n# time_budget = \"30m\"\n"), "what is absent is commented out: {settings}");
+    std::fs::write(at.join("mine.toml"), settings.replace("steps = 77", "stepps = 77")).unwrap();
+    let refusal = ["mine.toml", "unknown field `stepps`", "did you mean `training.steps`?"];
+    refused(&electra(at, &["config", "check", "mine.toml"]), &refusal);
+    std::fs::write(at.join("mine.toml"), &settings).unwrap();
+    let checked = electra(at, &["config", "check", "mine.toml"]);
+    succeeds(&checked);
+    assert!(text(&checked.stdout).contains("settings of pretraining"));
+    // The same settings, printed from the file.
+    assert_eq!(text(&electra(at, &["config", "mine.toml"]).stdout), settings);
+}

@@ -7,6 +7,7 @@ const LAYERS: &[&str] = &[
     "error",
     "html",
     "json",
+    "suggest",
     "rows",
     "files",
     "token",

@@ -6,7 +6,7 @@ use crate::common::keyword::{encoder, finetune, has_stone, keyword_table, with_s
 use crate::common::program::{directory, electra, read, refused, succeeds, text};
 use crate::common::{close, small_model};
 use electra_burn::config::{ModelConfig, TokenizerConfig};
-use electra_burn::explain::{Explained, Explainer, Explanation, Options, TOLERANCE, Token, rollout};
+use electra_burn::explain::{AttributedToken, Explained, Explainer, Explanation, Options, TOLERANCE, rollout};
 use electra_burn::hub;
 use electra_burn::model::{ElectraForPreTraining, Init};
 use electra_burn::tasks::TokenClassification;
@@ -88,7 +88,7 @@ fn check(explanation: &Explanation, what: &str) {
     }
     assert!(tokens.iter().any(|token| token.attribution != 0.0));
     // Places are those of the texts: without signs and capitals the characters are the tokens.
-    for Token { token, place, .. } in tokens {
+    for AttributedToken { token, place, .. } in tokens {
         let Some(place) = place else { continue };
         let characters = explanation.texts[place.text].chars().skip(place.start).take(place.end - place.start);
         assert_eq!(characters.collect::<String>().to_lowercase(), token.trim_start_matches("##"), "{what}");
@@ -241,7 +241,8 @@ fn a_planted_word_comes_first_and_its_deletion_counts() {
         assert!(explanation.completeness_error <= TOLERANCE, "{text}: {}", explanation.completeness_error);
         // A word's attribution is that of its pieces.
         let of_word = |begin: usize, end: usize| -> f64 {
-            let within = |token: &&Token| token.place.is_some_and(|place| place.start >= begin && place.end <= end);
+            let within =
+                |token: &&AttributedToken| token.place.is_some_and(|place| place.start >= begin && place.end <= end);
             explanation.tokens.iter().filter(within).map(|token| token.attribution).sum()
         };
         let mut begin = 0;

@@ -2,7 +2,7 @@
 
 use crate::common::backends::CPU;
 use crate::common::keyword::{encoder, finetune, has_stone, keyword_table, with_stone, write};
-use crate::common::program::{directory, electra, refused, succeeds, text};
+use crate::common::program::{directory, electra, read, refused, succeeds, text};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
@@ -91,6 +91,23 @@ fn a_stopped_run_goes_on_to_the_same_model() {
         ["finetune", "--device", CPU, "--no-tui", "--resume", "run", "--epochs", "9", "--learning-rate", "1e-3"];
     refused(&electra(path, &resume), &["epochs: the run has", "not 9", "optimizer.learning_rate", "cannot change"]);
     assert_eq!(results(path), expected.1);
+}
+
+#[test]
+fn without_data_to_choose_by_a_share_is_kept_apart() {
+    let directory = directory();
+    let path = directory.path();
+    let (train, encoder) = (keyword_table(path, "all.tsv", 100, 1), encoder().to_string_lossy().into_owned());
+    let mut all = vec!["finetune", "--device", CPU, "--no-tui", "--task", "classification", "--model", &encoder];
+    all.extend(["--train", &train, "--dev-share", "0.2", "--output", "run", "--epochs", "1"]);
+    let output = electra(path, &all);
+    succeeds(&output);
+    let said = text(&output.stdout);
+    assert!(said.contains("20 of 100 are kept apart, a share of 0.2"), "{said}");
+    let facts: Value = serde_json::from_str(&read(path.join("run/run.json"))).unwrap();
+    assert_eq!(facts["examples"], serde_json::json!({"train": 80, "dev": 20}));
+    // The same rows again, where the run is resumed.
+    succeeds(&electra(path, &["finetune", "--device", CPU, "--no-tui", "--resume", "run"]));
 }
 
 /// Finding 4: with a loss as the metric the last seed's model was taken for the best.

@@ -13,7 +13,7 @@ use electra_burn::config::{Source, TokenizerConfig, load};
 use electra_burn::corpus::read::Corpus;
 use electra_burn::corpus::{BuildOptions, Split, TokenStore, build};
 use electra_burn::data::{Cursor, HostRows, Sequences, StepBatch, StepLoader, Steps, TrainSteps};
-use electra_burn::learner::{Pretrainer, Seen};
+use electra_burn::learner::{Pretrainer, StepResult};
 use electra_burn::objective::Tally;
 use electra_burn::tokenizer::Tokenizer;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn four_batches_of_eight_are_one_of_thirty_two() {
         let batches = steps.batches(3).iter().map(|batch| batch.to_device(&device)).collect();
         let output = TrainStep::step(&trainer, StepBatch::new(4, 0, batches));
         let grads = Collect::of(&trainer, &output.grads);
-        let seen: Arc<Seen<Tally>> = output.item.sync().unwrap().adapt();
+        let seen: Arc<StepResult<Tally>> = output.item.sync().unwrap().adapt();
         let tally = &seen.tally;
         (tally.mlm_loss(), tally.disc_loss(), grads)
     };

@@ -18,7 +18,6 @@ fn count(path: &Path, text: &str) -> usize {
     std::fs::read(path).unwrap().windows(text.len()).filter(|bytes| *bytes == text.as_bytes()).count()
 }
 
-/// The records without what a clock has a hand in.
 /// The records of a run without what the clock decides.
 fn timeless(run: &Path) -> Vec<serde_json::Value> {
     let mut records = records(run);

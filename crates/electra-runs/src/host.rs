@@ -1,4 +1,4 @@
-//! What is known of the computer that a run is on, as far as its system tells without being asked as root.
+//! What is known of the computer that a run is on, as far as its system shows it to an ordinary user.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +56,7 @@ fn processor() -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// Bytes of memory of this host, where the system tells.
+/// Bytes of memory of this host, where the system reports it.
 pub fn memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;

@@ -1,5 +1,5 @@
 //! A first look at a long file: blocks at even distances, cut to whole lines. Extremes between them are missed, which is
-//! why a page is told that this is an overview.
+//! why a page is marked as an overview.
 
 use crate::metrics::Metrics;
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! What is seen of a run while it trains: a dashboard on the terminal, or lines.
 //!
-//! [`Display`] is told what happens. The dashboard has the terminal from the start of training to its end, and gives it back
+//! [`Display`] observes the run. The dashboard has the terminal from the start of training to its end, and gives it back
 //! whatever becomes of the run.
 
 mod plot;
@@ -19,7 +19,7 @@ use electra_burn::corpus::Progress;
 use electra_burn::learner::{Phase, RecordEvent, RunStart, StepEvent, TrainObserver, ValidationEvent};
 use screen::Shared;
 use startup::Startup;
-use state::State;
+use state::DashboardState;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -43,7 +43,7 @@ impl Display {
     }
 
     /// Changes what the dashboard shows, where there is one.
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut DashboardState)) {
         if let Some(dashboard) = &self.dashboard {
             change(&mut dashboard.shared.state());
         }
@@ -69,7 +69,7 @@ impl TrainObserver for Display {
                 Err(error) => say!("there is no dashboard, since the terminal cannot be used: {error}"),
             }
         }
-        // The dashboard says so itself.
+        // The dashboard shows this itself.
         if start.compiles && self.dashboard.is_none() {
             self.startup = Some(Startup::begin(|line| eprintln!("{line}")));
         }
@@ -127,7 +127,7 @@ impl Dashboard {
     /// # Errors
     /// The terminal's, which is left as it was.
     fn open(start: RunStart, signal: Arc<AtomicUsize>) -> io::Result<Self> {
-        let shared = Arc::new(Shared::open(State::new(start), signal)?);
+        let shared = Arc::new(Shared::open(DashboardState::new(start), signal)?);
         let thread = screen::spawn(&shared)?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -136,12 +136,12 @@ impl Dashboard {
     fn close(&mut self) {
         self.shared.close();
         if let Some(thread) = self.thread.take() {
-            // Its panics are kept by the screen.
+            // The screen has kept its panic.
             _ = thread.join();
         }
     }
 
-    /// What the dashboard has warned of, for the usual screen: the last warning with the count of all, and why it was closed early.
+    /// What to print after the dashboard closes: the last warning, the number of warnings, and why it closed early.
     fn told(&self) -> Vec<String> {
         let state = self.shared.state();
         let last = state.warning.as_ref().map(|warning| match state.warnings {

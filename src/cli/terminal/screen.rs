@@ -1,6 +1,6 @@
 //! The terminal while it belongs to the dashboard: taken, drawn on, listened to and given back exactly once.
 
-use super::state::State;
+use super::state::DashboardState;
 use super::view::view;
 use electra_burn::learner::STOP;
 use ratatui::Terminal;
@@ -41,7 +41,7 @@ pub fn ends_with_dashboard(signal: i32) -> bool {
 
 /// What the thread that draws, those that train and the dashboard's owner share.
 pub struct Shared {
-    state: Mutex<State>,
+    state: Mutex<DashboardState>,
     /// Present while the terminal is the dashboard's.
     terminal: Mutex<Option<Terminal<CrosstermBackend<Stdout>>>>,
     /// Why the dashboard gave up before the run ended.
@@ -56,7 +56,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     /// Takes the terminal.
-    pub fn open(state: State, signal: Arc<AtomicUsize>) -> io::Result<Self> {
+    pub fn open(state: DashboardState, signal: Arc<AtomicUsize>) -> io::Result<Self> {
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
         TAKEN.store(true, Ordering::SeqCst);
         if let Err(error) = enable_raw_mode().and_then(|()| execute!(io::stdout(), EnterAlternateScreen, cursor::Hide))
@@ -69,7 +69,7 @@ impl Shared {
     }
 
     /// What is shown.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, DashboardState> {
         locked(&self.state)
     }
 

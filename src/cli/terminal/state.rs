@@ -31,7 +31,7 @@ pub struct Plot {
 
 /// What is shown. A field for each part of the screen.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct DashboardState {
     pub start: RunStart,
     pub phase: Phase,
     /// Steps done.
@@ -55,7 +55,7 @@ pub struct State {
     pub help: bool,
 }
 
-impl State {
+impl DashboardState {
     /// Of a run that begins now.
     pub fn new(start: RunStart) -> Self {
         Self {
@@ -177,8 +177,8 @@ mod tests {
     use super::*;
     use electra_burn::learner::Length;
 
-    fn state(numbers: &[&'static str]) -> State {
-        State::new(RunStart {
+    fn state(numbers: &[&'static str]) -> DashboardState {
+        DashboardState::new(RunStart {
             run: "runs/a".into(),
             devices: vec![],
             step: 10,

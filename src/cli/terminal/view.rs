@@ -1,7 +1,7 @@
 //! How the dashboard looks: everything on a large terminal, progress and one plot or the numbers on a small one.
 
 use super::plot::{self, TRAIN, VALID};
-use super::state::{Phase, State};
+use super::state::{DashboardState, Phase};
 use super::text::{count, legend, number, sample, wrap};
 use electra_runs::readable_duration as readable;
 use ratatui::Frame;
@@ -20,7 +20,7 @@ const PLOT: (u16, u16) = (30, 6);
 const NUMBERS: u16 = 38;
 
 /// Draws everything; `stopping` where the run was asked to stop.
-pub fn view(frame: &mut Frame, state: &State, stopping: bool) {
+pub fn view(frame: &mut Frame, state: &DashboardState, stopping: bool) {
     let area = frame.area();
     if area.width >= LARGE.0 && area.height >= LARGE.1 {
         large(frame, area, state, stopping);
@@ -32,7 +32,7 @@ pub fn view(frame: &mut Frame, state: &State, stopping: bool) {
     }
 }
 
-fn large(frame: &mut Frame, area: Rect, state: &State, stopping: bool) {
+fn large(frame: &mut Frame, area: Rect, state: &DashboardState, stopping: bool) {
     let width = usize::from(area.width) - 2;
     let shown = state.sample.as_ref().map(|shown| sample(shown, width)).unwrap_or_default();
     // The sentence gets what it needs, but a third of the screen at most, and the lines what is left of that.
@@ -68,7 +68,7 @@ fn large(frame: &mut Frame, area: Rect, state: &State, stopping: bool) {
     frame.render_widget(Line::raw(" q stop and save   tab next plot   ? help").dark_gray(), keys);
 }
 
-fn compact(frame: &mut Frame, area: Rect, state: &State, stopping: bool) {
+fn compact(frame: &mut Frame, area: Rect, state: &DashboardState, stopping: bool) {
     let constraints = [
         Constraint::Length(1),
         Constraint::Length(1),
@@ -104,7 +104,7 @@ fn framed(title: String) -> Block<'static> {
 }
 
 /// What the run is at.
-fn phase(state: &State, stopping: bool) -> Span<'static> {
+fn phase(state: &DashboardState, stopping: bool) -> Span<'static> {
     match state.phase {
         _ if stopping => "stopping, saving… ".yellow().bold(),
         Phase::Starting => "starting ".into(),
@@ -115,18 +115,18 @@ fn phase(state: &State, stopping: bool) -> Span<'static> {
     }
 }
 
-fn share(state: &State) -> String {
+fn share(state: &DashboardState) -> String {
     format!("step {}{}", state.done, state.start.length.of())
 }
 
-fn gauge(frame: &mut Frame, area: Rect, state: &State) {
+fn gauge(frame: &mut Frame, area: Rect, state: &DashboardState) {
     let ratio = state.start.length.share(state.done);
     let label = format!("{} · {:.1} %", share(state), 100.0 * ratio);
     frame.render_widget(Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(label).gauge_style(TRAIN), area);
 }
 
 /// Tokens and time, the most important first.
-fn figures_of(state: &State) -> String {
+fn figures_of(state: &DashboardState) -> String {
     let mut figures = vec![format!("{} passed", readable(state.passed()))];
     figures.extend(state.left().map(|left| format!("{} left", readable(left))));
     figures.push(format!("{} tokens seen", count(state.tokens)));
@@ -135,7 +135,7 @@ fn figures_of(state: &State) -> String {
     figures.join(" · ")
 }
 
-fn checkpoint(state: &State) -> String {
+fn checkpoint(state: &DashboardState) -> String {
     match state.checkpoint {
         None => "no checkpoint yet ".into(),
         // A clock that was set back says nothing.
@@ -145,7 +145,7 @@ fn checkpoint(state: &State) -> String {
     }
 }
 
-fn one_plot(frame: &mut Frame, area: Rect, state: &State) {
+fn one_plot(frame: &mut Frame, area: Rect, state: &DashboardState) {
     match state.plots.get(state.selected) {
         Some(plot) => plot::draw(frame, area, plot, (state.selected, state.plots.len())),
         None => frame.render_widget(framed(" no values yet ".into()), area),
@@ -153,7 +153,7 @@ fn one_plot(frame: &mut Frame, area: Rect, state: &State) {
 }
 
 /// The last values of all numbers; the one that is plotted stands out.
-fn numbers(frame: &mut Frame, area: Rect, state: &State) {
+fn numbers(frame: &mut Frame, area: Rect, state: &DashboardState) {
     let value = |value: Option<f64>| format!("{:>9}", value.map_or_else(|| "-".into(), number));
     let item = |plot: &super::state::Plot| {
         let (train, valid) = (value(plot.train.last()), value(plot.valid.last()));
@@ -169,7 +169,7 @@ fn numbers(frame: &mut Frame, area: Rect, state: &State) {
 }
 
 /// The last warning, and as many of the newest summary lines as have room.
-fn news_of(frame: &mut Frame, area: Rect, state: &State) {
+fn news_of(frame: &mut Frame, area: Rect, state: &DashboardState) {
     let title = match state.warnings {
         0 => " newest ".to_owned(),
         1 => " newest, 1 warning ".to_owned(),

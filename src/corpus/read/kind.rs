@@ -1,7 +1,7 @@
 //! What a file is by its first bytes, where it is no text.
 
 /// What to do with a file that begins with `first` and is no text; nothing for what may be one.
-pub fn refusal(first: &[u8]) -> Option<String> {
+pub(crate) fn refusal(first: &[u8]) -> Option<String> {
     let unpack = |what: &str, how: &str| Some(format!("this is {what}, which is not unpacked; {how}"));
     let pipe = |tool: &str| format!("expected what `{tool} FILE` writes");
     match first {
@@ -39,7 +39,7 @@ pub fn refusal(first: &[u8]) -> Option<String> {
 }
 
 /// Whether the lines of a text that begins with `first` end in a carriage return alone.
-pub fn is_old_mac(first: &[u8]) -> bool {
+pub(crate) fn is_old_mac(first: &[u8]) -> bool {
     let first = &first[..first.len().min(1 << 16)];
     !first.contains(&b'\n') && first.iter().filter(|&&byte| byte == b'\r').count() > 1
 }

@@ -53,14 +53,14 @@ impl Lines {
 }
 
 /// Plain text.
-pub struct TextLines {
+pub(super) struct TextLines {
     lines: Lines,
     boundary: Boundary,
     policy: InvalidUtf8,
 }
 
 impl TextLines {
-    pub fn new(stream: Stream, path: PathBuf, options: &ReadOptions) -> Self {
+    pub(super) fn new(stream: Stream, path: PathBuf, options: &ReadOptions) -> Self {
         let lines = Lines::new(stream, path);
         Self { lines, boundary: options.boundary, policy: options.invalid_utf8 }
     }
@@ -92,14 +92,14 @@ impl Reader for TextLines {
 }
 
 /// One JSON object a line.
-pub struct JsonLines {
+pub(super) struct JsonLines {
     lines: Lines,
     field: String,
     policy: InvalidUtf8,
 }
 
 impl JsonLines {
-    pub fn new(stream: Stream, path: PathBuf, options: &ReadOptions) -> Self {
+    pub(super) fn new(stream: Stream, path: PathBuf, options: &ReadOptions) -> Self {
         let lines = Lines::new(stream, path);
         Self { lines, field: options.text_field.clone(), policy: options.invalid_utf8 }
     }

@@ -15,7 +15,7 @@ use crate::config::{Boundary, CorpusConfig, Format, InvalidUtf8};
 use crate::error::{Error, Result};
 use crate::json::HALF;
 pub(crate) use kind::{is_old_mac, refusal};
-use source::{Found, Origin, Source};
+use source::{CorpusFile, FoundFiles, Origin};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub struct ReadStats {
 #[derive(Debug, Clone)]
 pub struct Corpus {
     name: String,
-    sources: Arc<[Source]>,
+    sources: Arc<[CorpusFile]>,
     texts: Arc<[String]>,
     options: ReadOptions,
     notes: Arc<[String]>,
@@ -80,7 +80,7 @@ impl Corpus {
     /// [`Error::Input`] for a path that does not exist, and for a folder or glob without a file that can be read.
     pub fn open(paths: &[PathBuf], options: ReadOptions) -> Result<Self> {
         let name = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-        let mut found = Found::default();
+        let mut found = FoundFiles::default();
         for path in paths {
             found.add(path, options.format)?;
         }
@@ -150,7 +150,7 @@ struct Open {
     documents: usize,
 }
 
-/// What reads one file: it hands lines to the assembler, and tells it where a document ends.
+/// What reads one file: it hands lines to the assembler, and marks where a document ends.
 trait Reader {
     /// Reads a little further; `false` at the end of the file.
     fn advance(&mut self, to: &mut Assembler, stats: &mut ReadStats) -> Result<bool>;

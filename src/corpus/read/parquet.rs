@@ -3,6 +3,7 @@
 use super::{Assembler, ReadOptions, ReadStats, Reader, decode};
 use crate::config::InvalidUtf8;
 use crate::error::{Error, Result};
+use crate::suggest::hint;
 use parquet::basic::Type as Physical;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The rows of a file.
-pub struct Rows {
+pub(super) struct Rows {
     rows: RowIter<'static>,
     path: PathBuf,
     policy: InvalidUtf8,
@@ -28,7 +29,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn open(path: &Path, size: u64, options: &ReadOptions, read: &Arc<AtomicU64>) -> Result<Self> {
+    pub(super) fn open(path: &Path, size: u64, options: &ReadOptions, read: &Arc<AtomicU64>) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::input(path, error.to_string()))?;
         let rows = guarded(path, || {
             let reader = SerializedFileReader::new(file).map_err(|error| Error::input(path, error.to_string()))?;
@@ -50,8 +51,9 @@ fn projection(path: &Path, schema: &Type, name: &str) -> Result<Type> {
     let fields = schema.get_fields();
     let Some(field) = fields.iter().find(|field| field.name() == name) else {
         let columns: Vec<_> = fields.iter().map(|field| field.name()).collect();
-        let columns = columns.join(", ");
-        let message = format!("there is no column \"{name}\"; the columns are: {columns}; --text-field chooses one");
+        let (hint, columns) = (hint(name, columns.iter().copied()), columns.join(", "));
+        let message =
+            format!("there is no column \"{name}\"; the columns are: {columns}; --text-field chooses one{hint}");
         return Err(Error::input(path, message));
     };
     if !field.is_primitive() || field.get_physical_type() != Physical::BYTE_ARRAY {

@@ -3,7 +3,7 @@
 use super::kind::{is_old_mac, refusal};
 use super::lines::{JsonLines, TextLines};
 use super::stream::{decompress, unpacked};
-use super::table::Table;
+use super::table::TextTable;
 use super::{ReadOptions, Reader};
 use crate::config::{Boundary, Format};
 use crate::error::{Error, Result};
@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug, Clone)]
-pub enum Origin {
+pub(super) enum Origin {
     File(PathBuf),
     Stdin,
 }
 
 /// One file.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(super) struct CorpusFile {
     pub origin: Origin,
     pub format: Format,
     pub size: u64,
@@ -34,8 +34,8 @@ pub struct Source {
 
 /// The files of a corpus, and what was left out of its folders.
 #[derive(Debug, Default)]
-pub struct Found {
-    pub sources: Vec<Source>,
+pub(super) struct FoundFiles {
+    pub sources: Vec<CorpusFile>,
     /// Files that were met, by their real paths.
     met: HashSet<PathBuf>,
     /// Files that are JSON lines and are not called so.
@@ -50,15 +50,15 @@ pub struct Found {
     lost: Vec<String>,
 }
 
-impl Found {
+impl FoundFiles {
     /// Adds the files that `path` stands for.
     ///
     /// # Errors
     /// [`Error::Input`] for a path that does not exist, and for a folder or pattern without a file.
-    pub fn add(&mut self, path: &Path, format: Option<Format>) -> Result<()> {
+    pub(super) fn add(&mut self, path: &Path, format: Option<Format>) -> Result<()> {
         if path == Path::new("-") {
             let format = format.unwrap_or(Format::Text);
-            self.sources.push(Source { origin: Origin::Stdin, format, size: 0, explicit: true });
+            self.sources.push(CorpusFile { origin: Origin::Stdin, format, size: 0, explicit: true });
             return Ok(());
         }
         if path.is_dir() {
@@ -90,7 +90,7 @@ impl Found {
     }
 
     /// How many files of which kinds there are, and what is taken for a document of them.
-    pub fn described(&self, options: &ReadOptions) -> String {
+    pub(super) fn described(&self, options: &ReadOptions) -> String {
         let field = &options.text_field;
         let of_text = match options.boundary {
             Boundary::Line => "each line a document",
@@ -114,7 +114,7 @@ impl Found {
     }
 
     /// What people should know of the files: what was left out, and what is not what it is called.
-    pub fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let some = |all: Vec<String>| {
             let more = if all.len() > 5 { ", ..." } else { "" };
             format!("{}{more}", all.iter().take(5).cloned().collect::<Vec<_>>().join(", "))
@@ -159,7 +159,7 @@ impl Found {
         let size = std::fs::metadata(&file).map_err(|error| Error::input(&file, error.to_string()))?.len();
         let real = file.canonicalize().unwrap_or_else(|_| file.clone());
         if self.met.insert(real) {
-            self.sources.push(Source { origin: Origin::File(file), format, size, explicit });
+            self.sources.push(CorpusFile { origin: Origin::File(file), format, size, explicit });
         } else {
             self.again.push(file);
         }
@@ -223,9 +223,9 @@ fn by_name(path: &Path) -> Option<Format> {
     })
 }
 
-impl Source {
+impl CorpusFile {
     /// The path, or `-`.
-    pub fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         match &self.origin {
             Origin::File(path) => path.clone(),
             Origin::Stdin => PathBuf::from("-"),
@@ -233,7 +233,7 @@ impl Source {
     }
 
     /// Opens the file; `read` counts the bytes that come from disk.
-    pub fn open(&self, options: &ReadOptions, read: &Arc<AtomicU64>) -> Result<Box<dyn Reader>> {
+    pub(super) fn open(&self, options: &ReadOptions, read: &Arc<AtomicU64>) -> Result<Box<dyn Reader>> {
         let path = self.path();
         if self.format == Format::Parquet {
             return self.parquet(options, read);
@@ -253,8 +253,8 @@ impl Source {
         }
         Ok(match self.format {
             Format::Jsonl => Box::new(JsonLines::new(stream, path, options)),
-            Format::Csv => Box::new(Table::new(stream, path, Fields::commas, options)?),
-            Format::Tsv => Box::new(Table::new(stream, path, Fields::tabs, options)?),
+            Format::Csv => Box::new(TextTable::new(stream, path, Fields::commas, options)?),
+            Format::Tsv => Box::new(TextTable::new(stream, path, Fields::tabs, options)?),
             Format::Text | Format::Parquet => Box::new(TextLines::new(stream, path, options)),
         })
     }

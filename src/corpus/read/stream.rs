@@ -3,13 +3,13 @@
 use std::io::{BufReader, Cursor, Read};
 
 /// A decompressed stream of bytes.
-pub type Stream = BufReader<Box<dyn Read>>;
+pub(super) type Stream = BufReader<Box<dyn Read>>;
 
 /// The longest window of zstd that is read, as a power of two: 2 GiB, the most that its own program takes with `--long=31`.
 const LONGEST_WINDOW: u32 = 31;
 
 /// What an error of unpacking means.
-pub fn unpacked(error: &std::io::Error) -> String {
+pub(super) fn unpacked(error: &std::io::Error) -> String {
     let message = error.to_string();
     if message.contains("too much memory") {
         return format!(
@@ -30,7 +30,7 @@ fn peek(mut stream: impl Read, count: u64) -> std::io::Result<(Vec<u8>, impl Rea
 ///
 /// # Errors
 /// What is wrong with them, in words.
-pub fn unpack(bytes: Vec<u8>, most: u64) -> std::result::Result<Vec<u8>, String> {
+pub(crate) fn unpack(bytes: Vec<u8>, most: u64) -> std::result::Result<Vec<u8>, String> {
     let is_packed = |magic: &&[u8]| bytes.starts_with(magic);
     let magics: [&[u8]; 3] = [&[0x1f, 0x8b], &[0x28, 0xb5, 0x2f, 0xfd], &[0xfd, b'7', b'z', b'X', b'Z', 0]];
     if !magics.iter().any(is_packed) {
@@ -45,9 +45,9 @@ pub fn unpack(bytes: Vec<u8>, most: u64) -> std::result::Result<Vec<u8>, String>
     }
 }
 
-/// Unpacks gzip, zstd and xz, told by their first bytes, and leaves out a byte order mark; also the first bytes of what was
-/// unpacked, as many as it takes to tell a tar archive.
-pub fn decompress(raw: impl Read + 'static) -> std::io::Result<(Stream, Vec<u8>)> {
+/// Unpacks gzip, zstd and xz, recognised by their first bytes, and leaves out a byte order mark; also the first bytes of what was
+/// unpacked, as many as it takes to recognise a tar archive.
+pub(super) fn decompress(raw: impl Read + 'static) -> std::io::Result<(Stream, Vec<u8>)> {
     let (first, raw) = peek(raw, 6)?;
     let raw = BufReader::with_capacity(1 << 16, raw);
     let plain: Box<dyn Read> = if first.starts_with(&[0x1f, 0x8b]) {

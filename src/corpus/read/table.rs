@@ -5,11 +5,12 @@ use super::{Assembler, ReadOptions, ReadStats, Reader, decode};
 use crate::config::InvalidUtf8;
 use crate::error::{Error, Result};
 use crate::rows::{Fields, Rows};
+use crate::suggest::hint;
 use std::io::BufRead;
 use std::path::PathBuf;
 
 /// Rows with a header.
-pub struct Table {
+pub(super) struct TextTable {
     rows: Rows<Stream>,
     path: PathBuf,
     /// Fields of the header.
@@ -18,9 +19,14 @@ pub struct Table {
     policy: InvalidUtf8,
 }
 
-impl Table {
+impl TextTable {
     /// The rows of `stream`; what `fields` makes of the header says how they are told apart.
-    pub fn new(mut stream: Stream, path: PathBuf, fields: fn(&str) -> Fields, options: &ReadOptions) -> Result<Self> {
+    pub(super) fn new(
+        mut stream: Stream,
+        path: PathBuf,
+        fields: fn(&str) -> Fields,
+        options: &ReadOptions,
+    ) -> Result<Self> {
         let start = stream.fill_buf().map_err(|error| Error::input(&path, error.to_string()))?;
         let first = start.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
         let fields = fields(String::from_utf8_lossy(first).trim_end_matches('\r'));
@@ -42,8 +48,9 @@ impl Table {
         let place = header.iter().position(|field| exact(&field));
         let Some(column) = place.or_else(|| header.iter().position(|field| similar(&field))) else {
             let columns: Vec<_> = header.iter().map(|field| String::from_utf8_lossy(field)).collect();
+            let hint = hint(name, columns.iter().map(AsRef::as_ref));
             let message = format!(
-                "there is no column \"{name}\"; the columns are: {}; --text-field chooses one",
+                "there is no column \"{name}\"; the columns are: {}; --text-field chooses one{hint}",
                 columns.join(", ")
             );
             return Err(wrong(message));
@@ -52,7 +59,7 @@ impl Table {
     }
 }
 
-impl Reader for Table {
+impl Reader for TextTable {
     fn advance(&mut self, to: &mut Assembler, stats: &mut ReadStats) -> Result<bool> {
         let Some((line, row)) = self.rows.next_row() else { return Ok(false) };
         let wrong = |message: String| Error::Input { path: self.path.clone(), line: Some(line), message };

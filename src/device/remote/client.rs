@@ -5,7 +5,7 @@ use super::key::key;
 use super::transport::{GREETING, GREETING_BYTES, PATIENCE, RUNTIME, endpoint};
 use crate::device::{Adapter, Link};
 use crate::error::{Error, Result};
-use crate::token::Token;
+use crate::token::AccessToken;
 use burn::remote::{ConnectError, IrohHost, RemoteHost};
 use iroh::endpoint::Connection;
 use iroh::{Endpoint, EndpointAddr};
@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 ///
 /// # Errors
 /// [`Error::Device`] that names it and says why it cannot be reached.
-pub fn connect(address: &Address, token: &Token) -> Result<Vec<Adapter>> {
+pub fn connect(address: &Address, token: &AccessToken) -> Result<Vec<Adapter>> {
     let failed = |reason: &dyn std::fmt::Display| Error::Device(format!("{address}: {reason}"));
     let (host, description, link) = match address.transport {
         Transport::WebSocket => {
@@ -49,7 +49,7 @@ pub fn connect(address: &Address, token: &Token) -> Result<Vec<Adapter>> {
 
 /// Greets the worker at the first of the addresses where it answers; returns the endpoint to go on from, the worker's
 /// address, the line on which it stays, and what it says of itself.
-async fn reach(address: &Address, token: &Token) -> std::result::Result<Reached, String> {
+async fn reach(address: &Address, token: &AccessToken) -> std::result::Result<Reached, String> {
     let places = address.resolve().map_err(|error| error.to_string())?;
     let mut reason = String::new();
     for place in places {
@@ -72,7 +72,7 @@ type Reached = (Endpoint, EndpointAddr, Connection, String);
 async fn greet(
     endpoint: &Endpoint,
     peer: EndpointAddr,
-    token: &Token,
+    token: &AccessToken,
 ) -> std::result::Result<(Connection, String), String> {
     let connection = endpoint.connect(peer, GREETING).await.map_err(|error| error.to_string())?;
     let (mut send, mut receive) = connection.open_bi().await.map_err(|error| error.to_string())?;

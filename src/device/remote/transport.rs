@@ -1,6 +1,6 @@
 //! The encrypted transport's endpoints, and the greeting over which a client learns what it has reached.
 
-use crate::token::Token;
+use crate::token::AccessToken;
 use iroh::endpoint::{Connection, IdleTimeout, PortmapperConfig, QuicTransportConfig, presets};
 use iroh::protocol::{AcceptError, ProtocolHandler};
 use iroh::{Endpoint, RelayMode, SecretKey};
@@ -57,7 +57,7 @@ pub(super) const GREETING_BYTES: usize = 4096;
 /// worker has gone.
 #[derive(Debug, Clone)]
 pub(super) struct Greeting {
-    pub token: Token,
+    pub token: AccessToken,
     pub text: String,
 }
 

@@ -5,7 +5,7 @@ use super::key::key;
 use super::transport::{GREETING, Greeting, RUNTIME, endpoint};
 use crate::device::Adapters;
 use crate::error::{Error, Result};
-use crate::token::Token;
+use crate::token::AccessToken;
 use burn::server::{BURN_REMOTE_ALPN, RemoteServer, TokenAuthorizer, WebSocketTransport};
 use iroh::protocol::Router;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct Worker {
     /// What is served: devices of one backend.
     pub adapters: Adapters,
     /// What clients must know.
-    pub token: Token,
+    pub token: AccessToken,
     /// What carries the traffic.
     pub transport: Transport,
     /// Whether plain text may leave this host.
@@ -30,7 +30,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Serves until `signal` holds the number of one; `ready` is told, once clients can come, by what name they reach this.
+    /// Serves until `signal` holds the number of one; `ready` receives the name by which clients reach this, once they can.
     ///
     /// # Errors
     /// [`Error::Usage`] for addresses that do not do, and [`Error::Device`] where it cannot listen or serve.

@@ -1,7 +1,7 @@
 //! What becomes of bad rows.
 
 use super::is_blank;
-use super::source::Source;
+use super::source::LabelledFile;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -76,13 +76,13 @@ pub(super) struct Collector<T> {
 }
 
 impl<T> Collector<T> {
-    pub fn new(path: &Path, skip: bool) -> Self {
+    pub(super) fn new(path: &Path, skip: bool) -> Self {
         let (rows, skipped, notes) = Default::default();
         Self { skip, loaded: Loaded { path: path.to_owned(), rows, skipped, notes } }
     }
 
     /// Takes a row, or what is wrong with it.
-    pub fn add(&mut self, line: Option<usize>, row: std::result::Result<T, String>) -> Result<()> {
+    pub(super) fn add(&mut self, line: Option<usize>, row: std::result::Result<T, String>) -> Result<()> {
         match row {
             Ok(row) => self.loaded.rows.push(row),
             Err(message) => {
@@ -97,7 +97,7 @@ impl<T> Collector<T> {
     }
 
     /// The rows; an error where there are none. `what` names them in the plural.
-    pub fn finish(self, what: &str) -> Result<Loaded<T>> {
+    pub(super) fn finish(self, what: &str) -> Result<Loaded<T>> {
         let loaded = self.loaded;
         match loaded.skipped.first.first() {
             _ if !loaded.rows.is_empty() => Ok(loaded),
@@ -117,7 +117,7 @@ pub(super) fn by_line<T>(
     what: &str,
     mut parse: impl FnMut(usize, &str) -> std::result::Result<T, String>,
 ) -> Result<Loaded<T>> {
-    let source = Source::open(path)?;
+    let source = LabelledFile::open(path)?;
     let mut rows = Collector::new(path, skip);
     for (number, line) in source.lines() {
         match line {

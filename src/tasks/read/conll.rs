@@ -2,7 +2,7 @@
 
 use super::bad::{Collector, Loaded};
 use super::form::{Layout, begins_as_json, json as json_layout};
-use super::source::Source;
+use super::source::LabelledFile;
 use super::table::objects;
 use super::{Form, Need, Reading, json, shorten};
 use crate::corpus::read::is_old_mac;
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 /// Names of the field or column that holds the words.
-pub const WORDS: &[&str] = &["tokens", "words", "token", "word", "form", "text"];
+pub(super) const WORDS: &[&str] = &["tokens", "words", "token", "word", "form", "text"];
 
 /// Names of the field or column that holds the tags.
 const TAGS: &[&str] =
@@ -48,7 +48,7 @@ pub struct Sentence {
 /// # Errors
 /// [`Error::Input`] for a file that cannot be read so, and for a bad row that is not to be left out.
 pub fn read_conll(path: &Path, tags: Need, reading: &Reading) -> Result<Loaded<Sentence>> {
-    let source = Source::open(path)?;
+    let source = LabelledFile::open(path)?;
     let is_json = match reading.format {
         Some(form) => form == Form::Json,
         None => json::is_json(path) || begins_as_json(&source),
@@ -97,7 +97,7 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn of(source: &'a Source) -> Self {
+    fn of(source: &'a LabelledFile) -> Self {
         let has_tabs = |line: &str| line.trim_end().contains('\t');
         let is_word = |line: &&str| !is_end(line) && !line.starts_with('#');
         let only_tabs = source.lines().filter_map(|(_, line)| line.ok()).filter(is_word).take(1000).all(has_tabs);
@@ -368,7 +368,13 @@ fn is_entity_tag(tag: &str) -> bool {
 }
 
 /// Sentences in the objects of JSON.
-fn read_json(path: &Path, source: &Source, layout: Layout, need: Need, reading: &Reading) -> Result<Loaded<Sentence>> {
+fn read_json(
+    path: &Path,
+    source: &LabelledFile,
+    layout: Layout,
+    need: Need,
+    reading: &Reading,
+) -> Result<Loaded<Sentence>> {
     let one = |asked: &Option<String>, usual: &[&str]| -> Vec<String> {
         asked.as_ref().map_or_else(|| usual.iter().map(|&name| name.to_owned()).collect(), |name| vec![name.clone()])
     };

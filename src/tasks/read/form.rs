@@ -5,7 +5,7 @@ use super::delimited::rows;
 use super::interactions::Interactions;
 use super::json::extension;
 use super::options::check_lines;
-use super::source::Source;
+use super::source::LabelledFile;
 use super::{Form, Reading};
 use super::{is_blank, trec_questions};
 use crate::config::Kind;
@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// How the rows of a table are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub(super) enum Layout {
     /// Fields between tabs, commas or semicolons.
     Fields(Fields),
     /// A JSON object a line.
@@ -25,7 +25,7 @@ pub enum Layout {
 }
 
 /// The layout of the table in `source`; nothing where it is none, but lines of text.
-pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout> {
+pub(super) fn layout(path: &Path, source: &LabelledFile, reading: &Reading) -> Option<Layout> {
     let first = first_line(source);
     match reading.format {
         Some(Form::Tsv) => return Some(Layout::Fields(tabs(source, &first, false))),
@@ -58,7 +58,7 @@ pub fn layout(path: &Path, source: &Source, reading: &Reading) -> Option<Layout>
 
 /// Whether the first line of a file whose name says nothing is a header, and not a text that happens to have such words: its
 /// fields are names of columns, and the row below has as many.
-fn is_header(source: &Source, first: &str, fields: Fields, reading: &Reading) -> bool {
+fn is_header(source: &LabelledFile, first: &str, fields: Fields, reading: &Reading) -> bool {
     let names = split(first, fields);
     let is_name = |name: &String| !name.is_empty() && !name.contains(' ');
     let shape = Shape::of(&names);
@@ -73,7 +73,7 @@ fn is_header(source: &Source, first: &str, fields: Fields, reading: &Reading) ->
 const LOOKED_AT: usize = 1000;
 
 /// Whether every one of the first lines has a tab.
-fn is_tabular(source: &Source) -> bool {
+fn is_tabular(source: &LabelledFile) -> bool {
     let mut lines = source.lines().take(LOOKED_AT).filter_map(|(_, line)| line.ok()).filter(|line| !is_blank(line));
     lines.next().is_some_and(|first| first.contains('\t')) && lines.all(|line| line.contains('\t'))
 }
@@ -81,7 +81,7 @@ fn is_tabular(source: &Source) -> bool {
 /// The fields of a file with tabs and the header `first`. Quotes are characters like any other, unless all names of the header
 /// have them, or every field that begins with one is quoted as in CSV and some have a quote within, which is doubled there; a file
 /// that is called CSV (`is_csv`) needs none within.
-fn tabs(source: &Source, first: &str, is_csv: bool) -> Fields {
+fn tabs(source: &LabelledFile, first: &str, is_csv: bool) -> Fields {
     let fields = Fields::tabs(first);
     let mut has_doubled = is_csv;
     let mut is_quoting = |field: &str| {
@@ -99,7 +99,7 @@ fn tabs(source: &Source, first: &str, is_csv: bool) -> Fields {
 ///
 /// # Errors
 /// [`Error::Input`] for a file that is none.
-pub fn require(path: &Path, source: &Source, reading: &Reading) -> Result<Layout> {
+pub(super) fn require(path: &Path, source: &LabelledFile, reading: &Reading) -> Result<Layout> {
     layout(path, source, reading).ok_or_else(|| {
         let message = "this is no table whose columns are known; expected JSON objects, or fields between tabs or commas below a \
                        header with the names of the columns, or --format and --text-column";
@@ -116,7 +116,7 @@ pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
         return check_lines(reading).map(|()| false);
     }
     if kind == Kind::Recommendation {
-        let table = Interactions::of(&Source::open(path)?);
+        let table = Interactions::of(&LabelledFile::open(path)?);
         return table.map(|table| table.is_some()).map_err(|message| Error::input(path, message));
     }
     if let Some(form) = reading.format {
@@ -125,7 +125,7 @@ pub fn holds_rows(path: &Path, kind: Kind, reading: &Reading) -> Result<bool> {
     if !reading.text_columns.is_empty() {
         return Ok(true);
     }
-    let source = Source::open(path)?;
+    let source = LabelledFile::open(path)?;
     Ok(match kind {
         Kind::QuestionAnswering => begins_as_json(&source),
         Kind::TokenClassification => {
@@ -161,7 +161,7 @@ pub fn is_known_header(line: &str) -> bool {
 }
 
 /// Whether every line has a tag after a word, and blank lines stand between sentences.
-fn is_tagged(source: &Source) -> bool {
+fn is_tagged(source: &LabelledFile) -> bool {
     let lines = source.lines().filter_map(|(_, line)| line.ok()).take(1000);
     let (mut words, mut ends) = (0, 0);
     for line in lines.filter(|line| !line.starts_with('#')) {
@@ -183,27 +183,27 @@ fn is_tag(field: &str) -> bool {
 }
 
 /// Whether the name of a file is one of judgements of a TREC set.
-pub fn is_judgements(path: &Path) -> bool {
+pub(crate) fn is_judgements(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.contains("qrels") || path.parent().is_some_and(|parent| parent.ends_with("qrels"))
 }
 
 /// Whether the first characters are those of an object with a field, or of an array of such: a text may begin with a brace.
-pub fn begins_as_json(source: &Source) -> bool {
+pub(super) fn begins_as_json(source: &LabelledFile) -> bool {
     let mut bytes = source.bytes().iter().filter(|byte| !byte.is_ascii_whitespace());
     let [first, second, third] = std::array::from_fn(|_| bytes.next());
     matches!((first, second, third), (Some(b'{'), Some(b'"'), _) | (Some(b'['), Some(b'{'), Some(b'"')))
 }
 
 /// The first line that is not blank; what is not UTF-8 is replaced.
-fn first_line(source: &Source) -> String {
+fn first_line(source: &LabelledFile) -> String {
     let bytes = source.bytes();
     let line = bytes.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
     String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }
 
 /// An object a line, unless the first line holds no whole one.
-pub fn json(source: &Source) -> Layout {
+pub(super) fn json(source: &LabelledFile) -> Layout {
     let first = first_line(source);
     match crate::json::parse(&first) {
         Ok(serde_json::Value::Object(object)) if !object.values().any(is_rows) || is_row(&object, source) => {
@@ -221,7 +221,7 @@ pub fn json(source: &Source) -> Layout {
 
 /// Whether the object of the first line is a row although it holds an array of objects: other objects follow, or it has a text of
 /// its own.
-fn is_row(object: &serde_json::Map<String, serde_json::Value>, source: &Source) -> bool {
+fn is_row(object: &serde_json::Map<String, serde_json::Value>, source: &LabelledFile) -> bool {
     let mut lines = source.lines().filter(|(_, line)| !matches!(line, Ok(line) if is_blank(line)));
     let follows = lines.nth(1).is_some_and(|(_, line)| line.is_ok_and(|line| line.trim_start().starts_with('{')));
     let texts = object.iter().filter(|(name, value)| value.is_string() && *name != "title").map(|(name, _)| name);
@@ -229,7 +229,7 @@ fn is_row(object: &serde_json::Map<String, serde_json::Value>, source: &Source) 
 }
 
 /// Whether a value is an array of objects, as exports that are one object have it.
-pub fn is_rows(value: &serde_json::Value) -> bool {
+pub(super) fn is_rows(value: &serde_json::Value) -> bool {
     value.as_array().is_some_and(|rows| !rows.is_empty() && rows.iter().all(serde_json::Value::is_object))
 }
 

@@ -11,14 +11,14 @@ const RARE: f64 = 0.05;
 
 /// Which marks a set of labels has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hidden {
+pub(crate) struct Hidden {
     marks: Vec<String>,
 }
 
 impl Hidden {
     /// The marks among the labels of training data, each with the number of its rows. `given` are the names of labels that are
     /// numbers, which no `-1` is one of.
-    pub fn in_training(labels: &BTreeMap<String, usize>, given: &[String]) -> Self {
+    pub(crate) fn in_training(labels: &BTreeMap<String, usize>, given: &[String]) -> Self {
         let rows: usize = labels.values().sum();
         let is_whole = |label: &String| label.parse::<u32>().is_ok();
         let others = labels.keys().filter(|label| *label != "-1");
@@ -30,7 +30,7 @@ impl Hidden {
     }
 
     /// The marks among the labels of data that a model with the labels `known` is judged by.
-    pub fn in_judging(labels: &BTreeMap<String, usize>, known: &[String]) -> Self {
+    pub(crate) fn in_judging(labels: &BTreeMap<String, usize>, known: &[String]) -> Self {
         let only = labels.len() == 1;
         let minus_one = only || !known.iter().any(|label| label == "-1");
         let mut hidden = Self::of(labels, minus_one);
@@ -39,7 +39,7 @@ impl Hidden {
     }
 
     /// The marks of numbers that are to be predicted.
-    pub fn in_numbers(labels: &BTreeMap<String, usize>) -> Self {
+    pub(crate) fn in_numbers(labels: &BTreeMap<String, usize>) -> Self {
         Self::of(labels, labels.len() == 1)
     }
 
@@ -55,12 +55,12 @@ impl Hidden {
     }
 
     /// Whether `label` is a mark.
-    pub fn has(&self, label: &str) -> bool {
+    pub(crate) fn has(&self, label: &str) -> bool {
         self.marks.iter().any(|mark| mark == label)
     }
 
     /// What is left out because of it, as a note; nothing where nothing is.
-    pub fn note(&self, labels: &BTreeMap<String, usize>, one: &str) -> Option<String> {
+    pub(crate) fn note(&self, labels: &BTreeMap<String, usize>, one: &str) -> Option<String> {
         let count: usize = self.marks.iter().filter_map(|mark| labels.get(mark)).sum();
         let marks: Vec<String> = self.marks.iter().map(|mark| format!("\"{mark}\"")).collect();
         (count > 0).then(|| format!("{} without a label ({})", counted(count, one), marks.join(", ")))

@@ -3,8 +3,8 @@
 use super::bad::{Collector, Loaded};
 use super::delimited::rows;
 use super::quoted;
-use super::session::{Session, session};
-use super::source::Source;
+use super::session::{ItemSession, session};
+use super::source::LabelledFile;
 use crate::error::Result;
 use crate::rows::Fields;
 use electra_runs::counted;
@@ -51,11 +51,11 @@ const ITEMS: &[&str] = &[
 ];
 const TIMES: &[&str] = &["timestamp", "time", "ts", "unixreviewtime", "timeframe", "date", "datetime", "eventdate"];
 
-/// Rows that are looked at to tell a table without a header.
+/// Rows that are looked at to recognise a table without a header.
 const LOOKED_AT: usize = 1000;
 
 /// A table of users and items.
-pub struct Interactions {
+pub(super) struct Interactions {
     fields: Fields,
     names: Vec<String>,
     user: usize,
@@ -76,7 +76,7 @@ impl Interactions {
     ///
     /// # Errors
     /// For a file that is a table but not of users and items, and for JSON.
-    pub fn of(source: &Source) -> Outcome<Option<Self>> {
+    pub(super) fn of(source: &LabelledFile) -> Outcome<Option<Self>> {
         let Some((_, Ok(first))) = source.lines().next() else { return Ok(None) };
         if first.trim_start().starts_with(['{', '[']) {
             return Err(
@@ -115,7 +115,7 @@ impl Interactions {
         Ok(Self::without_header(source, first))
     }
 
-    fn without_header(source: &Source, first: &str) -> Option<Self> {
+    fn without_header(source: &LabelledFile, first: &str) -> Option<Self> {
         let fields = Fields::tabs(first);
         let width = first.split('\t').count();
         let is_time = |field: &str| (9..=13).contains(&field.len()) && field.bytes().all(|byte| byte.is_ascii_digit());
@@ -130,7 +130,13 @@ impl Interactions {
     }
 
     /// A session a user, of those with `least` items or more.
-    pub fn read(&self, path: &Path, source: &Source, least: usize, skip_bad_rows: bool) -> Result<Loaded<Session>> {
+    pub(super) fn read(
+        &self,
+        path: &Path,
+        source: &LabelledFile,
+        least: usize,
+        skip_bad_rows: bool,
+    ) -> Result<Loaded<ItemSession>> {
         let mut chosen = Collector::new(path, skip_bad_rows);
         let mut has_texts = None;
         for (line, fields) in rows(source, self.fields).skip(usize::from(self.has_header)) {

@@ -9,19 +9,19 @@ use std::path::Path;
 type Outcome<T> = std::result::Result<T, String>;
 
 /// Whether a file's extension stands for JSON lines.
-pub fn is_json(path: &Path) -> bool {
+pub(super) fn is_json(path: &Path) -> bool {
     extension(path).is_some_and(|end| ["jsonl", "json", "ndjson"].contains(&end.as_str()))
 }
 
 /// The extension in lower case, without that of a packed file.
-pub fn extension(path: &Path) -> Option<String> {
+pub(super) fn extension(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let name = [".gz", ".zst", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
     Some(name.rsplit_once('.')?.1.to_owned())
 }
 
 /// The object that a line holds.
-pub fn object(line: &str) -> Outcome<Map<String, Value>> {
+pub(super) fn object(line: &str) -> Outcome<Map<String, Value>> {
     match crate::json::parse(line) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(other) => Err(format!("the line is {}; expected one JSON object a line", kind(&other))),
@@ -35,18 +35,18 @@ pub fn object(line: &str) -> Outcome<Map<String, Value>> {
 }
 
 /// The first of the names that has a value; `null` is none.
-pub fn field<'a, S: AsRef<str>>(map: &'a Map<String, Value>, names: &[S]) -> Option<(String, &'a Value)> {
+pub(super) fn field<'a, S: AsRef<str>>(map: &'a Map<String, Value>, names: &[S]) -> Option<(String, &'a Value)> {
     names.iter().map(AsRef::as_ref).find_map(|name| Some((name.to_owned(), map.get(name).filter(|v| !v.is_null())?)))
 }
 
 /// Which of several names a file uses for a field: the first that its rows have, be it `null` there, so that no row can take
 /// another field in its place.
 #[derive(Default)]
-pub struct Chosen(Option<String>);
+pub(super) struct Chosen(Option<String>);
 
 impl Chosen {
     /// The field of this row, if it has it; `null` is a value.
-    pub fn field<'a, S: AsRef<str>>(
+    pub(super) fn field<'a, S: AsRef<str>>(
         &mut self,
         map: &'a Map<String, Value>,
         names: &[S],
@@ -59,12 +59,12 @@ impl Chosen {
     }
 
     /// The name, once a row has had it.
-    pub fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         self.0.as_deref()
     }
 
     /// That this row does not have it.
-    pub fn missing<S: AsRef<str>>(&self, map: &Map<String, Value>, names: &[S]) -> String {
+    pub(super) fn missing<S: AsRef<str>>(&self, map: &Map<String, Value>, names: &[S]) -> String {
         match &self.0 {
             Some(name) => missing(map, std::slice::from_ref(name)),
             None => missing(map, names),
@@ -73,13 +73,13 @@ impl Chosen {
 }
 
 /// That none of the names has a value.
-pub fn missing<S: AsRef<str>>(map: &Map<String, Value>, names: &[S]) -> String {
+pub(super) fn missing<S: AsRef<str>>(map: &Map<String, Value>, names: &[S]) -> String {
     let keys: Vec<_> = map.keys().map(String::as_str).collect();
     format!("there is no field {}; the fields are: {}", quoted(names, " or "), list(&keys))
 }
 
 /// Names after a colon.
-pub fn list<S: AsRef<str>>(names: &[S]) -> String {
+pub(super) fn list<S: AsRef<str>>(names: &[S]) -> String {
     match names {
         [] => "none".into(),
         names => names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "),
@@ -87,7 +87,7 @@ pub fn list<S: AsRef<str>>(names: &[S]) -> String {
 }
 
 /// A string as it is, and a number or truth value as its text.
-pub fn scalar(value: &Value) -> Option<String> {
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -97,7 +97,7 @@ pub fn scalar(value: &Value) -> Option<String> {
 }
 
 /// A text that is not blank.
-pub fn text(name: &str, value: &Value) -> Outcome<String> {
+pub(super) fn text(name: &str, value: &Value) -> Outcome<String> {
     match scalar(value) {
         Some(text) if is_blank(&text) => Err(format!("the field \"{name}\" is empty; expected a text")),
         Some(text) if text.contains(HALF) => Err(half(name)),
@@ -107,7 +107,7 @@ pub fn text(name: &str, value: &Value) -> Outcome<String> {
 }
 
 /// An array of strings.
-pub fn strings(name: &str, value: &Value) -> Outcome<Vec<String>> {
+pub(super) fn strings(name: &str, value: &Value) -> Outcome<Vec<String>> {
     let Value::Array(values) = value else {
         return Err(format!("the field \"{name}\" is {}; expected an array of strings", kind(value)));
     };
@@ -124,7 +124,7 @@ fn half(name: &str) -> String {
 }
 
 /// What a value is, for messages.
-pub fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

@@ -16,11 +16,11 @@ const IDS: &[&str] = &["_id", "id"];
 const BEIR: [&str; 3] = ["query-id", "corpus-id", "score"];
 
 /// Texts by their ids.
-pub type Texts = HashMap<String, Arc<str>>;
+pub(super) type Texts = HashMap<String, Arc<str>>;
 
 /// A document that a line of the qrels or of a run puts beside a query.
 #[derive(Debug, Clone)]
-pub struct Link {
+pub(super) struct Link {
     pub line: usize,
     pub query: String,
     pub document: String,
@@ -29,14 +29,14 @@ pub struct Link {
 
 impl Link {
     /// What tells links apart.
-    pub fn pair(&self) -> (&str, &str) {
+    pub(super) fn pair(&self) -> (&str, &str) {
         (&self.query, &self.document)
     }
 }
 
 /// Reads `query 0 document grade`, or BEIR's `query-id corpus-id score`.
-pub fn read_qrels(path: &Path, skip: bool) -> Result<Loaded<Link>> {
-    let mut seen = Seen::default();
+pub(super) fn read_qrels(path: &Path, skip: bool) -> Result<Loaded<Link>> {
+    let mut seen = JudgedPairs::default();
     let mut beir = false;
     let mut qrels = by_line(path, skip, "judgements", |line, text| {
         let fields: Vec<_> = text.split_whitespace().collect();
@@ -65,8 +65,8 @@ pub fn read_qrels(path: &Path, skip: bool) -> Result<Loaded<Link>> {
 
 /// Reads `query Q0 document rank score tag`, and puts the best first by their score: the ranks of some systems begin
 /// again with every file that was merged.
-pub fn read_run(path: &Path, skip: bool) -> Result<Loaded<Link>> {
-    let mut seen = Seen::default();
+pub(super) fn read_run(path: &Path, skip: bool) -> Result<Loaded<Link>> {
+    let mut seen = JudgedPairs::default();
     let scored = by_line(path, skip, "retrieved documents", |line, text| {
         let fields: Vec<_> = text.split_whitespace().collect();
         let [query, _, document, _, score, _] = fields.as_slice() else {
@@ -84,7 +84,7 @@ pub fn read_run(path: &Path, skip: bool) -> Result<Loaded<Link>> {
 }
 
 /// Reads `id<TAB>text` or JSON lines, and keeps the texts whose ids are asked for.
-pub fn read_texts(path: &Path, what: &str, asked: &HashSet<&str>, skip: bool) -> Result<(Texts, Skipped)> {
+pub(super) fn read_texts(path: &Path, what: &str, asked: &HashSet<&str>, skip: bool) -> Result<(Texts, Skipped)> {
     let mut texts = Texts::new();
     let is_json = json::is_json(path);
     let loaded = by_line(path, skip, what, |_, line| {
@@ -127,9 +127,9 @@ fn from_json(line: &str) -> Outcome<(String, String)> {
 
 /// The pairs that a file has had.
 #[derive(Default)]
-struct Seen(HashSet<(String, String)>);
+struct JudgedPairs(HashSet<(String, String)>);
 
-impl Seen {
+impl JudgedPairs {
     fn check(&mut self, query: &str, document: &str) -> Outcome<()> {
         if self.0.insert((query.to_owned(), document.to_owned())) {
             return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! | reader | files | rows |
 //! |---|---|---|
-//! | [`Table`] | TSV, CSV, JSON lines and arrays | texts, pairs and rankings with their labels |
+//! | [`LabelledTable`] | TSV, CSV, JSON lines and arrays | texts, pairs and rankings with their labels |
 //! | [`read_conll`] | a word a line, JSON lines and arrays | sentences with a tag for every word |
 //! | [`read_squad`] | SQuAD's JSON | questions with the spans that answer them |
 //! | [`read_trec`] | qrels, queries, documents, a run | queries with graded documents |
@@ -45,11 +45,11 @@ pub use names::{named, names};
 pub use objects::object_input;
 pub use options::{check_lines, check_options};
 pub(super) use questions::trec_questions;
-pub use session::Session;
+pub use session::ItemSession;
 pub use sessions::{LEAST_ITEMS, read_sessions};
-pub(super) use source::Source;
-pub use squad::{Answer, Answers, Question, read_squad};
-pub use table::{Record, Table, Value};
+pub(super) use source::LabelledFile;
+pub use squad::{Answer, Answers, SquadQuestion, read_squad};
+pub use table::{LabelledTable, TableRow, Value};
 pub use trec::{Candidate, Topic, TrecFiles, read_trec};
 
 /// Whether something has to be there.

@@ -1,7 +1,7 @@
 //! The names of labels that are numbers.
 
 use super::Reading;
-use super::source::Source;
+use super::source::LabelledFile;
 use crate::error::{Error, Result};
 
 /// The names of labels that are numbers, from 0 on; none where no file has them.
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// [`Error::Input`] for a file without names, and for one that holds a name twice.
 pub fn names(reading: &Reading) -> Result<Vec<String>> {
     let Some(path) = &reading.labels else { return Ok(Vec::new()) };
-    let source = Source::open(path)?;
+    let source = LabelledFile::open(path)?;
     let text = source.text()?;
     let names: Vec<String> = match serde_json::from_str::<Vec<String>>(text) {
         Ok(names) => names,

@@ -1,7 +1,7 @@
 //! The questions of TREC's classification set (Li and Roth, 2002): `ABBR:exp What does CPR stand for ?`, a line each.
 
 use super::bad::{Collector, Loaded};
-use super::source::Source;
+use super::source::LabelledFile;
 use super::{Reading, is_blank};
 use crate::error::Result;
 use std::path::Path;
@@ -14,9 +14,9 @@ const LOOKED_AT: usize = 20;
 ///
 /// # Errors
 /// [`crate::Error::Input`] for a line of another form that is not to be left out.
-pub fn trec_questions(
+pub(crate) fn trec_questions(
     path: &Path,
-    source: &Source,
+    source: &LabelledFile,
     reading: &Reading,
 ) -> Result<Option<Loaded<(usize, String, String)>>> {
     if reading.format.is_some() || !reading.text_columns.is_empty() {

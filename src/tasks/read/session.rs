@@ -4,7 +4,7 @@ use crate::tokenizer::special_name_in;
 
 /// What a user chose, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct ItemSession {
     /// Its line, from 1; of a table the line of its first row.
     pub line: usize,
     /// Whose it is; empty where the file does not say it.
@@ -14,7 +14,12 @@ pub struct Session {
 }
 
 /// A session, or what is wrong with it.
-pub fn session(line: usize, user: String, items: Vec<String>, least: usize) -> std::result::Result<Session, String> {
+pub(super) fn session(
+    line: usize,
+    user: String,
+    items: Vec<String>,
+    least: usize,
+) -> std::result::Result<ItemSession, String> {
     if items.len() < least {
         let item = items.concat();
         let is_table = item.contains([',', ';']) || item.contains("::");
@@ -24,6 +29,6 @@ pub fn session(line: usize, user: String, items: Vec<String>, least: usize) -> s
     }
     match items.iter().find_map(|item| Some((item, special_name_in(item)?))) {
         Some((item, name)) => Err(format!("the item \"{item}\" holds {name}, which is no name for an item")),
-        None => Ok(Session { line, user, items }),
+        None => Ok(ItemSession { line, user, items }),
     }
 }

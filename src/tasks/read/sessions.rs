@@ -2,8 +2,8 @@
 
 use super::bad::{Loaded, by_line};
 use super::interactions::Interactions;
-use super::session::{Session, session};
-use super::source::Source;
+use super::session::{ItemSession, session};
+use super::source::LabelledFile;
 use crate::error::{Error, Result};
 use electra_runs::counted;
 use std::path::Path;
@@ -17,8 +17,8 @@ pub const LEAST_ITEMS: usize = 2;
 ///
 /// # Errors
 /// [`Error::Input`] for a file that cannot be read, that is of another kind, and for a bad row that is not to be left out.
-pub fn read_sessions(path: &Path, least: usize, skip_bad_rows: bool) -> Result<Loaded<Session>> {
-    let source = Source::open(path)?;
+pub fn read_sessions(path: &Path, least: usize, skip_bad_rows: bool) -> Result<Loaded<ItemSession>> {
+    let source = LabelledFile::open(path)?;
     let wrong = |message: String| Error::Input { path: path.to_owned(), line: Some(1), message };
     let mut loaded = match Interactions::of(&source).map_err(wrong)? {
         Some(table) => table.read(path, &source, least, skip_bad_rows)?,
@@ -41,7 +41,7 @@ pub fn read_sessions(path: &Path, least: usize, skip_bad_rows: bool) -> Result<L
 }
 
 /// What to say where all lines have as many tabs, or commas.
-fn table(source: &Source) -> Option<String> {
+fn table(source: &LabelledFile) -> Option<String> {
     const LOOKED_AT: usize = 1000;
     let lines =
         || source.lines().take(LOOKED_AT).filter_map(|(_, line)| line.ok()).filter(|line| !line.trim().is_empty());
@@ -61,9 +61,9 @@ fn table(source: &Source) -> Option<String> {
 const FEW: usize = 20;
 
 /// What speaks against the lines being sessions.
-fn doubt(sessions: &[Session]) -> Option<String> {
+fn doubt(sessions: &[ItemSession]) -> Option<String> {
     let of_two = sessions.iter().all(|session| session.items.len() == 2);
-    let number = |session: &Session| session.items.first()?.parse::<usize>().ok();
+    let number = |session: &ItemSession| session.items.first()?.parse::<usize>().ok();
     let counts = sessions.windows(2).all(|pair| number(&pair[0]).map(|one| one + 1) == number(&pair[1]));
     let header = "a table of users and items has a header that names them, such as user_id<TAB>item_id";
     match sessions.len() >= FEW {

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The bytes of a file.
-pub struct Source {
+pub(crate) struct LabelledFile {
     path: PathBuf,
     bytes: Vec<u8>,
 }
 
-impl Source {
-    pub fn open(path: &Path) -> Result<Self> {
+impl LabelledFile {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Err(Error::input(path, "this is a folder; expected a file"));
         }
@@ -31,12 +31,12 @@ impl Source {
     }
 
     /// Everything after the byte order mark.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.bytes)
     }
 
     /// The whole file as text.
-    pub fn text(&self) -> Result<&str> {
+    pub(crate) fn text(&self) -> Result<&str> {
         let bytes = self.bytes();
         std::str::from_utf8(bytes).map_err(|error| {
             let (line, before) = position(bytes, error.valid_up_to());
@@ -46,14 +46,14 @@ impl Source {
     }
 
     /// The lines without their ends, numbered from 1; a line that is not UTF-8 comes as what is wrong with it.
-    pub fn lines(&self) -> impl Iterator<Item = (usize, std::result::Result<&str, String>)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, std::result::Result<&str, String>)> {
         let lines = self.bytes().split(|&byte| byte == b'\n').enumerate();
         lines.map(|(index, line)| (index + 1, decode(line.strip_suffix(b"\r").unwrap_or(line), "line")))
     }
 }
 
 /// Bytes as text, or a message that says where they stop being text; `what` they are.
-pub fn decode<'a>(bytes: &'a [u8], what: &str) -> std::result::Result<&'a str, String> {
+pub(super) fn decode<'a>(bytes: &'a [u8], what: &str) -> std::result::Result<&'a str, String> {
     std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error.valid_up_to(), error.valid_up_to(), what))
 }
 
@@ -66,7 +66,7 @@ fn not_utf8(bytes: &[u8], at: usize, before: usize, what: &str) -> String {
 }
 
 /// The line, from 1, that an offset lies in, and how many bytes of it lie before.
-pub fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
+pub(super) fn position(bytes: &[u8], offset: usize) -> (usize, usize) {
     let before = bytes.get(..offset).unwrap_or(bytes);
     let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
     let begin = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);

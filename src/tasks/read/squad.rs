@@ -2,7 +2,7 @@
 
 use super::bad::{Collector, Loaded};
 use super::form::{Layout, json as layout_of};
-use super::source::{Source, position};
+use super::source::{LabelledFile, position};
 use super::table::objects;
 use super::{Need, Reading, json, shorten};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ type Outcome<T> = std::result::Result<T, String>;
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
+pub struct SquadQuestion {
     /// What predictions are listed under; no two questions share one.
     pub id: String,
     /// The article's title; empty where there is none.
@@ -52,8 +52,8 @@ pub struct Answers {
 ///
 /// # Errors
 /// [`Error::Input`] for a file of another form, and for a bad question that is not to be left out.
-pub fn read_squad(path: &Path, answers: Answers, reading: &Reading) -> Result<Loaded<Question>> {
-    let source = Source::open(path)?;
+pub fn read_squad(path: &Path, answers: Answers, reading: &Reading) -> Result<Loaded<SquadQuestion>> {
+    let source = LabelledFile::open(path)?;
     let text = source.text()?;
     let questions = Collector::new(path, reading.skip_bad_rows);
     let mut walk = Walk { text, answers, seen: HashMap::new(), questions };
@@ -91,7 +91,7 @@ struct Walk<'a> {
     answers: Answers,
     /// How often each id has come.
     seen: HashMap<String, usize>,
-    questions: Collector<Question>,
+    questions: Collector<SquadQuestion>,
 }
 
 impl Walk<'_> {
@@ -141,7 +141,7 @@ impl Walk<'_> {
         } else {
             let named = |(inner, message)| format!("{place}{inner}: question \"{id}\": {message}");
             read_question(value, context, self.answers)
-                .map(|(question, answers, is_impossible)| Question {
+                .map(|(question, answers, is_impossible)| SquadQuestion {
                     id: id.clone(),
                     title: title.to_owned(),
                     question,

@@ -5,7 +5,7 @@ use super::columns::{Columns, Shape, Wanted};
 use super::delimited::rows;
 use super::form::{Layout, is_rows, require};
 use super::json;
-use super::source::Source;
+use super::source::LabelledFile;
 use super::{Need, Reading, is_blank};
 use crate::error::{Error, Result};
 use crate::rows::Fields;
@@ -18,7 +18,7 @@ type Object = Map<String, serde_json::Value>;
 
 /// One row of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct TableRow {
     /// The line that it begins on, from 1; of an array the number of the row.
     pub line: usize,
     /// A value for each column that was asked for, in that order; `None` where an optional one is absent or empty.
@@ -34,7 +34,7 @@ pub enum Value {
     List(Vec<String>),
 }
 
-impl Record {
+impl TableRow {
     /// The text in the column of this index; `None` where it is absent or a list.
     pub fn text(&self, column: usize) -> Option<&str> {
         match self.values.get(column)? {
@@ -45,9 +45,9 @@ impl Record {
 }
 
 /// A table whose columns are known.
-pub struct Table {
+pub struct LabelledTable {
     path: PathBuf,
-    source: Source,
+    source: LabelledFile,
     layout: Layout,
     /// The header, or the fields of the first JSON object; numbers from 1 where there is no header.
     pub names: Vec<String>,
@@ -55,17 +55,17 @@ pub struct Table {
     is_headless: bool,
 }
 
-impl Table {
-    /// The table at `path`, read as `reading` says or as its contents and its name tell.
+impl LabelledTable {
+    /// The table at `path`, read as `reading` says, or else by its contents and its name.
     ///
     /// # Errors
     /// [`Error::Input`] for a file that is no table, or has no header.
     pub fn open(path: &Path, reading: &Reading) -> Result<Self> {
-        Self::of(path, Source::open(path)?, reading)
+        Self::of(path, LabelledFile::open(path)?, reading)
     }
 
-    /// [`Table::open`] of a file that has been read.
-    pub(in crate::tasks) fn of(path: &Path, source: Source, reading: &Reading) -> Result<Self> {
+    /// [`LabelledTable::open`] of a file that has been read.
+    pub(in crate::tasks) fn of(path: &Path, source: LabelledFile, reading: &Reading) -> Result<Self> {
         let layout = require(path, &source, reading)?;
         let (names, is_headless) = match layout {
             Layout::Fields(fields) => header(path, &source, fields, reading)?,
@@ -83,7 +83,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::Input`] for a column that is missing, a bad row that is not to be left out, and a table without rows.
-    pub fn read(&self, wanted: &Columns, skip_bad_rows: bool) -> Result<Loaded<Record>> {
+    pub fn read(&self, wanted: &Columns, skip_bad_rows: bool) -> Result<Loaded<TableRow>> {
         let mut records = Collector::new(&self.path, skip_bad_rows);
         let Layout::Fields(fields) = self.layout else {
             let mut chosen: Vec<json::Chosen> = wanted.wanted.iter().map(|_| json::Chosen::default()).collect();
@@ -91,7 +91,7 @@ impl Table {
                 let record = object.and_then(|map| {
                     let columns = wanted.wanted.iter().zip(&mut chosen);
                     let values = columns.map(|(column, chosen)| from_json(column, chosen, &map));
-                    Ok(Record { line, values: values.collect::<Outcome<_>>()? })
+                    Ok(TableRow { line, values: values.collect::<Outcome<_>>()? })
                 });
                 records.add(Some(line), record)?;
             }
@@ -125,7 +125,7 @@ impl Table {
                 }
                 let columns = wanted.wanted.iter().zip(&places);
                 let values = columns.map(|(column, &place)| from_fields(column, place, &self.names, &fields));
-                Ok(Record { line, values: values.collect::<Outcome<_>>()? })
+                Ok(TableRow { line, values: values.collect::<Outcome<_>>()? })
             });
             records.add(Some(line), record)?;
         }
@@ -149,9 +149,9 @@ impl Table {
 }
 
 /// The objects of a file with their lines, or with their numbers in an array; blank lines are none.
-pub fn objects<'a>(
+pub(super) fn objects<'a>(
     path: &Path,
-    source: &'a Source,
+    source: &'a LabelledFile,
     layout: Layout,
 ) -> Result<Box<dyn Iterator<Item = (usize, Outcome<Object>)> + 'a>> {
     if layout == Layout::JsonLines {
@@ -192,7 +192,7 @@ pub fn objects<'a>(
 }
 
 /// The names of the first object's fields.
-fn first_keys(path: &Path, source: &Source, layout: Layout) -> Result<Vec<String>> {
+fn first_keys(path: &Path, source: &LabelledFile, layout: Layout) -> Result<Vec<String>> {
     let Some((line, first)) = objects(path, source, layout)?.next() else {
         return Err(Error::input(path, "there are no rows"));
     };
@@ -213,7 +213,7 @@ fn first_keys(path: &Path, source: &Source, layout: Layout) -> Result<Vec<String
 
 /// The names of the columns, and whether they are numbers because there is no header: that is so where the columns that are
 /// asked for are numbers, unless the first line numbers its columns itself.
-fn header(path: &Path, source: &Source, fields: Fields, reading: &Reading) -> Result<(Vec<String>, bool)> {
+fn header(path: &Path, source: &LabelledFile, fields: Fields, reading: &Reading) -> Result<(Vec<String>, bool)> {
     let expected = "expected a header line with the names of the columns";
     let Some((line, fields)) = rows(source, fields).next() else {
         return Err(Error::input(path, format!("the file is empty; {expected}")));

@@ -1,7 +1,7 @@
 //! Sessions as documents, and their items as a vocabulary.
 
-use super::super::data::fingerprint;
-use super::super::read::{LEAST_ITEMS, Loaded, Session, read_sessions};
+use super::super::data::{apart, fingerprint};
+use super::super::read::{ItemSession, LEAST_ITEMS, Loaded, read_sessions};
 use crate::config::FinetuneConfig;
 use crate::corpus::read::Corpus;
 use crate::corpus::{self, BuildOptions, HoldOut, Progress, TokenStore, Vocabulary};
@@ -9,34 +9,40 @@ use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// What a run trains on and is judged by.
-pub struct Data {
+pub(super) struct SessionData {
     /// Its words are the items of `train`, the most frequent first.
     pub tokenizer: Tokenizer,
-    pub train: Loaded<Session>,
-    pub dev: Loaded<Session>,
-    pub test: Option<Loaded<Session>>,
+    pub train: Loaded<ItemSession>,
+    pub dev: Loaded<ItemSession>,
+    pub test: Option<Loaded<ItemSession>>,
     pub fingerprint: String,
 }
 
 /// Special tokens, whose ids lie before those of the items.
-pub const SPECIAL: usize = 5;
+pub(super) const SPECIAL: usize = 5;
 
-impl Data {
+impl SessionData {
     /// Reads the files that `config` names.
     ///
     /// # Errors
     /// A file or session that cannot be used, with file and line; sessions for judging that share nothing with the others.
-    pub fn read(config: &FinetuneConfig) -> Result<Self> {
+    pub(super) fn read(config: &FinetuneConfig) -> Result<Self> {
         let (files, skip) = (&config.data, config.data.skip_bad_rows);
-        let train = read_sessions(&files.train, LEAST_ITEMS, skip)?;
+        let mut train = read_sessions(&files.train, LEAST_ITEMS, skip)?;
+        let is_apart = files.dev.as_os_str().is_empty();
+        let dev = match is_apart {
+            true => apart(&mut train, files.dev_share, |_| None, |_| String::new())?,
+            false => read_sessions(&files.dev, LEAST_ITEMS, skip)?,
+        };
         let tokenizer = Tokenizer::from_words(by_frequency(&train.rows))?;
-        let dev = read_sessions(&files.dev, LEAST_ITEMS, skip)?;
         check_shared(&tokenizer, &dev)?;
         let test = files.test.as_ref().map(|path| read_sessions(path, LEAST_ITEMS, skip)).transpose()?;
         test.as_ref().map_or(Ok(()), |test| check_shared(&tokenizer, test))?;
-        let fingerprint = fingerprint(&[&files.train, &files.dev])?;
+        let both: [&Path; 2] = [&files.train, &files.dev];
+        let fingerprint = fingerprint(if is_apart { &both[..1] } else { &both })?;
         Ok(Self { tokenizer, train, dev, test, fingerprint })
     }
 
@@ -44,7 +50,7 @@ impl Data {
     ///
     /// # Errors
     /// Those of building it.
-    pub fn store(&self, width: usize, progress: &mut dyn FnMut(Progress)) -> Result<TokenStore> {
+    pub(super) fn store(&self, width: usize, progress: &mut dyn FnMut(Progress)) -> Result<TokenStore> {
         let mut texts: Vec<String> = self.train.rows.iter().flat_map(|session| pieces(session, width)).collect();
         let trained = texts.len();
         texts.extend(self.dev.rows.iter().filter_map(|session| self.end(session, width)));
@@ -54,7 +60,7 @@ impl Data {
     }
 
     /// The last `width` items that the vocabulary has; nothing where it does not have the very last one.
-    fn end(&self, session: &Session, width: usize) -> Option<String> {
+    fn end(&self, session: &ItemSession, width: usize) -> Option<String> {
         let known: Vec<&str> =
             session.items.iter().map(String::as_str).filter(|item| self.tokenizer.id(item).is_some()).collect();
         let last = session.items.last().is_some_and(|item| self.tokenizer.id(item).is_some());
@@ -63,7 +69,7 @@ impl Data {
 }
 
 /// The items of `sessions`, the most frequent first, equally frequent ones by name.
-fn by_frequency(sessions: &[Session]) -> Vec<&str> {
+fn by_frequency(sessions: &[ItemSession]) -> Vec<&str> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for item in sessions.iter().flat_map(|session| &session.items) {
         *counts.entry(item).or_default() += 1;
@@ -74,8 +80,8 @@ fn by_frequency(sessions: &[Session]) -> Vec<&str> {
 }
 
 /// A session in pieces of `width` items, cut from its end on, so that the end is whole; an item that is left alone at the
-/// beginning tells nothing.
-fn pieces(session: &Session, width: usize) -> impl Iterator<Item = String> {
+/// beginning says nothing.
+fn pieces(session: &ItemSession, width: usize) -> impl Iterator<Item = String> {
     session.items.rchunks(width).filter(|piece| piece.len() > 1).map(|piece| piece.join(" "))
 }
 
@@ -83,8 +89,8 @@ fn pieces(session: &Session, width: usize) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 /// [`Error::Input`] with the line of the first session otherwise.
-pub fn check_shared(tokenizer: &Tokenizer, sessions: &Loaded<Session>) -> Result<()> {
-    let known = |session: &Session| session.items.last().is_some_and(|item| tokenizer.id(item).is_some());
+pub(super) fn check_shared(tokenizer: &Tokenizer, sessions: &Loaded<ItemSession>) -> Result<()> {
+    let known = |session: &ItemSession| session.items.last().is_some_and(|item| tokenizer.id(item).is_some());
     let Some(first) = sessions.rows.first().filter(|_| !sessions.rows.iter().any(known)) else { return Ok(()) };
     let item = first.items.last().map_or("", |item| item);
     let message = format!(
@@ -97,8 +103,8 @@ pub fn check_shared(tokenizer: &Tokenizer, sessions: &Loaded<Session>) -> Result
 mod tests {
     use super::*;
 
-    fn session(text: &str) -> Session {
-        Session { line: 1, user: String::new(), items: text.split(' ').map(str::to_owned).collect() }
+    fn session(text: &str) -> ItemSession {
+        ItemSession { line: 1, user: String::new(), items: text.split(' ').map(str::to_owned).collect() }
     }
 
     #[test]

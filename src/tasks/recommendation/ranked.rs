@@ -3,7 +3,7 @@
 use super::refine::refined;
 
 /// All items by number, which is their rank by frequency, from 0.
-pub struct Ranked {
+pub(super) struct Ranked {
     /// The first ones in their order, with their probabilities.
     first: Vec<(usize, f64)>,
     /// What the generator gives to each item.
@@ -12,7 +12,7 @@ pub struct Ranked {
 
 impl Ranked {
     /// The generator's ranking; `q` are its probabilities of the items, which need not add up to 1.
-    pub fn new(q: &[f32]) -> Self {
+    pub(super) fn new(q: &[f32]) -> Self {
         let sum: f64 = q.iter().map(|&q| f64::from(q)).sum();
         Self { first: Vec::new(), generator: q.iter().map(|&q| f64::from(q) / sum.max(f64::MIN_POSITIVE)).collect() }
     }
@@ -23,7 +23,7 @@ impl Ranked {
     }
 
     /// The `count` items that the generator finds likeliest, likeliest first.
-    pub fn likeliest(&self, count: usize) -> Vec<usize> {
+    pub(super) fn likeliest(&self, count: usize) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..self.generator.len()).collect();
         if count < numbers.len() {
             numbers.select_nth_unstable_by(count, |&a, &b| self.order(a, b));
@@ -35,7 +35,7 @@ impl Ranked {
 
     /// Puts `candidates`, the likeliest items, into the order that both networks give them; together they stay as
     /// probable as they were.
-    pub fn refine(&mut self, candidates: &[usize], logits: impl Iterator<Item = f32>, picked: f64) {
+    pub(super) fn refine(&mut self, candidates: &[usize], logits: impl Iterator<Item = f32>, picked: f64) {
         let q = |number: usize| self.generator[number];
         let refine = |(&number, logit): (&usize, f32)| (number, refined(q(number), f64::from(logit), picked));
         let mut first: Vec<(usize, f64)> = candidates.iter().zip(logits).map(refine).collect();
@@ -49,14 +49,14 @@ impl Ranked {
     }
 
     /// The rank of item `number`, from 1.
-    pub fn rank(&self, number: usize) -> usize {
+    pub(super) fn rank(&self, number: usize) -> usize {
         let among = self.first.iter().position(|&(other, _)| other == number);
         let before = |&other: &usize| self.order(other, number).is_lt();
         1 + among.unwrap_or_else(|| (0..self.generator.len()).filter(before).count())
     }
 
     /// The first `count` items with their probabilities.
-    pub fn top(&self, count: usize) -> Vec<(usize, f64)> {
+    pub(super) fn top(&self, count: usize) -> Vec<(usize, f64)> {
         let mut top: Vec<(usize, f64)> = self.first.iter().copied().take(count).collect();
         if count > top.len() {
             let rest = self.likeliest(count).into_iter().skip(top.len());

@@ -54,7 +54,7 @@ const METRIC: &str = "mlm_loss";
 ///
 /// # Errors
 /// [`Error::Config`] for a key, and [`Error::Usage`] for an option of reading, that this task does not have.
-pub fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
+pub(super) fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
     let data = &config.data;
     let given = [
         ("model", !config.model.as_os_str().is_empty()),
@@ -80,7 +80,7 @@ pub fn resolve(config: &FinetuneConfig) -> Result<FinetuneConfig> {
 ///
 /// # Errors
 /// [`Error::Syntax`] and [`Error::Config`] for values that cannot be.
-pub fn pretraining(config: &FinetuneConfig, vocab_size: usize, documents: usize) -> Result<Config> {
+pub(super) fn pretraining(config: &FinetuneConfig, vocab_size: usize, documents: usize) -> Result<Config> {
     let recipe: Table = RECIPE.parse().map_err(Error::internal)?;
     let mut pair = layered("tiny", [(recipe, "the recipe")])?;
     let length = config.data.max_length.unwrap_or(MAX_LENGTH);

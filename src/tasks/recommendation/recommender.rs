@@ -1,12 +1,13 @@
 //! A trained pair that says what comes next.
 
 use super::super::order::batches_by_length;
-use super::super::read::{Loaded, Session};
-use super::super::task::{Cell, Metrics, Table};
+use super::super::read::{ItemSession, Loaded};
+use super::super::task::{Cell, Metrics, ResultTable};
 use super::data::{SPECIAL, check_shared};
 use super::ranked::Ranked;
 use crate::error::{Error, Result};
 use crate::hub::{self, Network};
+use crate::kernels::StepContext;
 use crate::metrics::NextItems;
 use crate::model::{ElectraForMaskedLm, ElectraForPreTraining, ElectraPair, Inputs};
 use crate::tokenizer::Tokenizer;
@@ -128,7 +129,7 @@ impl Recommender {
     ///
     /// # Errors
     /// [`Error::Input`] where all are misses; the device's.
-    pub fn evaluate(&self, sessions: &Loaded<Session>) -> Result<(Metrics, Vec<Table>)> {
+    pub fn evaluate(&self, sessions: &Loaded<ItemSession>) -> Result<(Metrics, Vec<ResultTable>)> {
         check_shared(&self.tokenizer, sessions)?;
         let parts: Vec<(&String, &[String])> =
             sessions.rows.iter().filter_map(|session| session.items.split_last()).collect();
@@ -137,7 +138,7 @@ impl Recommender {
         let ranks = NextItems(self.rank(&before, |session, ranked| Some(ranked.rank(next[session]?)))?);
         let unseen = before.iter().flat_map(|items| items.iter()).filter(|item| self.number(item).is_none()).count();
         let cells = [parts.len(), self.items(), ranks.misses(), unseen];
-        let table = Table {
+        let table = ResultTable {
             title: "sessions".into(),
             columns: ["sessions", "items to rank", "next items unseen in training", "unseen items before them"]
                 .map(str::to_owned)
@@ -150,7 +151,7 @@ impl Recommender {
     /// Lets the discriminator rerank the generator's candidates only where that is better on `sessions`, as it is while
     /// the generator has learned little, and by more than a hundredth, since it takes a pass for every candidate. The NDCG
     /// of both ways.
-    pub(super) fn choose(&mut self, sessions: &Loaded<Session>) -> Result<[f64; 2]> {
+    pub(super) fn choose(&mut self, sessions: &Loaded<ItemSession>) -> Result<[f64; 2]> {
         let candidates = self.settings.candidates;
         let mut ndcg = |candidates: usize| -> Result<f64> {
             self.settings.candidates = candidates;
@@ -164,8 +165,8 @@ impl Recommender {
     }
 
     /// The metrics of the most frequent items of the training data, the same for all sessions.
-    pub(super) fn popularity(&self, sessions: &Loaded<Session>) -> Metrics {
-        let rank = |session: &Session| Some(self.number(session.items.last()?)? + 1);
+    pub(super) fn popularity(&self, sessions: &Loaded<ItemSession>) -> Metrics {
+        let rank = |session: &ItemSession| Some(self.number(session.items.last()?)? + 1);
         metrics(&NextItems(sessions.rows.iter().map(rank).collect()))
     }
 
@@ -199,11 +200,12 @@ impl Recommender {
     fn rank_batch(&self, rows: &[&[i32]]) -> Result<Vec<Ranked>> {
         let (inputs, places) = self.inputs(rows);
         let [batch, seq] = inputs.input_ids.dims();
-        let hidden = self.generator.electra.forward(inputs);
+        let context = StepContext::default();
+        let hidden = self.generator.electra.forward(inputs, &context);
         let width = hidden.dims()[2];
         let at_masks = hidden.reshape([batch * seq, width]).select(0, places);
         let words = self.generator.electra.embeddings.word_table();
-        let q = read(softmax(self.generator.generator_predictions.forward(at_masks, words), 1))?;
+        let q = read(softmax(self.generator.generator_predictions.forward(at_masks, words, &context), 1))?;
         let mut ranked: Vec<Ranked> =
             q.chunks(q.len() / batch).map(|q| Ranked::new(&q[SPECIAL..SPECIAL + self.items()])).collect();
 
@@ -219,7 +221,7 @@ impl Recommender {
         let mut logits = Vec::with_capacity(filled.len());
         for rows in filled.chunks(BATCH.1) {
             let (inputs, places) = self.inputs(rows);
-            let scores = self.discriminator.logits(self.discriminator.electra.forward(inputs));
+            let scores = self.discriminator.logits(self.discriminator.electra.forward(inputs, &context), &context);
             let positions = scores.shape().num_elements();
             logits.extend(read(scores.reshape([positions]).select(0, places))?);
         }

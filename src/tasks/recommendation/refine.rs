@@ -12,7 +12,7 @@
 
 /// The probability p that the networks give to an item: `q` the generator's, `logit` the discriminator's for replaced,
 /// `picked` the share m, above 0.
-pub fn refined(q: f64, logit: f64, picked: f64) -> f64 {
+pub(super) fn refined(q: f64, logit: f64, picked: f64) -> f64 {
     let odds = q * (-logit).exp() / ((1.0 - picked) / picked + q);
     if odds.is_finite() { odds / (1.0 + odds) } else { 1.0 }
 }

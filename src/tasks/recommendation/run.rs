@@ -3,7 +3,7 @@
 use super::super::data::{counts, describe};
 use super::super::report::{FinetuneReport, card};
 use super::super::resume::{at_checkpoint, best_kept, found, open};
-use super::data::Data;
+use super::data::SessionData;
 use super::recipe;
 use super::recommender::{Recommender, Settings};
 use crate::config::{Config, DataConfig, FinetuneConfig, Kind, MaskingUnit};
@@ -30,10 +30,10 @@ const CANDIDATES: usize = 100;
 ///
 /// # Errors
 /// Wrong input (nothing is written then) or a run that failed on its way.
-pub fn run(config: &FinetuneConfig, options: RunOptions) -> Result<FinetuneReport> {
+pub(crate) fn run(config: &FinetuneConfig, options: RunOptions) -> Result<FinetuneReport> {
     let RunOptions { output, adapters, observers, resume, .. } = &options;
     let config = recipe::resolve(config)?;
-    let data = Data::read(&config)?;
+    let data = SessionData::read(&config)?;
     for (name, loaded) in [("train", Some(&data.train)), ("dev", Some(&data.dev)), ("test", data.test.as_ref())] {
         let Some(loaded) = loaded else { continue };
         observers.stage(&describe(name, "sessions", loaded));
@@ -49,21 +49,21 @@ pub fn run(config: &FinetuneConfig, options: RunOptions) -> Result<FinetuneRepor
     let every = pretraining.training.checkpoint_every;
     let found: Option<Found<Tally>> = found(*resume, output, every, &data.fingerprint, observers)?;
     let run = RunGuard::begin(directory, &config.to_toml())?;
-    let plan = Plan { config, pretraining, data };
+    let plan = RecommendationPlan { config, pretraining, data };
     let fitted = fit(plan.job(store, found, options.clone()));
     let report = fitted.and_then(|fitted| plan.report(fitted, &options));
     run.end(report, |report| report.interrupted.clone())
 }
 
 /// What a run does, checked before anything is written.
-struct Plan {
+struct RecommendationPlan {
     config: FinetuneConfig,
     /// What that comes to for the pair.
     pretraining: Config,
-    data: Data,
+    data: SessionData,
 }
 
-impl Plan {
+impl RecommendationPlan {
     /// The metric that the best checkpoint is chosen by.
     fn metric(&self) -> String {
         self.pretraining.training.keep_best.clone().unwrap_or_default()
@@ -156,7 +156,7 @@ impl Plan {
 /// The steps of training, and the loader of validations; a validation asks for the next item of every session and for nothing else.
 fn loaders(
     pair: &Config,
-    data: &Data,
+    data: &SessionData,
     store: TokenStore,
     adapters: &Adapters,
     cursor: &Cursor,
@@ -184,7 +184,7 @@ fn judge(
     report: &mut FinetuneReport,
     recommender: &Recommender,
     trained: Trained,
-    data: &Data,
+    data: &SessionData,
     config: &FinetuneConfig,
     output: &Path,
 ) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The dashboard on terminals of any size.
 
-use super::super::state::State;
+use super::super::state::DashboardState;
 use super::view;
 use electra_burn::learner::{Length, Phase, RunStart, Sample, SampleToken, StepEvent, ValidationEvent};
 use ratatui::Terminal;
@@ -9,9 +9,9 @@ use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
 /// A run of 600 steps after step 300.
-fn state() -> State {
+fn state() -> DashboardState {
     let names = ["Disc loss", "Disc AUC", "MLM loss", "Rate", "Grad norm", "Tokens/s"];
-    let mut state = State::new(RunStart {
+    let mut state = DashboardState::new(RunStart {
         run: "runs/demo-1".into(),
         devices: vec!["flex (CPU, 2 threads), 7.6 GiB".into()],
         step: 0,
@@ -45,7 +45,7 @@ fn state() -> State {
     state
 }
 
-fn draw(state: &State, (width, height): (u16, u16), stopping: bool) -> Buffer {
+fn draw(state: &DashboardState, (width, height): (u16, u16), stopping: bool) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| view(frame, state, stopping)).unwrap();
     terminal.backend().buffer().clone()
@@ -56,7 +56,7 @@ fn text(buffer: &Buffer) -> String {
     rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>() + "\n").collect()
 }
 
-fn shows(state: &State, size: (u16, u16), parts: &[&str]) {
+fn shows(state: &DashboardState, size: (u16, u16), parts: &[&str]) {
     let shown = text(&draw(state, size, false));
     for part in parts {
         assert!(shown.contains(part), "\"{part}\" at {size:?} in\n{shown}");
@@ -148,7 +148,7 @@ fn what_the_run_is_at_is_said() {
     }
     state.help = true;
     shows(&state, (80, 24), &["stop after the current step and save"]);
-    let mut state = State::new(RunStart { compiles: true, ..state.start });
+    let mut state = DashboardState::new(RunStart { compiles: true, ..state.start });
     state.turn_to(Phase::Validating);
     shows(&state, (120, 40), &["compiling and tuning kernels for 0 s", "no checkpoint yet", "no values yet"]);
     state.step(&StepEvent { step: 1, tokens: 5, numbers: &[] });

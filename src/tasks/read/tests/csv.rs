@@ -8,7 +8,7 @@ fn wanted() -> Columns {
 
 fn read(path: &Path) -> Vec<(usize, String, String)> {
     let loaded = read_table(path, &wanted(), false).unwrap();
-    let parts = |row: Record| (row.line, row.text(0).unwrap().to_owned(), row.text(1).unwrap().to_owned());
+    let parts = |row: TableRow| (row.line, row.text(0).unwrap().to_owned(), row.text(1).unwrap().to_owned());
     loaded.rows.into_iter().map(parts).collect()
 }
 

@@ -45,19 +45,19 @@ fn reading(skip_bad_rows: bool) -> Reading {
     Reading { skip_bad_rows, ..Reading::default() }
 }
 
-fn read_table(path: &Path, wanted: &Columns, skip: bool) -> Result<Loaded<Record>> {
-    Table::open(path, &Reading::default())?.read(wanted, skip)
+fn read_table(path: &Path, wanted: &Columns, skip: bool) -> Result<Loaded<TableRow>> {
+    LabelledTable::open(path, &Reading::default())?.read(wanted, skip)
 }
 
 fn columns(path: &Path) -> Result<Vec<String>> {
-    Table::open(path, &Reading::default()).map(|table| table.names)
+    LabelledTable::open(path, &Reading::default()).map(|table| table.names)
 }
 
 fn read_conll(path: &Path, tags: Need, skip: bool) -> Result<Loaded<Sentence>> {
     super::read_conll(path, tags, &reading(skip))
 }
 
-fn read_squad(path: &Path, need: Need, skip: bool) -> Result<Loaded<Question>> {
+fn read_squad(path: &Path, need: Need, skip: bool) -> Result<Loaded<SquadQuestion>> {
     super::read_squad(path, Answers { need, placed: true }, &reading(skip))
 }
 

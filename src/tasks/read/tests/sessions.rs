@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn of(line: usize, user: &str, items: &[&str]) -> Session {
-    Session { line, user: user.to_owned(), items: words(items) }
+fn of(line: usize, user: &str, items: &[&str]) -> ItemSession {
+    ItemSession { line, user: user.to_owned(), items: words(items) }
 }
 
 #[test]

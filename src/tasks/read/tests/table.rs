@@ -21,8 +21,8 @@ fn tsv_has_no_quoting() {
     let path = folder.file("a.tsv", bytes);
     let loaded = read_table(&path, &labelled(), false).unwrap();
     let expected = [
-        Record { line: 2, values: vec![text("She said \"no\"."), text("1")] },
-        Record { line: 4, values: vec![text("\"Open"), text("0")] },
+        TableRow { line: 2, values: vec![text("She said \"no\"."), text("1")] },
+        TableRow { line: 4, values: vec![text("\"Open"), text("0")] },
     ];
     assert_eq!(loaded.rows, expected);
     assert_eq!((loaded.rows[0].text(0), loaded.rows[0].text(2)), (Some("She said \"no\"."), None));
@@ -124,11 +124,11 @@ fn json_values_become_texts_and_lists() {
     let loaded = read_table(&path, &unlabelled(), false).unwrap();
     let list = |texts: &[&str]| Some(Value::List(words(texts)));
     let expected = [
-        Record { line: 1, values: vec![text("one"), list(&["a", "2"])] },
-        Record { line: 3, values: vec![text("two"), text("3.5")] },
-        Record { line: 4, values: vec![text("three"), text("true")] },
-        Record { line: 5, values: vec![text("4"), None] },
-        Record { line: 6, values: vec![text("five"), list(&[])] },
+        TableRow { line: 1, values: vec![text("one"), list(&["a", "2"])] },
+        TableRow { line: 3, values: vec![text("two"), text("3.5")] },
+        TableRow { line: 4, values: vec![text("three"), text("true")] },
+        TableRow { line: 5, values: vec![text("4"), None] },
+        TableRow { line: 6, values: vec![text("five"), list(&[])] },
     ];
     assert_eq!(loaded.rows, expected);
     let mut names = columns(&path).unwrap();
@@ -205,7 +205,7 @@ fn the_layout_is_told_by_contents_first() {
     }
     for text in ["{a text in braces}\nanother\n", "Title, sentence\none\n", "a label, a text\nx, y\n"] {
         let none = folder.file("d.txt", text);
-        assert!(Table::open(&none, &Reading::default()).is_err(), "{text}");
+        assert!(LabelledTable::open(&none, &Reading::default()).is_err(), "{text}");
     }
 }
 
@@ -214,7 +214,7 @@ fn numbers_name_the_columns_of_a_table_without_a_header() {
     let folder = Folder::new();
     let path = folder.file("a.tsv", "gj04\t1\t\tThe cat.\ngj04\t0\t*\tCat the.\n");
     let asked = Reading { text_columns: vec!["4".into()], label_column: Some("2".into()), ..Reading::default() };
-    let table = Table::open(&path, &asked).unwrap();
+    let table = LabelledTable::open(&path, &asked).unwrap();
     let wanted = Columns::new().text(&["4"], Need::Required).list(&["2"], Need::Required);
     let rows = table.read(&wanted, false).unwrap().rows;
     assert_eq!((rows.len(), rows[0].line, rows[0].text(0), rows[1].text(1)), (2, 1, Some("The cat."), Some("0")));
@@ -224,12 +224,15 @@ fn numbers_name_the_columns_of_a_table_without_a_header() {
         let path = folder.file("news.csv", format!("{first}\n2,b,c\n"));
         let asked =
             Reading { text_columns: vec!["2".into(), "3".into()], label_column: Some("1".into()), ..asked.clone() };
-        assert_eq!(Table::open(&path, &asked).unwrap().names, ["1", "2", "3"], "{first}");
-        assert_eq!(Table::open(&path, &asked).unwrap().read(&wanted_of(["2", "3", "1"]), false).unwrap().rows.len(), 2);
+        assert_eq!(LabelledTable::open(&path, &asked).unwrap().names, ["1", "2", "3"], "{first}");
+        assert_eq!(
+            LabelledTable::open(&path, &asked).unwrap().read(&wanted_of(["2", "3", "1"]), false).unwrap().rows.len(),
+            2
+        );
     }
     let numbered = folder.file("frame.csv", "0,1\n4,a text\n");
     let asked = Reading { text_columns: vec!["1".into()], label_column: Some("0".into()), ..asked };
-    let table = Table::open(&numbered, &asked).unwrap();
+    let table = LabelledTable::open(&numbered, &asked).unwrap();
     assert_eq!(table.read(&wanted_of(["1", "0", "0"]), false).unwrap().rows[0].line, 2, "the first line is a header");
 }
 
@@ -257,7 +260,7 @@ fn a_header_is_no_row() {
     for (asked, names, notes) in
         [(asked, ["2", "1", "1"], &[said, again][..]), (Reading::default(), ["text", "stars", "stars"], &[again])]
     {
-        let loaded = Table::open(&path, &asked).unwrap().read(&wanted_of(names), false).unwrap();
+        let loaded = LabelledTable::open(&path, &asked).unwrap().read(&wanted_of(names), false).unwrap();
         let rows: Vec<_> = loaded.rows.iter().map(|row| (row.line, row.text(0), row.text(1))).collect();
         assert_eq!(rows, [(2, Some("the stone"), Some("5")), (4, Some("of wood"), Some("4"))]);
         assert_eq!(loaded.notes, notes);
@@ -306,7 +309,7 @@ fn rows_are_known_by_what_they_hold() {
     // Rows without a header may end with fields that others lack.
     let path = folder.file("ragged.tsv", "a\t1\tone\nb\t0\ttwo\tsource\nc\t1\n");
     let asked = Reading { text_columns: vec!["3".into()], label_column: Some("2".into()), ..Reading::default() };
-    let loaded = Table::open(&path, &asked).unwrap().read(&wanted_of(["3", "2", "2"]), true).unwrap();
+    let loaded = LabelledTable::open(&path, &asked).unwrap().read(&wanted_of(["3", "2", "2"]), true).unwrap();
     assert_eq!((loaded.rows.len(), loaded.skipped.count), (2, 1), "{:?}", loaded.notes);
     assert!(loaded.notes[0].starts_with("1 row with more or fewer fields than the 3 fields of the first"));
 }

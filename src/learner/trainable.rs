@@ -3,11 +3,12 @@
 
 use super::observation::Observation;
 use super::statistics::Statistics;
+use crate::config::Precision;
 use crate::data::StepBatch;
 use burn::train::{InferenceStep, LearnerModel, TrainStep};
 
 /// A network with its loss. One item of its loaders is one optimizer step.
-pub trait Trainee:
+pub trait Trainable:
     LearnerModel
     + TrainStep<Input = StepBatch<Self::Batch>, Output = Observation<Self::Statistics>>
     + InferenceStep<Input = StepBatch<Self::Batch>, Output = Observation<Self::Statistics>>
@@ -19,7 +20,10 @@ pub trait Trainee:
 
     /// What the loss is multiplied by while gradients are computed.
     fn loss_scale(&self) -> f64;
+
+    /// Format of the operands of products.
+    fn precision(&self) -> Precision;
 }
 
 /// The sums of what `M` leaves.
-pub type TallyOf<M> = <<M as Trainee>::Statistics as Statistics>::Tally;
+pub(super) type TallyOf<M> = <<M as Trainable>::Statistics as Statistics>::Tally;
