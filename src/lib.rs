@@ -85,7 +85,7 @@
 //! # Structure
 //!
 //! Data flows one way: [`config`] -> [`tokenizer`] -> [`corpus`] -> [`data`] -> [`kernels`] -> [`model`] -> [`objective`],
-//! [`scoring`], [`hub`] -> [`learner`] -> [`bench`] -> [`predict`], [`tasks`] -> [`explain`]. A module uses those before it in
+//! [`scoring`], [`hub`] -> [`learner`] -> [`bench`](mod@bench) -> [`predict`], [`tasks`] -> [`explain`]. A module uses those before it in
 //! this list and none after it.
 //!
 //! Reference: Clark et al., "ELECTRA: Pre-training Text Encoders as Discriminators Rather Than Generators", ICLR 2020.

@@ -20,7 +20,8 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
 
 /// Whether `distance` is small for a name of this length.
 pub(crate) fn is_near(distance: usize, name: &str) -> bool {
-    distance <= (name.chars().count() / 3).max(1)
+    let length = name.chars().count();
+    distance == 0 || length >= 3 && distance <= (length / 3).max(1)
 }
 
 /// `name` in lower case, with `_` for hyphens and spaces.

@@ -1,7 +1,8 @@
 //! `electra config`
 
-use electra_burn::Result;
 use electra_burn::config::{FinetuneConfig, Source, commented, is_fine_tuning, load};
+use electra_burn::{Error, Result};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,6 +50,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let Arguments { config: file, preset, set, .. } = arguments;
     let config = load(&Source { file, preset, set, environment, ..Source::default() })?;
-    say!("{}", commented(&config)?.trim_end());
-    Ok(ExitCode::SUCCESS)
+    let text = super::plain(&commented(&config)?).into_owned();
+    // A reader that has gone away is no failure, a full disk is.
+    match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("standard output")(error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }

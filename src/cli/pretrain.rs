@@ -8,6 +8,7 @@ use electra_burn::config::{self, Config, Source};
 use electra_burn::learner::{self, Faults, RunOptions};
 use electra_burn::scoring::pairs;
 use electra_burn::{Error, Result, hub};
+use electra_runs::{RunState, Status};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -94,7 +95,7 @@ impl Usual {
             ("training.steps", number(self.steps)),
             ("data.batch_size", number(self.batch_size)),
             ("data.sequence_length", number(self.sequence_length)),
-            ("optimizer.learning_rate", self.learning_rate.map(|rate| format!("{rate:e}"))),
+            ("optimizer.learning_rate", self.learning_rate.map(|rate| format!("{rate:e}").to_lowercase())),
             ("seed", self.seed.map(|seed| seed.to_string())),
             ("training.precision", self.precision.clone()),
         ];
@@ -103,15 +104,30 @@ impl Usual {
 }
 
 impl Arguments {
-    /// The options for single keys, then `--set`, which wins.
+    /// The options for single keys, then `--set`.
     fn assignments(&self) -> Vec<String> {
         [self.usual.assignments(), self.set.clone()].concat()
+    }
+
+    /// # Errors
+    /// [`Error::Usage`] for a key that an option and `--set` both have.
+    fn check_twice(&self) -> Result<()> {
+        for given in self.usual.assignments() {
+            let key = given.split('=').next().unwrap_or_default();
+            if self.set.iter().any(|set| set.split('=').next().is_some_and(|other| other.trim() == key)) {
+                return Err(Error::Usage(format!(
+                    "{key} is given by --set and by an option of its own; expected one of them"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<ExitCode> {
     super::restart::check(arguments.restart, arguments.resume.is_some())?;
+    arguments.check_twice()?;
     let environment = super::environment()?;
     let source = |file: Option<PathBuf>| Source {
         file,
@@ -156,9 +172,14 @@ pub fn run(arguments: Arguments) -> Result<ExitCode> {
     let options = displayed(&output, adapters, !arguments.no_tui)?;
     let options = RunOptions { resume: arguments.resume.is_some(), faults: faults()?, ..options };
     let report = learner::pretrain_from(&config, initial, options)?;
-    match arguments.resume {
-        Some(_) => hub::export_again(&output, report.trained())?,
-        None => hub::export(&output, report.trained())?,
+    let exported = match arguments.resume {
+        Some(_) => hub::export_again(&output, report.trained()),
+        None => hub::export(&output, report.trained()),
+    };
+    if let Err(error) = exported {
+        // A run without its models is not finished; on a disk that is full the error itself matters more.
+        _ = Status::write(RunState::Failed, Some(&error.to_string()), &output);
+        return Err(error);
     }
     closing::print(&output, &config, &report);
     if report.interrupted.is_none() {

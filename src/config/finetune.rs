@@ -312,6 +312,8 @@ impl FinetuneConfig {
     pub fn validate(&self) -> Result<()> {
         let mut check = Check::default();
         check.size("data.batch_size", self.data.batch_size, 1 << 20);
+        let task = self.task.parse::<Kind>();
+        check.that("task", task.is_ok(), format!("\"{}\": {}", self.task, task.err().unwrap_or_default()));
         check.probability("data.dev_share", self.data.dev_share, 0.001, 0.9);
         check.size("data.accumulation", self.data.accumulation, 1 << 20);
         let longest = self.data.max_length.unwrap_or(128);

@@ -33,6 +33,11 @@ pub struct Source {
 /// impossible value at once.
 pub fn load(source: &Source) -> Result<Config> {
     let file = source.file.as_deref().map(read).transpose()?;
+    if let (Some(path), Some(table)) = (&source.file, &file)
+        && table.contains_key("task")
+    {
+        return Err(Error::input(path, "these are settings of fine-tuning; expected those of pretraining"));
+    }
     let has_corpus = !source.corpus.is_empty() || file.as_ref().is_some_and(names_corpus);
     let base = match source.is_written {
         true => "small",

@@ -5,12 +5,18 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 /// What other programs call a key, and its name here.
-const ELSEWHERE: [(&str, &str); 28] = [
+const ELSEWHERE: [(&str, &str); 36] = [
     ("batch", "batch_size"),
     ("bs", "batch_size"),
     ("d_model", "hidden_size"),
     ("dim", "hidden_size"),
     ("dropout", "hidden_dropout_prob"),
+    ("disc_weight", "discriminator_weight"),
+    ("eps", "epsilon"),
+    ("eval_every", "validate_every"),
+    ("gen_weight", "generator_weight"),
+    ("grad_accum", "accumulation"),
+    ("grad_clip", "max_grad_norm"),
     ("gradient_accumulation_steps", "accumulation"),
     ("heads", "num_attention_heads"),
     ("layers", "num_hidden_layers"),
@@ -29,7 +35,9 @@ const ELSEWHERE: [(&str, &str); 28] = [
     ("num_train_epochs", "epochs"),
     ("num_train_steps", "steps"),
     ("per_device_train_batch_size", "batch_size"),
+    ("save_every", "checkpoint_every"),
     ("save_steps", "checkpoint_every"),
+    ("total_steps", "steps"),
     ("logging_steps", "log_every"),
     ("eval_steps", "validate_every"),
     ("seq_len", "sequence_length"),

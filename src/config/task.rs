@@ -1,5 +1,6 @@
 //! Which task is fine-tuned.
 
+use crate::suggest::hint;
 use serde::{Deserialize, Serialize};
 
 /// Which task.
@@ -44,7 +45,7 @@ impl std::str::FromStr for Kind {
         let found = Self::ALL.into_iter().find(|(_, name)| *name == text);
         found.map(|(kind, _)| kind).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.into_iter().map(|(_, name)| name).collect();
-            format!("expected one of {}", names.join(", "))
+            format!("expected one of {}{}", names.join(", "), hint(text, names.iter().copied()))
         })
     }
 }

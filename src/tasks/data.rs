@@ -12,9 +12,10 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::learner::Observers;
 use crate::tokenizer::{MOST, Tokenizer};
+use electra_runs::counted;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// The examples of a run and the task that they ask for.
@@ -79,11 +80,12 @@ impl LabelledData {
     }
 }
 
-/// What an example must not be parted from: the documents of its query, the questions about its context.
-fn together(example: &Example) -> Option<&str> {
+/// What an example must not be parted from: the documents of its query, the questions about its context, copies of its text.
+fn together(example: &Example) -> String {
     match &example.input {
-        Input::Question { context, .. } => Some(context),
-        _ => Some(example.group.as_str()).filter(|group| !group.is_empty()),
+        Input::Question { context, .. } => context.to_string(),
+        _ if !example.group.is_empty() => example.group.clone(),
+        input => input.texts().join("\n"),
     }
 }
 
@@ -91,55 +93,77 @@ fn together(example: &Example) -> Option<&str> {
 fn stratum(example: &Example) -> String {
     match &example.gold {
         Some(Gold::Class(class)) => class.to_string(),
-        Some(Gold::Labels { holds, .. }) => holds.iter().map(|holds| if *holds { '1' } else { '0' }).collect(),
         _ => String::new(),
     }
 }
 
-/// Takes `share` of the rows of `train` away: of every `stratum` alike, and rows that are `together` as one. The draw is the same every time,
-/// so that runs with several seeds are judged on the same rows.
+/// Takes `share` of the rows of `train` away: of every `stratum` alike, of which one stays in any case, and rows that are `together` as one.
+/// The draw is the same every time, so that runs with several seeds are judged on the same rows.
 ///
 /// # Errors
 /// [`Error::Input`] where that leaves nothing on one side.
 pub(super) fn apart<T>(
     train: &mut Loaded<T>,
     share: f64,
-    together: impl Fn(&T) -> Option<&str>,
+    together: impl Fn(&T) -> String,
     stratum: impl Fn(&T) -> String,
 ) -> Result<Loaded<T>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for (at, row) in train.rows.iter().enumerate() {
-        let found = together(row).and_then(|group| known.get(group).copied());
-        match found {
-            Some(group) => groups[group].push(at),
-            None => {
-                together(row).map(|group| known.insert(group, groups.len()));
-                groups.push(vec![at]);
-            }
+        let group = *known.entry(together(row)).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
         }
+        groups[group].push(at);
     }
     let mut strata: BTreeMap<String, Vec<&[usize]>> = BTreeMap::new();
     for group in &groups {
         strata.entry(stratum(&train.rows[group[0]])).or_default().push(group);
     }
+    let mut strata: Vec<Vec<&[usize]>> = strata.into_values().collect();
+    let sizes: Vec<usize> = strata.iter().map(Vec::len).collect();
     let mut is_dev = vec![false; train.rows.len()];
-    for (number, groups) in strata.values_mut().enumerate() {
+    for (number, (groups, count)) in strata.iter_mut().zip(counts_of(&sizes, share)).enumerate() {
         Rng::new(0, Purpose::Order, 0, number as u64).shuffle(groups);
-        let count = (groups.len() as f64 * share).round() as usize;
         groups.iter().take(count).flat_map(|group| group.iter()).for_each(|&at| is_dev[at] = true);
     }
-    let all = train.rows.len();
-    let (dev, rest): (Vec<_>, Vec<_>) = train.rows.drain(..).zip(is_dev).partition(|(_, is_dev)| *is_dev);
-    train.rows = rest.into_iter().map(|(row, _)| row).collect();
-    if dev.is_empty() || train.rows.is_empty() {
-        let message =
-            format!("{all} examples are too few to keep {share} of them apart; expected more, or data to choose by");
+    let (all, kept) = (train.rows.len(), is_dev.iter().filter(|is_dev| **is_dev).count());
+    if kept == 0 {
+        let message = format!(
+            "{} with {} different texts are too few to keep a share of {share} apart and one of every label to train \
+             on; expected more, data.dev to choose by, or another data.dev_share",
+            counted(all, "example"),
+            groups.len()
+        );
         return Err(Error::input(&train.path, message));
     }
-    let rows: Vec<T> = dev.into_iter().map(|(row, _)| row).collect();
-    let note = format!("no data to choose by: {} of {all} are kept apart, a share of {share}", rows.len());
+    let (dev, rest): (Vec<_>, Vec<_>) = train.rows.drain(..).zip(is_dev).partition(|(_, is_dev)| *is_dev);
+    train.rows = rest.into_iter().map(|(row, _)| row).collect();
+    let percent = 100.0 * kept as f64 / all as f64;
+    let note = format!(
+        "no data to choose by: {kept} of {all} examples are kept apart ({percent:.1} %; data.dev_share {share})"
+    );
+    let rows = dev.into_iter().map(|(row, _)| row).collect();
     Ok(Loaded { path: train.path.clone(), rows, skipped: Skipped::default(), notes: vec![note] })
+}
+
+/// How many of each of `sizes` come to `share` of all, by the largest remainders; one of each stays.
+fn counts_of(sizes: &[usize], share: f64) -> Vec<usize> {
+    let all: usize = sizes.iter().sum();
+    let wanted = ((all as f64 * share).round() as usize).max(1);
+    let most = |size: usize| size.saturating_sub(1);
+    let quotas: Vec<f64> = sizes.iter().map(|size| *size as f64 * share).collect();
+    let mut counts: Vec<usize> =
+        sizes.iter().zip(&quotas).map(|(size, quota)| (quota.floor() as usize).min(most(*size))).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by(|a, b| (quotas[*b] - quotas[*b].floor()).total_cmp(&(quotas[*a] - quotas[*a].floor())));
+    for at in order {
+        if counts.iter().sum::<usize>() < wanted && counts[at] < most(sizes[at]) {
+            counts[at] += 1;
+        }
+    }
+    counts
 }
 
 /// What was read of a file, in a line.
@@ -190,35 +214,55 @@ mod tests {
         Loaded { path: "train.tsv".into(), rows: (0..count).collect(), skipped: Skipped::default(), notes: Vec::new() }
     }
 
+    /// Every row is a group of its own.
+    fn alone(row: &usize) -> String {
+        row.to_string()
+    }
+
     #[test]
     fn every_label_is_kept_apart_alike() {
         // One in five has the rare label.
         let rare = |row: &usize| row.is_multiple_of(5).to_string();
         let mut train = loaded(100);
-        let dev = apart(&mut train, 0.2, |_| None, rare).unwrap();
+        let dev = apart(&mut train, 0.2, alone, rare).unwrap();
         assert_eq!((train.rows.len(), dev.rows.len()), (80, 20));
         assert_eq!(dev.rows.iter().filter(|row| row.is_multiple_of(5)).count(), 4);
         let all: std::collections::BTreeSet<_> = train.rows.iter().chain(&dev.rows).collect();
         assert_eq!(all.len(), 100, "no row is lost or on both sides");
-        assert!(dev.notes[0].contains("20 of 100"), "{:?}", dev.notes);
-        assert_eq!(apart(&mut loaded(100), 0.2, |_| None, rare).unwrap().rows, dev.rows, "the same every time");
+        assert!(dev.notes[0].contains("20 of 100 examples are kept apart (20.0 %"), "{:?}", dev.notes);
+        assert_eq!(apart(&mut loaded(100), 0.2, alone, rare).unwrap().rows, dev.rows, "the same every time");
         assert!(dev.rows.iter().any(|row| *row >= 50) && dev.rows.iter().any(|row| *row < 50), "{:?}", dev.rows);
     }
 
     #[test]
+    fn many_labels_with_few_rows_come_to_the_share() {
+        // 77 labels with 4 rows each: a share of 0.1 is less than half a row of each.
+        let mut train = loaded(308);
+        let dev = apart(&mut train, 0.1, alone, |row| (row / 4).to_string()).unwrap();
+        assert_eq!((train.rows.len(), dev.rows.len()), (277, 31));
+        // A label with one row keeps it for training, whatever the share.
+        let mut train = loaded(40);
+        let dev = apart(&mut train, 0.5, alone, |row| (*row == 7).to_string()).unwrap();
+        assert!(train.rows.contains(&7) && !dev.rows.contains(&7));
+        assert_eq!(counts_of(&[19, 20, 1], 0.9), [17, 18, 0]);
+    }
+
+    #[test]
     fn what_belongs_together_stays_together() {
-        const GROUPS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
         let mut train = loaded(100);
-        let dev = apart(&mut train, 0.3, |row| Some(GROUPS[row % 10]), |_| String::new()).unwrap();
+        let dev = apart(&mut train, 0.3, |row| (row % 10).to_string(), |_| String::new()).unwrap();
         assert_eq!((train.rows.len(), dev.rows.len()), (70, 30));
         assert!(train.rows.iter().all(|row| !dev.rows.iter().any(|other| other % 10 == row % 10)));
     }
 
     #[test]
     fn too_few_rows_are_refused() {
-        for count in [1, 2, 4] {
-            let error = apart(&mut loaded(count), 0.1, |_| None, |_| String::new()).unwrap_err();
-            assert!(error.to_string().contains("too few"), "{count}: {error}");
-        }
+        let error = apart(&mut loaded(1), 0.1, alone, |_| String::new()).unwrap_err().to_string();
+        assert!(error.contains("1 example with 1 different texts"), "{error}");
+        let error = apart(&mut loaded(40), 0.1, |_| "the same".into(), |_| String::new()).unwrap_err().to_string();
+        assert!(error.contains("too few"), "{error}");
+        let error = apart(&mut loaded(40), 0.1, alone, alone).unwrap_err().to_string();
+        assert!(error.contains("one of every label"), "{error}");
+        assert_eq!(apart(&mut loaded(2), 0.1, alone, |_| String::new()).unwrap().rows.len(), 1);
     }
 }

@@ -375,15 +375,16 @@ fn usual_keys_have_options_of_their_own() {
     all.extend(options);
     let names = ["training.steps", "data.batch_size", "data.sequence_length", "optimizer.learning_rate", "seed"];
     let micro: Vec<&str> = MICRO.into_iter().filter(|set| !names.iter().any(|name| set.starts_with(name))).collect();
-    // What `--set` says wins.
     all.push("--set");
     all.extend(&micro);
-    all.extend(["training.validate_every=3", "seed=8"]);
+    all.push("training.validate_every=3");
+    let twice = [all.as_slice(), &["seed=8"]].concat();
+    refused(&electra(directory.path(), &twice), &["seed is given by --set and by an option of its own"]);
     succeeds(&electra(directory.path(), &all));
     let config: toml::Table = read(directory.path().join("run/config.toml")).parse().unwrap();
     let number = |section: &str, key: &str| config[section][key].as_integer();
     assert_eq!((number("training", "steps"), number("data", "batch_size")), (Some(3), Some(2)));
-    assert_eq!((number("data", "sequence_length"), config["seed"].as_integer()), (Some(16), Some(8)));
+    assert_eq!((number("data", "sequence_length"), config["seed"].as_integer()), (Some(16), Some(7)));
     assert_eq!(config["optimizer"]["learning_rate"].as_float(), Some(2e-4));
     assert_eq!(config["training"]["precision"].as_str(), Some("f32"));
 }

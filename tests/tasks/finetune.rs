@@ -103,7 +103,7 @@ fn without_data_to_choose_by_a_share_is_kept_apart() {
     let output = electra(path, &all);
     succeeds(&output);
     let said = text(&output.stdout);
-    assert!(said.contains("20 of 100 are kept apart, a share of 0.2"), "{said}");
+    assert!(said.contains("are kept apart (20.0 %; data.dev_share 0.2)"), "{said}");
     let facts: Value = serde_json::from_str(&read(path.join("run/run.json"))).unwrap();
     assert_eq!(facts["examples"], serde_json::json!({"train": 80, "dev": 20}));
     // The same rows again, where the run is resumed.

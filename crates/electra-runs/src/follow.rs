@@ -59,7 +59,7 @@ pub fn identity(metadata: &Metadata) -> u64 {
     }
 }
 
-/// Whole lines after `offset`, at most [`CHUNK`] bytes, and the bytes that they end at; more than `text` where a line is
+/// Whole lines after `offset`, at most `CHUNK` bytes, and the bytes that they end at; more than `text` where a line is
 /// too long to be one.
 pub fn lines_after(file: &mut File, offset: u64) -> Result<(Vec<u8>, u64)> {
     let mut text = Vec::new();

@@ -5,6 +5,7 @@ use crate::files;
 use crate::layout::STATUS;
 use crate::lock::is_locked;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::Path;
 
 /// What a run is at.
@@ -51,7 +52,9 @@ impl Status {
     pub fn write(state: RunState, reason: Option<&str>, run: &Path) -> Result<()> {
         let (path, status) = (run.join(STATUS), Self { state, reason: reason.map(str::to_owned) });
         let text = serde_json::to_string_pretty(&status).map_err(|error| Error::io(&path)(error.into()))?;
-        files::write_file(&path, format!("{text}\n").as_bytes())
+        let text = format!("{text}\n");
+        // A disk that is full may still have room where the last status stands.
+        files::write_file(&path, text.as_bytes()).or_else(|error| overwrite(&path, text.as_bytes()).map_err(|_| error))
     }
 
     /// The status of the run at `run`, as it is now. Without a file that can be read, and where the process that runs died without
@@ -69,4 +72,11 @@ impl Status {
         let reason = status.and_then(|status| status.reason).filter(|_| state != RunState::Running);
         Self { state, reason }
     }
+}
+
+/// Writes over a file that is there.
+fn overwrite(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::File::options().write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)
 }

@@ -24,6 +24,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long the thread that draws may take to end; it looks several times a second.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Shows a run, on standard output.
 pub struct Display {
@@ -135,9 +139,12 @@ impl Dashboard {
     /// Gives the terminal back.
     fn close(&mut self) {
         self.shared.close();
+        // A thread that waits for a key of a terminal which has gone away never ends; the process ends without it.
+        let begun = Instant::now();
         if let Some(thread) = self.thread.take() {
-            // The screen has kept its panic.
-            _ = thread.join();
+            while !thread.is_finished() && begun.elapsed() < PATIENCE {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 

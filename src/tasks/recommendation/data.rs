@@ -34,7 +34,7 @@ impl SessionData {
         let mut train = read_sessions(&files.train, LEAST_ITEMS, skip)?;
         let is_apart = files.dev.as_os_str().is_empty();
         let dev = match is_apart {
-            true => apart(&mut train, files.dev_share, |_| None, |_| String::new())?,
+            true => apart(&mut train, files.dev_share, |session| session.items.join("\n"), |_| String::new())?,
             false => read_sessions(&files.dev, LEAST_ITEMS, skip)?,
         };
         let tokenizer = Tokenizer::from_words(by_frequency(&train.rows))?;
