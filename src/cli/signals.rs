@@ -18,7 +18,9 @@ pub fn signals(dashboard: bool) -> Result<Arc<AtomicUsize>> {
         let handle = move || {
             let value = usize::try_from(number).unwrap_or(usize::MAX);
             let is_first = first.compare_exchange(0, value, Ordering::SeqCst, Ordering::SeqCst).is_ok();
-            if !is_first && !ends_with_dashboard(number) {
+            // A terminal that goes away says so twice: once itself, once by its shell.
+            let ends = !is_first && Some(number) != hangup();
+            if ends && !ends_with_dashboard(number) {
                 _ = emulate_default_handler(number);
             }
         };

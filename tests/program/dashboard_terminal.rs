@@ -126,6 +126,24 @@ fn signals_save_and_restore_the_terminal() {
     }
 }
 
+/// The terminal and its shell go away while a run is shown: it ends as with a signal, with everything saved.
+#[test]
+fn a_terminal_that_goes_away_ends_the_run_in_order() {
+    let directory = directory();
+    let at = directory.path();
+    let Some(terminal) = started(at, "", &LONG) else { return };
+    terminal.waits_for("checkpoint of step");
+    drop(terminal);
+    let model = at.join("run/discriminator/model.safetensors");
+    let begun = std::time::Instant::now();
+    while !model.is_file() && begun.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(model.is_file(), "nothing was saved");
+    let status: serde_json::Value = serde_json::from_str(&read(at.join("run/status.json"))).unwrap();
+    assert_eq!((status["state"].as_str(), status["reason"].as_str()), (Some("interrupted"), Some("SIGHUP")));
+}
+
 /// A second signal ends the process at once, and the terminal is restored all the same. The step is one that does not end
 /// within the test.
 #[test]

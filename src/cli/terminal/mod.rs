@@ -20,7 +20,7 @@ use electra_burn::learner::{Phase, RecordEvent, RunStart, StepEvent, TrainObserv
 use screen::Shared;
 use startup::Startup;
 use state::DashboardState;
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
@@ -75,7 +75,7 @@ impl TrainObserver for Display {
         }
         // The dashboard shows this itself.
         if start.compiles && self.dashboard.is_none() {
-            self.startup = Some(Startup::begin(|line| eprintln!("{line}")));
+            self.startup = Some(Startup::begin(|line| _ = writeln!(io::stderr(), "{line}")));
         }
         Ok(())
     }

@@ -87,7 +87,10 @@ impl Shared {
     pub fn close(&self) -> bool {
         // Taken under the lock that drawing holds: nothing is drawn over what follows.
         let mut terminal = locked(&self.terminal);
-        let had = terminal.take().is_some();
+        let taken = terminal.take();
+        let had = taken.is_some();
+        // Dropped, it would print an error where the terminal has gone away, and panic where that has nowhere to go.
+        std::mem::forget(taken);
         if had {
             restore();
         }
