@@ -94,14 +94,14 @@ pub enum Phase {
 }
 
 /// A step that is done.
-#[derive(Debug)]
 pub struct StepEvent<'a> {
     /// The step, from 1.
     pub step: usize,
     /// Its real tokens.
     pub tokens: usize,
-    /// Its numbers by name; one that is a mean over nothing is NaN.
-    pub numbers: &'a [(&'static str, f64)],
+    /// Computes its numbers by name, for who shows them; one that is a mean over nothing is NaN. An AUC of every step would cost those
+    /// who do not.
+    pub numbers: &'a dyn Fn() -> Vec<(&'static str, f64)>,
 }
 
 /// A record of `metrics.jsonl`.

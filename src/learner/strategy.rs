@@ -250,7 +250,8 @@ impl<M: Trainable> Windows<M> {
             // Here and not with the metrics: a device's tensors stay with one thread.
             state.gradients = observation.take_squares();
             let seen = observation.seen().clone();
-            let numbers = step_numbers(&seen, item.lr.as_ref().map_or(0.0, |rate| rate.base()));
+            let rate = item.lr.as_ref().map_or(0.0, |rate| rate.base());
+            let numbers = || step_numbers(&seen, rate);
             let event = StepEvent { step: seen.step, tokens: seen.tally.tokens(), numbers: &numbers };
             self.options.observers.each(|observer| observer.on_step(&event));
             let item = TrainingItem::new(observation, item.progress, item.iteration, item.lr);

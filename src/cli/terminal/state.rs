@@ -120,8 +120,8 @@ impl DashboardState {
         self.done = step.step;
         self.tokens += step.tokens;
         self.first.get_or_insert_with(|| (Instant::now(), step.step));
-        for (name, value) in step.numbers {
-            self.add_value(name, step.step, *value, false);
+        for (name, value) in (step.numbers)() {
+            self.add_value(name, step.step, value, false);
         }
         if matches!(self.phase, Phase::Starting | Phase::Compiling) {
             self.phase = Phase::Training;
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn step(step: usize, loss: f64) -> StepEvent<'static> {
-        StepEvent { step, tokens: 40, numbers: Box::leak(Box::new([("Loss", loss)])) }
+        StepEvent { step, tokens: 40, numbers: Box::leak(Box::new(move || vec![("Loss", loss)])) }
     }
 
     #[test]

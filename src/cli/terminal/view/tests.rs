@@ -23,7 +23,7 @@ fn state() -> DashboardState {
     });
     for step in 1..=300 {
         let value = |place: usize| (place + 1) as f64 * 300.0 / f64::from(step as u32 + 99);
-        let numbers: Vec<_> = names.into_iter().enumerate().map(|(place, name)| (name, value(place))).collect();
+        let numbers = || names.into_iter().enumerate().map(|(place, name)| (name, value(place))).collect();
         state.step(&StepEvent { step, tokens: 2048, numbers: &numbers });
     }
     let numbers = [0, 1, 2].map(|place| (names[place], 0.8765));
@@ -151,7 +151,7 @@ fn what_the_run_is_at_is_said() {
     let mut state = DashboardState::new(RunStart { compiles: true, ..state.start });
     state.turn_to(Phase::Validating);
     shows(&state, (120, 40), &["compiling and tuning kernels for 0 s", "no checkpoint yet", "no values yet"]);
-    state.step(&StepEvent { step: 1, tokens: 5, numbers: &[] });
+    state.step(&StepEvent { step: 1, tokens: 5, numbers: &Vec::new });
     shows(&state, (120, 40), &["training"]);
 }
 
