@@ -9,6 +9,7 @@ mod capabilities;
 mod gpu;
 mod launches;
 mod link;
+mod processor;
 #[cfg(feature = "remote")]
 pub mod remote;
 
@@ -16,6 +17,7 @@ pub use adapters::Adapters;
 pub use capabilities::{Capabilities, capabilities, has_float_atomics, largest_buffer};
 pub use launches::{Kernel, Launches, watch};
 pub use link::Link;
+pub use processor::has_bf16_products;
 
 use crate::config::{Precision, TrainingConfig};
 use crate::error::{Error, Result};
@@ -169,7 +171,7 @@ pub fn computes_on_host(device: &Device) -> bool {
     }
 }
 
-/// The format that `precision` stands for on `adapter`.
+/// The format that `precision` stands for on `adapter`. On a processor without products in bf16 it stands for `f32`.
 ///
 /// # Errors
 /// [`Error::Config`] that names the key where the adapter does not have it.
@@ -181,8 +183,11 @@ pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<Prec
     if formats.contains(&precision) {
         return Ok(precision);
     }
+    if precision == Precision::BF16 && is_flex(&adapter.device) {
+        return Ok(Precision::F32);
+    }
     let reason = match computes_on_host(&adapter.device) {
-        true => "the CPU has products in f32 alone",
+        true => "the CPU has products in f32 and bf16 alone",
         false if precision == Precision::F32 => "its products of single precision may be in tf32",
         false => "the adapter does not have that format",
     };
@@ -203,7 +208,8 @@ pub fn precisions(adapter: &Adapter) -> Vec<Precision> {
         Precision::F32 => !rounds,
         Precision::TF32 => rounds,
         Precision::F16 => on_gpu && device.supports_dtype(FloatDType::F16),
-        Precision::BF16 => on_gpu && device.supports_dtype(FloatDType::BF16),
+        Precision::BF16 if on_gpu => device.supports_dtype(FloatDType::BF16),
+        Precision::BF16 => is_flex(device) && has_bf16_products(),
     };
     Precision::ALL.into_iter().filter(has).collect()
 }

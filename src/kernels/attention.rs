@@ -82,7 +82,7 @@ mod fused {
     use crate::kernels::dropout::{Dropout, Mask};
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::math::{exp, max, sum, vectorized};
-    use crate::kernels::matrix::{Matrix, MatrixMut, Output, Threads, multiply};
+    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use burn::tensor::Tensor;
     use rayon::prelude::*;
     use std::sync::Arc;
@@ -103,7 +103,7 @@ mod fused {
             AttentionMask::Bias(_) => return None,
         };
         let operands = super::super::operands!(query.clone(), key.clone(), value.clone());
-        let drop = dropout.mask(&query.device(), context);
+        let (drop, format) = (dropout.mask(&query.device(), context), Format::of(context));
         let shape = query.shape();
         let (inputs, place) = Place::of(operands);
         let layout = Layout { heads, width: hidden / heads, lengths };
@@ -119,7 +119,7 @@ mod fused {
                 let (k, v) = (head.of(k), head.of(v));
                 for block in head.blocks() {
                     let (q, p) = (block.of(q), block.scores(&mut scores));
-                    multiply(
+                    format.multiply(
                         MatrixMut::new(p, block.rows, block.seq),
                         Output::Set,
                         q,
@@ -131,7 +131,7 @@ mod fused {
                     if let Some(drop) = drop {
                         drop.scale(p, weights + block.weights());
                     }
-                    multiply(
+                    format.multiply(
                         block.of_mut(out),
                         Output::Set,
                         Matrix::new(p, block.rows, block.seq),
@@ -142,7 +142,7 @@ mod fused {
                 }
             }
         });
-        Some(record(place, Values::new(output, shape), Attention { inputs, layout, log_sums, drop }))
+        Some(record(place, Values::new(output, shape), Attention { inputs, layout, log_sums, drop, format }))
     }
 
     #[derive(Clone, Debug)]
@@ -153,12 +153,13 @@ mod fused {
         /// `ln sum e^score`, a number a row and head.
         log_sums: Vec<f32>,
         drop: Option<Mask>,
+        format: Format,
     }
 
     impl Gradient<3> for Attention {
         fn backward(mut self, output: Values, _wanted: [bool; 3]) -> [Option<Values>; 3] {
-            let Self { inputs, layout, log_sums, drop } = &mut self;
-            let (hidden, drop) = (layout.heads * layout.width, *drop);
+            let Self { inputs, layout, log_sums, drop, format } = &mut self;
+            let (hidden, drop, format) = (layout.heads * layout.width, *drop, *format);
             let [mut dq, mut dk, mut dv] = [(); 3].map(|()| uninitialised(output.len()));
             let tasks = layout.cut([&mut dq, &mut dk, &mut dv], log_sums);
             tasks.into_par_iter().for_each(|Sequence { first, weights, out: [dq, dk, dv], log_sums }| {
@@ -173,19 +174,19 @@ mod fused {
                         let (p, dp, f) =
                             (block.scores(&mut scores), block.scores(&mut changes), block.scores(&mut factors));
                         let out = MatrixMut::new(p, block.rows, block.seq);
-                        multiply(out, Output::Set, q, k.t(), head.scale(), Threads::One);
+                        format.multiply(out, Output::Set, q, k.t(), head.scale(), Threads::One);
                         f.fill(1.0);
                         if let Some(drop) = drop {
                             drop.scale(f, weights + block.weights());
                         }
                         let out = MatrixMut::new(dp, block.rows, block.seq);
-                        multiply(out, Output::Set, gradient, v.t(), 1.0, Threads::One);
+                        format.multiply(out, Output::Set, gradient, v.t(), 1.0, Threads::One);
                         // From here on `p` holds the weights as they were applied, `dp` the gradient of the scores.
                         back_through_softmax(p, dp, f, block.seq, block.part(log_sums));
                         let (p, dp) = (Matrix::new(p, block.rows, block.seq), Matrix::new(dp, block.rows, block.seq));
-                        multiply(head.of_mut(dv), how, p.t(), gradient, 1.0, Threads::One);
-                        multiply(block.of_mut(dq), Output::Set, dp, k, head.scale(), Threads::One);
-                        multiply(head.of_mut(dk), how, dp.t(), q, head.scale(), Threads::One);
+                        format.multiply(head.of_mut(dv), how, p.t(), gradient, 1.0, Threads::One);
+                        format.multiply(block.of_mut(dq), Output::Set, dp, k, head.scale(), Threads::One);
+                        format.multiply(head.of_mut(dk), how, dp.t(), q, head.scale(), Threads::One);
                     }
                 }
             });

@@ -30,14 +30,14 @@ impl StepContext {
         self.precision
     }
 
-    /// Whether products are in single precision, as the fused kernels compute them.
+    /// Whether the operands of products stay in single precision.
     pub fn is_single(&self) -> bool {
         matches!(self.precision, Precision::Auto | Precision::F32 | Precision::TF32)
     }
 
     /// Whether operations take their fused form where a device has one.
     pub fn is_fused(&self) -> bool {
-        !self.portable && self.is_single()
+        !self.portable && (self.is_single() || self.precision == Precision::BF16)
     }
 
     /// The key of the stream of masks and the number of the next mask; absent where nothing is dropped.

@@ -5,6 +5,8 @@
 
 use super::context::StepContext;
 use super::linear::{linear, linear_gelu};
+#[cfg(feature = "flex")]
+use super::matrix::Format;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
@@ -17,7 +19,7 @@ pub fn feed_forward<const D: usize>(
 ) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(output) = fused::feed_forward(intermediate, output, &x)
+        && let Some(output) = fused::feed_forward(intermediate, output, &x, Format::of(context))
     {
         return output;
     }
@@ -28,7 +30,7 @@ pub fn feed_forward<const D: usize>(
 mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::linear::fused::{add_bias, add_bias_gelu, back_through_gelu, sum_columns};
-    use crate::kernels::matrix::{Matrix, MatrixMut, Output, Threads, multiply};
+    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
     use burn::tensor::{GradientCheckpointingStrategy, Tensor};
@@ -42,6 +44,7 @@ mod fused {
         intermediate: &Linear,
         output: &Linear,
         x: &Tensor<D>,
+        format: Format,
     ) -> Option<Tensor<D>> {
         if x.device().gradient_checkpointing_strategy() != Some(GradientCheckpointingStrategy::Balanced) {
             return None;
@@ -52,7 +55,7 @@ mod fused {
         let [up, down] = weights;
         let operands = super::super::operands!(x.clone(), up, first, down, second);
         let ([x, up, first, down, second], place) = Place::of(operands);
-        let block = Block { x, up, first, down };
+        let block = Block { x, up, first, down, format };
         let (hidden, inner, width) = block.sizes();
         let mut shape = block.x.shape();
         shape[D - 1] = width;
@@ -62,7 +65,7 @@ mod fused {
             let rows = x.len() / hidden;
             block.between(x, &mut before, &mut between);
             let (a, b) = (Matrix::new(&between, rows, inner), Matrix::new(&block.down, inner, width));
-            multiply(MatrixMut::new(output, rows, width), Output::Set, a, b, 1.0, Threads::All);
+            format.multiply(MatrixMut::new(output, rows, width), Output::Set, a, b, 1.0, Threads::All);
             output.par_chunks_mut(CHUNK_ROWS * width).for_each(|rows| add_bias(rows, &second));
         }
         Some(record(place, Values::new(output, shape), block))
@@ -74,6 +77,7 @@ mod fused {
         up: Values,
         first: Values,
         down: Values,
+        format: Format,
     }
 
     impl Block {
@@ -89,7 +93,7 @@ mod fused {
             before.resize(rows * inner, 0.0);
             after.resize(rows * inner, 0.0);
             let (a, b) = (Matrix::new(x, rows, hidden), Matrix::new(&self.up, hidden, inner));
-            multiply(MatrixMut::new(before, rows, inner), Output::Set, a, b, 1.0, Threads::All);
+            self.format.multiply(MatrixMut::new(before, rows, inner), Output::Set, a, b, 1.0, Threads::All);
             let chunk = CHUNK_ROWS * inner;
             let both = before.par_chunks_mut(chunk).zip(after.par_chunks_mut(chunk));
             both.for_each(|(before, after)| add_bias_gelu(before, &self.first, after));
@@ -111,19 +115,40 @@ mod fused {
                 seconds.extend(gradients.map(|rows| sum_columns(rows, width)).collect::<Vec<_>>());
                 let gradient = Matrix::new(gradient, rows, width);
                 let out = MatrixMut::new(&mut ddown, inner, width);
-                multiply(out, Output::Add, Matrix::new(&between, rows, inner).t(), gradient, 1.0, Threads::All);
+                self.format.multiply(
+                    out,
+                    Output::Add,
+                    Matrix::new(&between, rows, inner).t(),
+                    gradient,
+                    1.0,
+                    Threads::All,
+                );
                 change.resize(rows * inner, 0.0);
                 let out = MatrixMut::new(&mut change, rows, inner);
-                multiply(out, Output::Set, gradient, Matrix::new(&self.down, inner, width).t(), 1.0, Threads::All);
+                self.format.multiply(
+                    out,
+                    Output::Set,
+                    gradient,
+                    Matrix::new(&self.down, inner, width).t(),
+                    1.0,
+                    Threads::All,
+                );
                 let chunk = CHUNK_ROWS * inner;
                 let both = change.par_chunks_mut(chunk).zip(before.par_chunks(chunk));
                 firsts
                     .extend(both.map(|(change, before)| back_through_gelu(change, before, inner)).collect::<Vec<_>>());
                 let change = Matrix::new(&change, rows, inner);
                 let out = MatrixMut::new(&mut dup, hidden, inner);
-                multiply(out, Output::Add, Matrix::new(x, rows, hidden).t(), change, 1.0, Threads::All);
+                self.format.multiply(out, Output::Add, Matrix::new(x, rows, hidden).t(), change, 1.0, Threads::All);
                 let out = MatrixMut::new(dx, rows, hidden);
-                multiply(out, Output::Set, change, Matrix::new(&self.up, hidden, inner).t(), 1.0, Threads::All);
+                self.format.multiply(
+                    out,
+                    Output::Set,
+                    change,
+                    Matrix::new(&self.up, hidden, inner).t(),
+                    1.0,
+                    Threads::All,
+                );
             }
             [
                 Some(Values::new(dx, self.x.shape())),

@@ -4,6 +4,8 @@
 
 use super::context::StepContext;
 use super::gelu::gelu;
+#[cfg(feature = "flex")]
+use super::matrix::Format;
 use super::precision::product;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -12,7 +14,7 @@ use burn::tensor::Tensor;
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(output) = fused::dense(layer, &x, fused::Activation::None)
+        && let Some(output) = fused::dense(layer, &x, fused::Activation::None, Format::of(context))
     {
         return output;
     }
@@ -23,7 +25,7 @@ pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContex
 pub fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu)
+        && let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu, Format::of(context))
     {
         return output;
     }
@@ -51,7 +53,7 @@ fn portable<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext)
 pub(super) mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::math::{normal, vectorized};
-    use crate::kernels::matrix::{Matrix, MatrixMut, Output, Threads, multiply};
+    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
     use burn::tensor::Tensor;
@@ -63,7 +65,12 @@ pub(super) mod fused {
         Gelu,
     }
 
-    pub(crate) fn dense<const D: usize>(layer: &Linear, x: &Tensor<D>, activation: Activation) -> Option<Tensor<D>> {
+    pub(crate) fn dense<const D: usize>(
+        layer: &Linear,
+        x: &Tensor<D>,
+        activation: Activation,
+        format: Format,
+    ) -> Option<Tensor<D>> {
         let bias = layer.bias.as_ref()?.val();
         let operands = super::super::operands!(x.clone(), layer.weight.val(), bias);
         let ([x, weight, bias], place) = Place::of(operands);
@@ -75,7 +82,7 @@ pub(super) mod fused {
         let mut product = uninitialised(rows * width);
         let out = MatrixMut::new(&mut product, rows, width);
         let (a, b) = (Matrix::new(&x, rows, inner), Matrix::new(&weight, inner, width));
-        multiply(out, Output::Set, a, b, 1.0, Threads::All);
+        format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
         let chunk = CHUNK_ROWS * width;
         let (output, before) = match activation {
             Activation::None => {
@@ -89,7 +96,7 @@ pub(super) mod fused {
                 (output, place.is_some().then(|| Values::new(product, [rows, width])))
             }
         };
-        Some(record(place, Values::new(output, shape), Dense { x, weight, before }))
+        Some(record(place, Values::new(output, shape), Dense { x, weight, before, format }))
     }
 
     #[derive(Clone, Debug)]
@@ -98,11 +105,12 @@ pub(super) mod fused {
         weight: Values,
         /// What went into GELU, where there is one.
         before: Option<Values>,
+        format: Format,
     }
 
     impl Gradient<3> for Dense {
         fn backward(self, mut output: Values, wanted: [bool; 3]) -> [Option<Values>; 3] {
-            let Self { x, weight, before } = self;
+            let Self { x, weight, before, format } = self;
             let (inner, width) = (x.width(), weight.width());
             let rows = x.len() / inner;
             let chunk = CHUNK_ROWS * width;
@@ -117,14 +125,14 @@ pub(super) mod fused {
                 let mut dx = uninitialised(rows * inner);
                 let out = MatrixMut::new(&mut dx, rows, inner);
                 let (a, b) = (Matrix::new(&output, rows, width), Matrix::new(&weight, inner, width).t());
-                multiply(out, Output::Set, a, b, 1.0, Threads::All);
+                format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
                 Values::new(dx, x.shape())
             });
             let dw = wanted[1].then(|| {
                 let mut dw = uninitialised(inner * width);
                 let out = MatrixMut::new(&mut dw, inner, width);
                 let (a, b) = (Matrix::new(&x, rows, inner).t(), Matrix::new(&output, rows, width));
-                multiply(out, Output::Set, a, b, 1.0, Threads::All);
+                format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
                 Values::new(dw, [inner, width])
             });
             [dx, dw, wanted[2].then(|| Values::new(add_up(sums, width), [width]))]

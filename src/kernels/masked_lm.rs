@@ -7,6 +7,8 @@
 //! back, they become the gradient in place.
 
 use super::context::StepContext;
+#[cfg(feature = "flex")]
+use super::matrix::Format;
 use super::precision::product;
 use super::sample::sample;
 use crate::data::Samples;
@@ -40,7 +42,8 @@ pub fn masked_lm(
 ) -> MaskedLm {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(words) = fused::masked_lm(&hidden, &word_table, &bias, &targets, samples, temperature)
+        && let Some(words) =
+            fused::masked_lm([&hidden, &word_table], &bias, &targets, samples, temperature, Format::of(context))
     {
         return words;
     }
@@ -149,18 +152,18 @@ mod fused {
     use crate::data::Samples;
     use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record, uninitialised};
     use crate::kernels::math::{exp, max, sum, vectorized};
-    use crate::kernels::matrix::{Matrix, MatrixMut, Output, Threads, multiply};
+    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::tensor::{Int, Tensor, TensorData};
     use rayon::prelude::*;
 
     pub(super) fn masked_lm(
-        hidden: &Tensor<2>,
-        word_table: &Tensor<2>,
+        [hidden, word_table]: [&Tensor<2>; 2],
         bias: &Tensor<1>,
         targets: &Tensor<1, Int>,
         samples: &Samples,
         temperature: f64,
+        format: Format,
     ) -> Option<MaskedLm> {
         let operands = super::super::operands!(hidden.clone(), word_table.clone(), bias.clone());
         let device = targets.device();
@@ -174,7 +177,7 @@ mod fused {
         let mut logits = uninitialised(picked * vocabulary);
         let out = MatrixMut::new(&mut logits, picked, vocabulary);
         let (a, b) = (Matrix::new(&hidden, picked, inner), Matrix::new(&words, vocabulary, inner).t());
-        multiply(out, Output::Set, a, b, 1.0, Threads::All);
+        format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
         let inverse = (temperature != 1.0).then(|| (1.0 / temperature) as f32);
         let rows: Vec<LogitRow> = logits
             .par_chunks_mut(vocabulary)
@@ -197,7 +200,7 @@ mod fused {
             }
         };
         let probabilities = Values::new(logits, [picked, vocabulary]);
-        let kept = Words { hidden, words, probabilities, targets };
+        let kept = Words { hidden, words, probabilities, targets, format };
         Some(MaskedLm {
             loss: record(place, Values::new(vec![loss as f32], [1]), kept),
             samples,
@@ -283,11 +286,12 @@ mod fused {
         words: Values,
         probabilities: Values,
         targets: Vec<usize>,
+        format: Format,
     }
 
     impl Gradient<3> for Words {
         fn backward(self, output: Values, wanted: [bool; 3]) -> [Option<Values>; 3] {
-            let Self { hidden, words, mut probabilities, targets } = self;
+            let Self { hidden, words, mut probabilities, targets, format } = self;
             let (picked, inner) = (targets.len(), hidden.width());
             let vocabulary = words.len() / inner;
             let gradient = output[0];
@@ -298,13 +302,13 @@ mod fused {
             let dhidden = wanted[0].then(|| {
                 let mut dhidden = uninitialised(picked * inner);
                 let out = MatrixMut::new(&mut dhidden, picked, inner);
-                multiply(out, Output::Set, changes, Matrix::new(&words, vocabulary, inner), 1.0, Threads::All);
+                format.multiply(out, Output::Set, changes, Matrix::new(&words, vocabulary, inner), 1.0, Threads::All);
                 Values::new(dhidden, hidden.shape())
             });
             let dwords = wanted[1].then(|| {
                 let mut dwords = uninitialised(vocabulary * inner);
                 let out = MatrixMut::new(&mut dwords, vocabulary, inner);
-                multiply(out, Output::Set, changes.t(), Matrix::new(&hidden, picked, inner), 1.0, Threads::All);
+                format.multiply(out, Output::Set, changes.t(), Matrix::new(&hidden, picked, inner), 1.0, Threads::All);
                 Values::new(dwords, words.shape())
             });
             [dhidden, dwords, wanted[2].then(|| Values::new(add_up(sums, vocabulary), [vocabulary]))]

@@ -1,5 +1,14 @@
-//! Matrix products of slices, by the `gemm` crate: AVX-512, AVX2 or NEON, whatever the processor has.
+//! Matrix products of slices: in single precision by the `gemm` crate, with AVX-512, AVX2 or NEON, whatever the processor has; with
+//! operands in bf16 by a kernel of our own where it has AVX-512 BF16.
 
+#[cfg(target_arch = "x86_64")]
+mod bf16;
+#[cfg(test)]
+mod tests;
+
+use super::context::StepContext;
+use crate::config::Precision;
+use crate::device::has_bf16_products;
 use gemm::Parallelism;
 
 /// A matrix in a slice.
@@ -56,7 +65,7 @@ fn check(len: usize, rows: usize, columns: usize, stride: usize) {
 }
 
 /// What becomes of the numbers that were in the output.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Output {
     /// They are replaced; they may be uninitialised.
     Set,
@@ -76,15 +85,39 @@ pub(super) enum Threads {
 /// Products with fewer multiplications than this are not worth dividing among threads.
 const WORTH_DIVIDING: usize = 1 << 18;
 
-/// `scale * a b`, put into `out` or added to it.
-pub(super) fn multiply(out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, threads: Threads) {
-    let [rows, inner] = a.shape;
-    let [inner_b, columns] = b.shape;
-    assert!(inner == inner_b && out.shape == [rows, columns], "the matrices of a product must fit");
-    let parallelism = match threads {
-        Threads::All if rows * columns * inner >= WORTH_DIVIDING => Parallelism::Rayon(0),
-        _ => Parallelism::None,
-    };
+/// What the operands of a product are rounded to. The sums are in single precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// They stay as they are.
+    F32,
+    /// To bf16, to nearest; subnormal numbers become 0.
+    BF16,
+}
+
+impl Format {
+    /// The one that a step asks for, where the processor has it.
+    pub(super) fn of(context: &StepContext) -> Self {
+        if context.precision() == Precision::BF16 && has_bf16_products() { Self::BF16 } else { Self::F32 }
+    }
+
+    /// `scale * a b`, put into `out` or added to it.
+    pub(super) fn multiply(self, out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, threads: Threads) {
+        let ([rows, inner], [inner_b, columns]) = (a.shape, b.shape);
+        assert!(inner == inner_b && out.shape == [rows, columns], "the matrices of a product must fit");
+        let parallel = matches!(threads, Threads::All) && rows * columns * inner >= WORTH_DIVIDING;
+        match self {
+            Self::F32 => single(out, how, a, b, scale, parallel),
+            #[cfg(target_arch = "x86_64")]
+            Self::BF16 => bf16::multiply(out, how, a, b, scale, parallel),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::BF16 => unreachable!("no processor of this kind has products in bf16"),
+        }
+    }
+}
+
+/// [`Format::multiply`] by the `gemm` crate.
+fn single(out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, parallel: bool) {
+    let ([rows, inner], [_, columns]) = (a.shape, b.shape);
     // SAFETY: `check` has shown that every element lies within its slice and that no two are the same place, and `out` is
     // borrowed mutably, so that it overlaps neither `a` nor `b`. With `read_dst` false `gemm` only writes to the output.
     unsafe {
@@ -107,7 +140,7 @@ pub(super) fn multiply(out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale:
             false,
             false,
             false,
-            parallelism,
+            if parallel { Parallelism::Rayon(0) } else { Parallelism::None },
         );
     }
 }

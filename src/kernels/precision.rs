@@ -3,6 +3,7 @@
 
 use super::context::StepContext;
 use crate::config::Precision;
+use crate::device::computes_on_host;
 use burn::tensor::{FloatDType, Tensor};
 
 /// The operand of a product, rounded if products are.
@@ -16,6 +17,13 @@ fn operand<const D: usize>(x: Tensor<D>, context: &StepContext) -> Tensor<D> {
 
 /// `a b` in single precision, whatever the operands were rounded to.
 pub(super) fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>, context: &StepContext) -> Tensor<D> {
-    let product = operand(a, context).matmul(operand(b, context));
-    if context.is_single() { product } else { product.cast(FloatDType::F32) }
+    let (a, b) = (operand(a, context), operand(b, context));
+    if context.is_single() {
+        return a.matmul(b);
+    }
+    // A CPU rounds the operands alone; a GPU has products that sum in single precision.
+    match computes_on_host(&a.device()) {
+        true => a.cast(FloatDType::F32).matmul(b.cast(FloatDType::F32)),
+        false => a.matmul(b).cast(FloatDType::F32),
+    }
 }

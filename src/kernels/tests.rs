@@ -14,6 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// orders.
 const TOLERANCE: f32 = 1e-5;
 
+/// The same where operands are rounded to bf16, which keeps 8 bits. Both forms round those of the way forwards, only the
+/// fused ones the gradients too, and a sum of roundings is larger than one.
+const BF16_TOLERANCE: f32 = 3.0 / 256.0;
+
 /// What counts as zero: what is left where numbers near 1 cancel each other.
 const NOISE: f32 = 2e-6;
 
@@ -88,6 +92,10 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Runs `work` in both forms and holds the results against each other.
 fn agree(work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
+    agree_to(TOLERANCE, work)
+}
+
+fn agree_to(tolerance: f32, work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
     let _alone = alone();
     let fused = work();
     set_portable(true);
@@ -101,7 +109,7 @@ fn agree(work: impl Fn() -> Vec<Vec<f32>>) -> Result<(), TestCaseError> {
         for (at, (fused, portable)) in fused.iter().zip(portable).enumerate() {
             let difference = (fused - portable).abs();
             prop_assert!(
-                difference <= (TOLERANCE * largest).max(NOISE),
+                difference <= (tolerance * largest).max(NOISE),
                 "tensor {} at {}: {}, portable {}, largest {}",
                 number,
                 at,
@@ -166,6 +174,34 @@ proptest! {
             let dropout = dropout(if drop { 0.2 } else { 0.0 });
             let mask = AttentionMask::Full;
             let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout, &context());
+            derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
+        })?;
+    }
+
+    #[test]
+    fn products_in_bf16(rows in 1usize..90, inner in 1usize..70, width in 1usize..70, gelu: bool, seed: u64) {
+        let context = || StepContext::training(Precision::BF16, 17);
+        agree_to(BF16_TOLERANCE, || {
+            let mut numbers = Numbers::new(seed);
+            let (layer, x) = (numbers.linear(inner, width), numbers.tensor([rows, 2, inner]));
+            let output = if gelu { linear_gelu(&layer, x.clone(), &context()) } else { linear(&layer, x.clone(), &context()) };
+            derive(output, |gradients| {
+                let [weight, bias] = of_linear(gradients, &layer);
+                vec![gradient(gradients, &x), weight, bias]
+            })
+        })?;
+    }
+
+    #[test]
+    fn attention_in_bf16(
+        batch in 1usize..4, seq in 1usize..150, heads in 1usize..4, width in 1usize..20, drop: bool, seed: u64,
+    ) {
+        agree_to(BF16_TOLERANCE, || {
+            let mut numbers = Numbers::new(seed);
+            let [query, key, value] = [(); 3].map(|()| numbers.tensor([batch, seq, heads * width]));
+            let (dropout, context) = (dropout(if drop { 0.2 } else { 0.0 }), StepContext::training(Precision::BF16, 17));
+            let mask = AttentionMask::Full;
+            let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout, &context);
             derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
         })?;
     }

@@ -142,6 +142,9 @@ fn restore<M: Trainable>(begin: &mut Begin<M>, observers: &Observers) -> Result<
 fn announce<M: Trainable>(job: &Job<M>) -> Result<()> {
     let (adapters, length) = (&job.options.adapters, &job.course.length);
     let format = match adapters.require_precision(job.course.training.precision)? {
+        Precision::F32 if job.course.training.precision == Precision::BF16 => {
+            ", matrix products in f32, since this processor has none in bf16 (AVX-512 BF16)".into()
+        }
         Precision::F32 => String::new(),
         format => format!(", matrix products in {format}"),
     };

@@ -143,8 +143,8 @@ fn poisoned_steps_are_skipped_and_counted(backend: &Backend) {
 fn half_precision_is_refused_where_it_is_not_to_be_had() {
     let directory = directory();
     let at = directory.path();
-    let error = run(at, "run", &config(at, &["training.precision=\"bf16\""]), false, &[]).err().unwrap();
+    let error = run(at, "run", &config(at, &["training.precision=\"f16\""]), false, &[]).err().unwrap();
     assert!(error.is_wrong_input());
-    assert!(error.to_string().contains("training.precision: bf16 on flex"), "{error}");
+    assert!(error.to_string().contains("training.precision: f16 on flex"), "{error}");
     assert!(!at.join("run").exists(), "nothing is written");
 }
