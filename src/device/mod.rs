@@ -9,7 +9,6 @@ mod capabilities;
 mod gpu;
 mod launches;
 mod link;
-mod processor;
 #[cfg(feature = "remote")]
 pub mod remote;
 
@@ -17,12 +16,12 @@ pub use adapters::Adapters;
 pub use capabilities::{Capabilities, capabilities, has_float_atomics, largest_buffer};
 pub use launches::{Kernel, Launches, watch};
 pub use link::Link;
-pub use processor::has_bf16_products;
 
 use crate::config::{Precision, TrainingConfig};
 use crate::error::{Error, Result};
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, DeviceType, FloatDType};
+use electra_matmul::has_bf16;
 
 /// The backends that this program knows, in the order in which `auto` prefers them; each is a cargo feature too.
 const KNOWN: [&str; 8] = ["cuda", "metal", "rocm", "vulkan", "webgpu", "wgpu", "flex", "ndarray"];
@@ -209,7 +208,7 @@ pub fn precisions(adapter: &Adapter) -> Vec<Precision> {
         Precision::TF32 => rounds,
         Precision::F16 => on_gpu && device.supports_dtype(FloatDType::F16),
         Precision::BF16 if on_gpu => device.supports_dtype(FloatDType::BF16),
-        Precision::BF16 => is_flex(device) && has_bf16_products(),
+        Precision::BF16 => is_flex(device) && has_bf16(),
     };
     Precision::ALL.into_iter().filter(has).collect()
 }

@@ -82,8 +82,8 @@ mod fused {
     use crate::kernels::dropout::{Dropout, Mask};
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::math::{exp, max, sum, vectorized};
-    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use burn::tensor::Tensor;
+    use electra_matmul::{Format, Matrix, MatrixMut, Output, Threads};
     use rayon::prelude::*;
     use std::sync::Arc;
 
@@ -103,7 +103,7 @@ mod fused {
             AttentionMask::Bias(_) => return None,
         };
         let operands = super::super::operands!(query.clone(), key.clone(), value.clone());
-        let (drop, format) = (dropout.mask(&query.device(), context), Format::of(context));
+        let (drop, format) = (dropout.mask(&query.device(), context), context.format());
         let shape = query.shape();
         let (inputs, place) = Place::of(operands);
         let layout = Layout { heads, width: hidden / heads, lengths };

@@ -2,6 +2,7 @@
 
 use super::is_portable;
 use crate::config::Precision;
+use electra_matmul::{Format, has_bf16};
 use std::cell::Cell;
 
 /// The format of products, the form of kernels, and the stream of dropout's masks. Whoever runs a network makes one and passes it
@@ -38,6 +39,11 @@ impl StepContext {
     /// Whether operations take their fused form where a device has one.
     pub fn is_fused(&self) -> bool {
         !self.portable && (self.is_single() || self.precision == Precision::BF16)
+    }
+
+    /// What the fused kernels round the operands of products to: what the step asks for, where the processor has it.
+    pub(super) fn format(&self) -> Format {
+        if self.precision == Precision::BF16 && has_bf16() { Format::BF16 } else { Format::F32 }
     }
 
     /// The key of the stream of masks and the number of the next mask; absent where nothing is dropped.

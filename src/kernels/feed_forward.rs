@@ -5,8 +5,6 @@
 
 use super::context::StepContext;
 use super::linear::{linear, linear_gelu};
-#[cfg(feature = "flex")]
-use super::matrix::Format;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
 
@@ -19,7 +17,7 @@ pub fn feed_forward<const D: usize>(
 ) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(output) = fused::feed_forward(intermediate, output, &x, Format::of(context))
+        && let Some(output) = fused::feed_forward(intermediate, output, &x, context.format())
     {
         return output;
     }
@@ -30,10 +28,10 @@ pub fn feed_forward<const D: usize>(
 mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::linear::fused::{add_bias, add_bias_gelu, back_through_gelu, sum_columns};
-    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
     use burn::tensor::{GradientCheckpointingStrategy, Tensor};
+    use electra_matmul::{Format, Matrix, MatrixMut, Output, Threads};
     use rayon::prelude::*;
 
     /// Rows that go through both layers at a time.

@@ -4,8 +4,6 @@
 
 use super::context::StepContext;
 use super::gelu::gelu;
-#[cfg(feature = "flex")]
-use super::matrix::Format;
 use super::precision::product;
 use burn::nn::Linear;
 use burn::tensor::Tensor;
@@ -14,7 +12,7 @@ use burn::tensor::Tensor;
 pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(output) = fused::dense(layer, &x, fused::Activation::None, Format::of(context))
+        && let Some(output) = fused::dense(layer, &x, fused::Activation::None, context.format())
     {
         return output;
     }
@@ -25,7 +23,7 @@ pub fn linear<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContex
 pub fn linear_gelu<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if context.is_fused()
-        && let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu, Format::of(context))
+        && let Some(output) = fused::dense(layer, &x, fused::Activation::Gelu, context.format())
     {
         return output;
     }
@@ -53,10 +51,10 @@ fn portable<const D: usize>(layer: &Linear, x: Tensor<D>, context: &StepContext)
 pub(super) mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
     use crate::kernels::math::{normal, vectorized};
-    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
     use burn::tensor::Tensor;
+    use electra_matmul::{Format, Matrix, MatrixMut, Output, Threads};
     use rayon::prelude::*;
 
     #[derive(Clone, Copy, Debug, PartialEq)]

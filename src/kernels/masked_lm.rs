@@ -7,8 +7,6 @@
 //! back, they become the gradient in place.
 
 use super::context::StepContext;
-#[cfg(feature = "flex")]
-use super::matrix::Format;
 use super::precision::product;
 use super::sample::sample;
 use crate::data::Samples;
@@ -43,7 +41,7 @@ pub fn masked_lm(
     #[cfg(feature = "flex")]
     if context.is_fused()
         && let Some(words) =
-            fused::masked_lm([&hidden, &word_table], &bias, &targets, samples, temperature, Format::of(context))
+            fused::masked_lm([&hidden, &word_table], &bias, &targets, samples, temperature, context.format())
     {
         return words;
     }
@@ -152,9 +150,9 @@ mod fused {
     use crate::data::Samples;
     use crate::kernels::host::{Gradient, Operand, Place, Values, integers, record, uninitialised};
     use crate::kernels::math::{exp, max, sum, vectorized};
-    use crate::kernels::matrix::{Format, Matrix, MatrixMut, Output, Threads};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::tensor::{Int, Tensor, TensorData};
+    use electra_matmul::{Format, Matrix, MatrixMut, Output, Threads};
     use rayon::prelude::*;
 
     pub(super) fn masked_lm(

@@ -34,8 +34,6 @@ mod lookup;
 mod masked_lm;
 mod math;
 #[cfg(feature = "flex")]
-mod matrix;
-#[cfg(feature = "flex")]
 mod normalize;
 mod precision;
 mod residual_norm;

@@ -5,8 +5,7 @@
 //! in panels of [`NR`] columns. A tile of [`MR`] x [`NR`] sums stays in registers for [`KC`] pairs. The order of a sum
 //! depends on the inner dimension alone, so that a product is the same for any number of threads.
 
-use super::{Matrix, MatrixMut, Output};
-use crate::device::has_bf16_products;
+use super::{Matrix, MatrixMut, Output, has_bf16};
 use rayon::prelude::*;
 use std::arch::x86_64::*;
 use std::cell::RefCell;
@@ -32,7 +31,7 @@ thread_local! {
 
 /// `scale * a b`, put into `out` or added to it.
 pub(super) fn multiply(out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, parallel: bool) {
-    assert!(has_bf16_products(), "products in bf16 need AVX-512 BF16");
+    assert!(has_bf16(), "products in bf16 need AVX-512 BF16");
     let ([rows, inner], [_, columns]) = (a.shape, b.shape);
     if rows == 0 || columns == 0 {
         return;

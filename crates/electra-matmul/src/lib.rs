@@ -6,14 +6,11 @@ mod bf16;
 #[cfg(test)]
 mod tests;
 
-use super::context::StepContext;
-use crate::config::Precision;
-use crate::device::has_bf16_products;
 use gemm::Parallelism;
 
 /// A matrix in a slice.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub struct Matrix<'a> {
     values: &'a [f32],
     shape: [usize; 2],
     strides: [usize; 2],
@@ -21,25 +18,25 @@ pub(super) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// `rows` x `columns`, row by row.
-    pub(super) fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
         Self::strided(values, rows, columns, columns)
     }
 
     /// `rows` x `columns`, with `stride` numbers from one row to the next.
-    pub(super) fn strided(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
+    pub fn strided(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
         check(values.len(), rows, columns, stride);
         Self { values, shape: [rows, columns], strides: [stride, 1] }
     }
 
     /// Transposed, without a copy.
-    pub(super) fn t(self) -> Self {
+    pub fn t(self) -> Self {
         let ([rows, columns], [down, right]) = (self.shape, self.strides);
         Self { shape: [columns, rows], strides: [right, down], ..self }
     }
 }
 
 /// A matrix that is written to, row by row.
-pub(super) struct MatrixMut<'a> {
+pub struct MatrixMut<'a> {
     values: &'a mut [f32],
     shape: [usize; 2],
     stride: usize,
@@ -47,12 +44,12 @@ pub(super) struct MatrixMut<'a> {
 
 impl<'a> MatrixMut<'a> {
     /// `rows` x `columns`, row by row.
-    pub(super) fn new(values: &'a mut [f32], rows: usize, columns: usize) -> Self {
+    pub fn new(values: &'a mut [f32], rows: usize, columns: usize) -> Self {
         Self::strided(values, rows, columns, columns)
     }
 
     /// `rows` x `columns`, with `stride` numbers from one row to the next.
-    pub(super) fn strided(values: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
+    pub fn strided(values: &'a mut [f32], rows: usize, columns: usize, stride: usize) -> Self {
         check(values.len(), rows, columns, stride);
         Self { values, shape: [rows, columns], stride }
     }
@@ -66,7 +63,7 @@ fn check(len: usize, rows: usize, columns: usize, stride: usize) {
 
 /// What becomes of the numbers that were in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Output {
+pub enum Output {
     /// They are replaced; they may be uninitialised.
     Set,
     /// The product is added to them.
@@ -75,7 +72,7 @@ pub(super) enum Output {
 
 /// Which threads compute a product.
 #[derive(Clone, Copy)]
-pub(super) enum Threads {
+pub enum Threads {
     /// All of them, where it is worth while.
     All,
     /// The calling one.
@@ -85,23 +82,34 @@ pub(super) enum Threads {
 /// Products with fewer multiplications than this are not worth dividing among threads.
 const WORTH_DIVIDING: usize = 1 << 18;
 
+/// Whether this processor has what [`Format::BF16`] needs: AVX-512 BF16, which multiplies pairs of bf16 and adds them to sums
+/// in single precision.
+pub fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    has
+}
+
 /// What the operands of a product are rounded to. The sums are in single precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// They stay as they are.
+pub enum Format {
+    /// They stay as they are, in single precision.
     F32,
-    /// To bf16, to nearest; subnormal numbers become 0.
+    /// The upper 16 bits, rounded to nearest, ties to even; subnormal numbers become 0. Needs [`has_bf16`].
     BF16,
 }
 
 impl Format {
-    /// The one that a step asks for, where the processor has it.
-    pub(super) fn of(context: &StepContext) -> Self {
-        if context.precision() == Precision::BF16 && has_bf16_products() { Self::BF16 } else { Self::F32 }
-    }
-
     /// `scale * a b`, put into `out` or added to it.
-    pub(super) fn multiply(self, out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, threads: Threads) {
+    ///
+    /// # Panics
+    /// Where the shapes do not fit, and in [`Format::BF16`] on a processor that does not have it.
+    pub fn multiply(self, out: MatrixMut, how: Output, a: Matrix, b: Matrix, scale: f32, threads: Threads) {
         let ([rows, inner], [inner_b, columns]) = (a.shape, b.shape);
         assert!(inner == inner_b && out.shape == [rows, columns], "the matrices of a product must fit");
         let parallel = matches!(threads, Threads::All) && rows * columns * inner >= WORTH_DIVIDING;
