@@ -4,7 +4,7 @@ use super::{Stream, median};
 use crate::config::Config;
 use crate::data::{Batch, Samples};
 use crate::kernels::StepContext;
-use crate::learner::{Pretrainer, apply};
+use crate::learner::{Pretrainer, Trainable, apply};
 use crate::model::Inputs;
 use crate::objective::StepPart;
 use burn::tensor::{Device, ExecutionError, Tensor};
@@ -62,7 +62,7 @@ impl Breakdown {
             let input = stream.step(step, device);
             times[0].push(clock.lap());
             let model = learner.model();
-            let context = StepContext::training(config.training.precision, input.key);
+            let context = StepContext::training(model.precision(), input.key);
             let [given, drawn] = generator(&model, &input.batches[0], config, &context, &mut clock);
             let batches = input.batches.len() as f64;
             times[2].push((drawn - given).max(0.0) * batches);

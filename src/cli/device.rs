@@ -1,7 +1,9 @@
-//! The device or devices of a command that trains.
+//! The device or devices of a command.
 
-use electra_burn::Result;
-use electra_burn::device::Adapters;
+use electra_burn::config::Precision;
+use electra_burn::device::{Adapter, Adapters, precision_on, select};
+use electra_burn::tasks::{Input, Predictor};
+use electra_burn::{Error, Result};
 use std::path::PathBuf;
 
 /// Where to train.
@@ -20,5 +22,44 @@ impl Devices {
     /// Opens them.
     pub fn open(&self) -> Result<Adapters> {
         Adapters::select(&self.names, self.token_file.as_deref())
+    }
+}
+
+/// Where a fine-tuned model answers, and in which format.
+#[derive(clap::Args)]
+pub struct Answering {
+    /// auto, or a name that `electra devices` lists
+    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
+    device: String,
+    /// Format of the operands of matrix products: auto, f32, tf32, f16 or bf16 [default: the widest that the device has]
+    #[arg(long, value_name = "FORMAT")]
+    precision: Option<Precision>,
+}
+
+/// Inputs that are answered in the widest format too, where another is asked for.
+const COMPARED: usize = 64;
+
+impl Answering {
+    /// The device, and the format that is asked for there.
+    pub fn open(&self) -> Result<(Adapter, Precision)> {
+        let adapter = select(&self.device)?;
+        let Some(asked) = self.precision else { return Ok((adapter, Precision::Auto)) };
+        let found = precision_on(&adapter, asked).map_err(|message| Error::Usage(format!("--precision {message}")))?;
+        Ok((adapter, found))
+    }
+
+    /// What the format does to the answers to the first of `inputs`, where it was asked for.
+    pub fn remark(&self, predictor: &Predictor, inputs: &[Input]) -> Result<Option<String>> {
+        let Some(asked) = self.precision else { return Ok(None) };
+        let precision = predictor.precision;
+        if asked == Precision::BF16 && precision == Precision::F32 {
+            return Ok(Some("this processor has no products in bf16 (AVX-512 BF16); they are in f32".into()));
+        }
+        let compared = &inputs[..inputs.len().min(COMPARED)];
+        let most = predictor.rounding(compared)?;
+        let count = compared.len();
+        Ok(Some(format!(
+            "products in {precision}: the probabilities or scores of the first {count} inputs differ by at most {most:.1e} from those of the widest format"
+        )))
     }
 }

@@ -1,10 +1,11 @@
 //! `electra evaluate`
 
+use super::device::Answering;
 use super::labelled::Labelled;
 use super::progress::Working;
 use electra_burn::tasks::read::{LEAST_ITEMS, Loaded, Need, check_options, read_sessions};
 use electra_burn::tasks::{Cell, Input, Kind, Metrics, Predictor, Recommender, ResultTable};
-use electra_burn::{Result, device, hub};
+use electra_burn::{Result, hub};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -27,9 +28,8 @@ pub struct Arguments {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// auto, or a name that `electra devices` lists
-    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
-    device: String,
+    #[command(flatten)]
+    answering: Answering,
 }
 
 /// Examples that are sorted by length together.
@@ -37,22 +37,25 @@ const CHUNK: usize = 2048;
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let device = device::select(&arguments.device)?.device;
+    let (adapter, precision) = arguments.answering.open()?;
     let reading = &arguments.labelled.reading();
     let model = hub::place(&arguments.model, &["model"])?;
     if Recommender::is_at(&model) {
         check_options(Kind::Recommendation, reading)?;
-        let recommender = Recommender::open(&model, &device)?;
+        let recommender = Recommender::open(&model, &adapter.device)?;
+        Recommender::check_precision(precision)?;
         let data = read_sessions(&arguments.data, LEAST_ITEMS, reading.skip_bad_rows)?;
         let (metrics, tables) = recommender.evaluate(&data)?;
         return Ok(show(arguments.json, "sessions", &data, metrics, &tables));
     }
-    let predictor = Predictor::open_as(&arguments.model, arguments.task, &device)?;
+    let mut predictor = Predictor::open_as(&arguments.model, arguments.task, &adapter.device)?;
+    predictor.precision = precision;
     check_options(predictor.task.kind(), reading)?;
     let mut data = predictor.task.read(&arguments.data, Need::Required, reading)?;
     let inputs: Vec<Input> = data.rows.iter().take(CHUNK).map(|example| example.input.clone()).collect();
     data.notes.extend(predictor.note.clone());
     data.notes.extend(predictor.doubts(&inputs)?);
+    data.notes.extend(arguments.answering.remark(&predictor, &inputs)?);
     let working = Working::through(data.rows.len(), "examples");
     let mut predictions = Vec::with_capacity(data.rows.len());
     for chunk in data.rows.chunks(CHUNK) {

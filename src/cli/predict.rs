@@ -1,12 +1,13 @@
 //! `electra predict`
 
+use super::device::Answering;
 use super::inputs::{by_line, parse};
 use super::labelled::{Labelled, note};
 use super::progress::Working;
 use electra_burn::files::Replacement;
 use electra_burn::tasks::read::{Need, Reading, check_options, holds_rows, read_sessions};
 use electra_burn::tasks::{Input, Kind, Model};
-use electra_burn::{Error, Result, device};
+use electra_burn::{Error, Result};
 use serde_json::Value;
 use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -40,9 +41,8 @@ pub struct Arguments {
     /// How many labels or items to print, likeliest first [default: 1 label, 10 items]
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
-    /// auto, or a name that `electra devices` lists
-    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
-    device: String,
+    #[command(flatten)]
+    answering: Answering,
 }
 
 /// Inputs that are sorted by length together; answers come after each such chunk.
@@ -50,8 +50,9 @@ const CHUNK: usize = 2048;
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let device = device::select(&arguments.device)?.device;
-    let model = Model::open_as(&arguments.model, arguments.task, &device)?;
+    let (adapter, precision) = arguments.answering.open()?;
+    let mut model = Model::open_as(&arguments.model, arguments.task, &adapter.device)?;
+    model.set_precision(precision)?;
     model.note().iter().for_each(|note| eprintln!("{note}"));
     let reading = &arguments.labelled.reading();
     check_options(model.kind(), reading)?;
@@ -76,6 +77,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             && std::mem::take(&mut is_first)
         {
             predictor.doubts(inputs)?.iter().for_each(|doubt| eprintln!("{doubt}"));
+            arguments.answering.remark(predictor, inputs)?.iter().for_each(|remark| eprintln!("{remark}"));
         }
         for (at, mut json) in model.answer(inputs, arguments.top_k)?.into_iter().enumerate() {
             if let Some(id) = ids.get(at).filter(|id| !id.is_empty()) {

@@ -1,10 +1,12 @@
 //! `electra serve`
 
+use super::device::Answering;
+use electra_burn::config::Precision;
 use electra_burn::http::Server;
 use electra_burn::serve::{Limits, Served};
 use electra_burn::tasks::Kind;
 use electra_burn::token::AccessToken;
-use electra_burn::{Error, Result, device};
+use electra_burn::{Error, Result};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,9 +37,8 @@ pub struct Arguments {
     /// File with a token that requests must have, as `authorization: Bearer TOKEN`; it is made where it does not exist
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// auto, or a name that `electra devices` lists
-    #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
-    device: String,
+    #[command(flatten)]
+    answering: Answering,
     /// Most inputs that are computed together; 1 switches batching off
     #[arg(long, value_name = "N", default_value_t = Limits::default().batch)]
     max_batch: usize,
@@ -86,11 +87,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         .as_ref()
         .map(|path| Ok::<_, Error>((AccessToken::read_or_create(path)?, path)))
         .transpose()?;
-    let adapter = device::select(&arguments.device)?;
-    let model = Served::open_as(&arguments.model, arguments.task, &adapter.device)?;
+    let (adapter, precision) = arguments.answering.open()?;
+    let model = Served::open_as(&arguments.model, arguments.task, precision, &adapter.device)?;
     model.note().iter().for_each(|note| say!("{note}"));
     let server = Server::bind(SocketAddr::new(arguments.host, arguments.port))?;
-    say!("{} on http://{} ({}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
+    let format = if precision == Precision::Auto { String::new() } else { format!(", products in {precision}") };
+    say!("{} on http://{} ({}{format}); ctrl-c stops", model.kind().name(), server.address(), adapter.name);
     match &token {
         Some(((_, true), path)) => say!("a new token was written to {}; requests must have it", path.display()),
         Some(((_, false), path)) => say!("requests must have the token in {}", path.display()),

@@ -30,6 +30,7 @@ pub use preset::{PRESETS, preset};
 pub use reading::{Form, Reading};
 pub use task::Kind;
 
+use crate::suggest::hint;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -336,7 +337,8 @@ mod duration {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// The widest that the device has: `f32`, or `tf32` where its products of single precision may round their operands.
+    /// `bf16` on a CPU that has such products; elsewhere the widest that the device has: `f32`, or `tf32` where its products
+    /// of single precision may round their operands.
     #[default]
     Auto,
     /// Single precision, 32 bits.
@@ -362,6 +364,18 @@ impl Precision {
             Self::F16 => "f16",
             Self::BF16 => "bf16",
         }
+    }
+}
+
+impl std::str::FromStr for Precision {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        let all = || std::iter::once(Self::Auto).chain(Self::ALL);
+        all().find(|precision| precision.name() == name).ok_or_else(|| {
+            let names: Vec<_> = all().map(Self::name).collect();
+            format!("expected {}{}", names.join(", "), hint(name, names.iter().copied()))
+        })
     }
 }
 

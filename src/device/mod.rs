@@ -175,7 +175,16 @@ pub fn computes_on_host(device: &Device) -> bool {
 /// # Errors
 /// [`Error::Config`] that names the key where the adapter does not have it.
 pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<Precision> {
+    precision_on(adapter, precision).map_err(|message| Error::config("training.precision", message))
+}
+
+/// [`require_precision`] for what no key of a configuration asks for.
+///
+/// # Errors
+/// What the adapter has instead.
+pub fn precision_on(adapter: &Adapter, precision: Precision) -> std::result::Result<Precision, String> {
     let formats = precisions(adapter);
+    let precision = chosen_precision(&adapter.device, precision);
     if precision == Precision::Auto {
         return Ok(formats[0]);
     }
@@ -191,8 +200,16 @@ pub fn require_precision(adapter: &Adapter, precision: Precision) -> Result<Prec
         false => "the adapter does not have that format",
     };
     let formats: Vec<String> = formats.iter().map(|format| format!("\"{format}\"")).collect();
-    let message = format!("{precision} on {adapter}: {reason}; expected {}", formats.join(" or "));
-    Err(Error::config("training.precision", message))
+    Err(format!("{precision} on {adapter}: {reason}; expected {}", formats.join(" or ")))
+}
+
+/// What `auto` stands for on `device` where that is another format than its widest: bf16 on a processor that has such products,
+/// nearly twice as fast as single precision and as good for the loss (`docs/experiments.md`, section 13).
+pub fn chosen_precision(device: &Device, precision: Precision) -> Precision {
+    match precision {
+        Precision::Auto if is_flex(device) && has_bf16() => Precision::BF16,
+        precision => precision,
+    }
 }
 
 /// The formats of `training.precision` that `adapter` can train in, widest first: one at least. Where a device has matrix

@@ -7,6 +7,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Embedding, LayerNorm, LayerNormConfig, Linear};
 use burn::optim::{AdamWState, Optimizer};
 use burn::tensor::{Device, Distribution, Gradients, Int, Tensor, TensorData};
+use electra_matmul::has_bf16;
 use proptest::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -434,7 +435,9 @@ fn products_in_half_precision() {
     let expected = work(Precision::Auto);
     for (precision, tolerance) in [(Precision::F16, 1e-2), (Precision::BF16, 8e-2)] {
         let found = work(precision);
-        assert_ne!(found, expected, "something is rounded");
+        if precision == Precision::F16 || has_bf16() {
+            assert_ne!(found, expected, "something is rounded");
+        }
         for (found, expected) in found.iter().zip(&expected) {
             let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
             for (found, expected) in found.iter().zip(expected) {

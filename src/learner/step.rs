@@ -5,7 +5,7 @@ use super::observation::{Observation, read_all};
 use super::trainable::Trainable;
 use crate::config::{Config, ObjectiveConfig, Precision};
 use crate::data::{Batch, HostBatch, StepBatch};
-use crate::device::computes_on_host;
+use crate::device::{chosen_precision, computes_on_host};
 use crate::error;
 use crate::kernels::{StepContext, conditionally};
 use crate::model::ElectraPair;
@@ -36,7 +36,8 @@ impl Pretrainer {
 
     /// Begins from the weights of `pair`.
     pub fn from_pair(pair: ElectraPair, config: &Config) -> Self {
-        let (precision, loss_scale) = (config.training.precision, config.loss_scale());
+        let precision = chosen_precision(&pair.devices()[0], config.training.precision);
+        let loss_scale = config.loss_scale();
         Self { pair, objective: config.objective.clone(), precision, loss_scale }
     }
 }

@@ -9,6 +9,7 @@ mod queue;
 mod request;
 mod routes;
 
+use crate::config::Precision;
 use crate::error::Result;
 use crate::explain::Explainer;
 use crate::http::{ClientBounds, Hosts, Server};
@@ -62,18 +63,20 @@ impl Served {
     /// # Errors
     /// Those of [`Model::open`].
     pub fn open(directory: &Path, device: &Device) -> Result<Self> {
-        Self::open_as(directory, None, device)
+        Self::open_as(directory, None, Precision::Auto, device)
     }
 
-    /// [`open`](Self::open) of a model that another program may have fine-tuned for the task `kind`.
+    /// [`open`](Self::open) of a model that another program may have fine-tuned for the task `kind`, and that answers in
+    /// `precision`; its reasons are computed in the widest format.
     ///
     /// # Errors
-    /// Those of [`Model::open_as`].
-    pub fn open_as(directory: &Path, kind: Option<Kind>, device: &Device) -> Result<Self> {
+    /// Those of [`Model::open_as`] and [`Model::set_precision`].
+    pub fn open_as(directory: &Path, kind: Option<Kind>, precision: Precision, device: &Device) -> Result<Self> {
         let directory = &hub::place(directory, &["model"])?;
         // Reasons need gradients. Nothing else asks for them, and a recommender has no reasons.
         let device = if Recommender::is_at(directory) { device.clone() } else { device.clone().autodiff() };
-        let model = Model::open_as(directory, kind, &device)?;
+        let mut model = Model::open_as(directory, kind, &device)?;
+        model.set_precision(precision)?;
         let explainer = match &model {
             Model::Task(predictor) => Some(Explainer::of(predictor.clone())),
             Model::Recommender(_) => None,

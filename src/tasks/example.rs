@@ -170,6 +170,16 @@ pub enum Prediction {
 }
 
 impl Prediction {
+    /// Its probabilities, or its score where it has none.
+    pub(super) fn numbers(&self) -> Vec<f64> {
+        match self {
+            Self::Class { probabilities } | Self::Labels { probabilities } | Self::Tags { probabilities, .. } => {
+                probabilities.clone()
+            }
+            Self::Value { score } | Self::Answer { score, .. } => vec![*score],
+        }
+    }
+
     /// The likeliest class, the first of equal ones.
     pub fn class(&self) -> Option<usize> {
         match self {

@@ -12,7 +12,7 @@ use super::report::{FinetuneReport, card};
 use super::resume::{at_checkpoint, best_kept, found, open};
 use super::tally::{TaskRecord, TaskTally};
 use super::task::{Encoding, Metrics};
-use crate::config::{FinetuneConfig, Kind, ModelConfig, TrainingConfig};
+use crate::config::{FinetuneConfig, Kind, ModelConfig, Precision, TrainingConfig};
 use crate::data::Cursor;
 use crate::device::Adapter;
 use crate::error::{Error, Result};
@@ -209,6 +209,7 @@ impl FinetunePlan {
             _ => None,
         };
         let predictor = Predictor {
+            precision: Precision::Auto,
             task: self.data.task.clone(),
             note: None,
             pairs,

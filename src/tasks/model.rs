@@ -3,8 +3,8 @@
 use super::example::Input;
 use super::predictor::Predictor;
 use super::recommendation::Recommender;
-use crate::config::Kind;
-use crate::error::Result;
+use crate::config::{Kind, Precision};
+use crate::error::{Error, Result};
 use crate::hub;
 use burn::tensor::Device;
 use serde_json::{Value, json};
@@ -54,6 +54,21 @@ impl Model {
             Self::Task(predictor) => predictor.task.kind(),
             Self::Recommender(_) => Kind::Recommendation,
         }
+    }
+
+    /// Computes products in `precision` from here on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a recommender, which has the widest format of its device alone.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        match self {
+            Self::Task(predictor) => match Arc::get_mut(predictor) {
+                Some(predictor) => predictor.precision = precision,
+                None => return Err(Error::internal("the model answers already")),
+            },
+            Self::Recommender(_) => Recommender::check_precision(precision)?,
+        }
+        Ok(())
     }
 
     /// The answers to `inputs` as JSON objects, in their order; `top_k` labels or items, by default 1 label or 10 items.

@@ -4,6 +4,7 @@ use super::batch::{Targets, TaskBatch};
 use super::tally::TaskStatistics;
 use crate::config::{ModelConfig, Precision};
 use crate::data::StepBatch;
+use crate::device::chosen_precision;
 use crate::error::Result;
 use crate::hub;
 use crate::kernels::{StepContext, lookup};
@@ -189,6 +190,7 @@ pub struct Finetuner {
 impl Finetuner {
     /// Trains `network`; `loss_scale` is what the loss is multiplied by while gradients are computed.
     pub fn new(network: Network, loss: Loss, precision: Precision, loss_scale: f64) -> Self {
+        let precision = chosen_precision(&network.devices()[0], precision);
         Self { network, loss, precision, loss_scale }
     }
 

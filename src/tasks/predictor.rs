@@ -8,8 +8,7 @@ use super::network::Network;
 use super::order::batches_by_length;
 use super::registry::Task;
 use super::task::{Encoding, Metrics};
-use crate::config::Kind;
-use crate::config::ModelConfig;
+use crate::config::{Kind, ModelConfig, Precision};
 use crate::data::HostRows;
 use crate::error::{Error, Result};
 use crate::files::replace_whole;
@@ -71,6 +70,8 @@ pub struct Predictor {
     pub(super) max_length: usize,
     /// Where the network computes.
     pub device: Device,
+    /// Format of the operands of its products; `auto`, as it is opened, stands for the widest that the device has.
+    pub precision: Precision,
 }
 
 /// Name of the task in `config.json`.
@@ -152,6 +153,7 @@ impl Predictor {
             tokenizer,
             max_length,
             device: device.clone(),
+            precision: Precision::Auto,
         })
     }
 
@@ -222,10 +224,25 @@ impl Predictor {
     /// # Errors
     /// The tokenizer's and the device's.
     pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Prediction>> {
+        self.predict_in(self.precision, inputs)
+    }
+
+    /// By how much the numbers of the answers to `inputs` differ at most from those with products in the widest format of the
+    /// device: probabilities, or scores where the task has no probabilities.
+    ///
+    /// # Errors
+    /// Those of [`predict`](Self::predict).
+    pub fn rounding(&self, inputs: &[Input]) -> Result<f64> {
+        let [rounded, exact] = [self.precision, Precision::Auto].map(|precision| self.predict_in(precision, inputs));
+        let (rounded, exact) = (rounded?, exact?);
+        let pairs = rounded.iter().zip(&exact).flat_map(|(a, b)| a.numbers().into_iter().zip(b.numbers()));
+        Ok(pairs.fold(0.0, |most, (a, b)| (a - b).abs().max(most)))
+    }
+
+    fn predict_in(&self, precision: Precision, inputs: &[Input]) -> Result<Vec<Prediction>> {
         let features = self.features(inputs)?;
-        let pad = self.tokenizer.special().pad;
-        let logits =
-            outputs_of(&features, pad, &self.device, |batch| self.network.logits(batch, &StepContext::default()))?;
+        let (pad, context) = (self.tokenizer.special().pad, StepContext::inference(precision));
+        let logits = outputs_of(&features, pad, &self.device, |batch| self.network.logits(batch, &context))?;
         let logits: Vec<&[f32]> = logits.iter().map(Vec::as_slice).collect();
         let inputs: Vec<&Input> = inputs.iter().collect();
         Ok(decode_all(&self.task, &inputs, &features, &logits))
@@ -240,9 +257,9 @@ impl Predictor {
         let of =
             |(number, text): (usize, &String)| Feature::of_texts(&self.tokenizer, text, None, self.max_length, number);
         let features: Vec<Feature> = texts.par_iter().enumerate().map(of).collect::<Result<_>>()?;
-        let pad = self.tokenizer.special().pad;
+        let (pad, context) = (self.tokenizer.special().pad, StepContext::inference(self.precision));
         outputs_of(&features, pad, &self.device, |batch| {
-            let hidden = self.network.electra().forward(batch.inputs.clone(), &StepContext::default());
+            let hidden = self.network.electra().forward(batch.inputs.clone(), &context);
             let means = match &batch.inputs.attention_mask {
                 None => hidden.mean_dim(1),
                 Some(mask) => {

@@ -5,6 +5,7 @@ use super::super::read::{ItemSession, Loaded};
 use super::super::task::{Cell, Metrics, ResultTable};
 use super::data::{SPECIAL, check_shared};
 use super::ranked::Ranked;
+use crate::config::Precision;
 use crate::error::{Error, Result};
 use crate::hub::{self, Network};
 use crate::kernels::StepContext;
@@ -61,6 +62,17 @@ impl Recommender {
     /// Whether `directory` holds one.
     pub fn is_at(directory: &Path) -> bool {
         directory.join(SETTINGS).is_file()
+    }
+
+    /// Checks that nothing but the widest format of the device is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where another is.
+    pub fn check_precision(precision: Precision) -> Result<()> {
+        if precision == Precision::Auto {
+            return Ok(());
+        }
+        Err(Error::Usage(format!("products in {precision}: a recommender has the widest format of its device alone")))
     }
 
     /// Opens a directory that recommendation has written.
