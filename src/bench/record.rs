@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn the_last_benchmark_of_the_device_and_the_pair_counts() {
-        let config = load(&Source { preset: Some("tiny".into()), ..Source::default() }).unwrap();
+        let set = vec!["training.precision=\"f32\"".to_owned()];
+        let config = load(&Source { preset: Some("tiny".into()), set, ..Source::default() }).unwrap();
         let adapter = crate::device::select("flex").unwrap();
         let line = |device: &str, hidden: usize, gflops: f64| {
             let model = ModelConfig { hidden_size: hidden, ..config.model.clone() };

@@ -1,7 +1,8 @@
 //! The feed-forward block, `gelu(x W + b) V + c`.
 //!
-//! With gradient checkpointing, fused: rows go through a piece at a time, so that what lies between the two layers, the
-//! largest activation of a network, never exists as a whole; the way back computes it again.
+//! Fused: rows go through both layers a piece at a time, so that what comes out of GELU, with what goes into it the largest
+//! activation of a network, never exists as a whole. The way back computes it again from what went in, together with the
+//! slope of GELU; with gradient checkpointing it computes both from `x`.
 
 use super::context::StepContext;
 use super::linear::{linear, linear_gelu};
@@ -27,7 +28,8 @@ pub fn feed_forward<const D: usize>(
 #[cfg(feature = "flex")]
 mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
-    use crate::kernels::linear::fused::{add_bias, add_bias_gelu, back_through_gelu, sum_columns};
+    use crate::kernels::linear::fused::{add_bias, add_bias_gelu, sum_columns};
+    use crate::kernels::math::{normal, vectorized};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
     use burn::tensor::{GradientCheckpointingStrategy, Tensor};
@@ -37,35 +39,42 @@ mod fused {
     /// Rows that go through both layers at a time.
     const PIECE: usize = 512;
 
-    /// Absent where activations are to be kept.
+    /// Absent where an operand is on another backend.
     pub(super) fn feed_forward<const D: usize>(
         intermediate: &Linear,
         output: &Linear,
         x: &Tensor<D>,
         format: Format,
     ) -> Option<Tensor<D>> {
-        if x.device().gradient_checkpointing_strategy() != Some(GradientCheckpointingStrategy::Balanced) {
-            return None;
-        }
+        let is_kept = x.device().gradient_checkpointing_strategy() != Some(GradientCheckpointingStrategy::Balanced);
         let biases = [intermediate.bias.as_ref()?.val(), output.bias.as_ref()?.val()];
         let [first, second] = biases;
         let weights = [intermediate.weight.val(), output.weight.val()];
         let [up, down] = weights;
         let operands = super::super::operands!(x.clone(), up, first, down, second);
         let ([x, up, first, down, second], place) = Place::of(operands);
-        let block = Block { x, up, first, down, format };
+        let mut block = Block { x, up, first, down, before: None, format };
         let (hidden, inner, width) = block.sizes();
         let mut shape = block.x.shape();
         shape[D - 1] = width;
-        let mut output = uninitialised(block.x.len() / hidden * width);
-        let (mut before, mut between) = (Vec::new(), Vec::new());
-        for (x, output) in block.x.chunks(PIECE * hidden).zip(output.chunks_mut(PIECE * width)) {
+        let rows = block.x.len() / hidden;
+        let mut output = uninitialised(rows * width);
+        let is_kept = is_kept && place.is_some();
+        let mut kept = uninitialised(if is_kept { rows * inner } else { PIECE.min(rows) * inner });
+        let mut between = uninitialised(PIECE.min(rows) * inner);
+        for (at, (x, output)) in block.x.chunks(PIECE * hidden).zip(output.chunks_mut(PIECE * width)).enumerate() {
             let rows = x.len() / hidden;
-            block.between(x, &mut before, &mut between);
-            let (a, b) = (Matrix::new(&between, rows, inner), Matrix::new(&block.down, inner, width));
-            format.multiply(MatrixMut::new(output, rows, width), Output::Set, a, b, 1.0, Threads::All);
+            let first = if is_kept { at * PIECE * inner } else { 0 };
+            let (before, between) = (&mut kept[first..][..rows * inner], &mut between[..rows * inner]);
+            block.up(x, before);
+            let chunk = CHUNK_ROWS * inner;
+            let both = before.par_chunks_mut(chunk).zip(between.par_chunks_mut(chunk));
+            both.for_each(|(before, after)| add_bias_gelu(before, &block.first, after));
+            let (a, b) = (Matrix::new(between, rows, inner), Matrix::new(&block.down, inner, width));
+            block.multiply(MatrixMut::new(output, rows, width), Output::Set, a, b);
             output.par_chunks_mut(CHUNK_ROWS * width).for_each(|rows| add_bias(rows, &second));
         }
+        block.before = is_kept.then(|| Values::new(kept, [rows, inner]));
         Some(record(place, Values::new(output, shape), block))
     }
 
@@ -75,6 +84,8 @@ mod fused {
         up: Values,
         first: Values,
         down: Values,
+        /// What went into GELU; absent where it is computed again.
+        before: Option<Values>,
         format: Format,
     }
 
@@ -84,68 +95,74 @@ mod fused {
             (self.x.width(), self.up.width(), self.down.width())
         }
 
-        /// What goes into GELU and what comes out of it for some rows.
-        fn between(&self, x: &[f32], before: &mut Vec<f32>, after: &mut Vec<f32>) {
+        /// The product of the first layer for some rows, without its bias.
+        fn up(&self, x: &[f32], before: &mut [f32]) {
             let (hidden, inner, _) = self.sizes();
             let rows = x.len() / hidden;
-            before.resize(rows * inner, 0.0);
-            after.resize(rows * inner, 0.0);
             let (a, b) = (Matrix::new(x, rows, hidden), Matrix::new(&self.up, hidden, inner));
-            self.format.multiply(MatrixMut::new(before, rows, inner), Output::Set, a, b, 1.0, Threads::All);
-            let chunk = CHUNK_ROWS * inner;
-            let both = before.par_chunks_mut(chunk).zip(after.par_chunks_mut(chunk));
-            both.for_each(|(before, after)| add_bias_gelu(before, &self.first, after));
+            self.multiply(MatrixMut::new(before, rows, inner), Output::Set, a, b);
+        }
+
+        fn multiply(&self, out: MatrixMut, how: Output, a: Matrix, b: Matrix) {
+            self.format.multiply(out, how, a, b, 1.0, Threads::All);
+        }
+
+        /// What goes into GELU for the rows `x`, computed again.
+        fn again(&self, x: &[f32], before: &mut [f32]) {
+            self.up(x, before);
+            before.par_chunks_mut(CHUNK_ROWS * self.up.width()).for_each(|rows| add_bias(rows, &self.first));
         }
     }
 
     impl Gradient<5> for Block {
-        fn backward(self, output: Values, _wanted: [bool; 5]) -> [Option<Values>; 5] {
+        fn backward(mut self, output: Values, _wanted: [bool; 5]) -> [Option<Values>; 5] {
             let (hidden, inner, width) = self.sizes();
             let mut dx = uninitialised(self.x.len());
             let (mut dup, mut ddown) = (vec![0.0; hidden * inner], vec![0.0; inner * width]);
             let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
-            let (mut before, mut between, mut change) = (Vec::new(), Vec::new(), Vec::new());
+            let mut kept = self.before.take();
+            let most = PIECE.min(self.x.len() / hidden) * inner;
+            let [mut betweens, mut changes] = [(); 2].map(|()| uninitialised(most));
+            let mut slopes = uninitialised(if kept.is_some() { 0 } else { most });
+            let chunk = CHUNK_ROWS * inner;
             let pieces = self.x.chunks(PIECE * hidden).zip(dx.chunks_mut(PIECE * hidden));
-            for ((x, dx), gradient) in pieces.zip(output.chunks(PIECE * width)) {
+            for (at, ((x, dx), gradient)) in pieces.zip(output.chunks(PIECE * width)).enumerate() {
                 let rows = x.len() / hidden;
-                self.between(x, &mut before, &mut between);
+                let [between, change] = [&mut betweens, &mut changes].map(|values| &mut values[..rows * inner]);
+                let slope = match &mut kept {
+                    Some(kept) => &mut kept.as_mut()[at * PIECE * inner..][..rows * inner],
+                    None => {
+                        self.again(x, &mut slopes[..rows * inner]);
+                        &mut slopes[..rows * inner]
+                    }
+                };
+                let both = slope.par_chunks_mut(chunk).zip(between.par_chunks_mut(chunk));
+                both.for_each(|(slope, between)| gelu_and_slope(slope, between));
                 let gradients = gradient.par_chunks(CHUNK_ROWS * width);
                 seconds.extend(gradients.map(|rows| sum_columns(rows, width)).collect::<Vec<_>>());
                 let gradient = Matrix::new(gradient, rows, width);
-                let out = MatrixMut::new(&mut ddown, inner, width);
-                self.format.multiply(
-                    out,
+                self.multiply(
+                    MatrixMut::new(&mut ddown, inner, width),
                     Output::Add,
-                    Matrix::new(&between, rows, inner).t(),
+                    Matrix::new(between, rows, inner).t(),
                     gradient,
-                    1.0,
-                    Threads::All,
                 );
-                change.resize(rows * inner, 0.0);
-                let out = MatrixMut::new(&mut change, rows, inner);
-                self.format.multiply(
-                    out,
-                    Output::Set,
-                    gradient,
-                    Matrix::new(&self.down, inner, width).t(),
-                    1.0,
-                    Threads::All,
+                let down = Matrix::new(&self.down, inner, width).t();
+                self.multiply(MatrixMut::new(change, rows, inner), Output::Set, gradient, down);
+                let both = change.par_chunks_mut(chunk).zip(slope.par_chunks(chunk));
+                firsts.extend(both.map(|(change, slope)| scale_and_sum(change, slope, inner)).collect::<Vec<_>>());
+                let change = Matrix::new(change, rows, inner);
+                self.multiply(
+                    MatrixMut::new(&mut dup, hidden, inner),
+                    Output::Add,
+                    Matrix::new(x, rows, hidden).t(),
+                    change,
                 );
-                let chunk = CHUNK_ROWS * inner;
-                let both = change.par_chunks_mut(chunk).zip(before.par_chunks(chunk));
-                firsts
-                    .extend(both.map(|(change, before)| back_through_gelu(change, before, inner)).collect::<Vec<_>>());
-                let change = Matrix::new(&change, rows, inner);
-                let out = MatrixMut::new(&mut dup, hidden, inner);
-                self.format.multiply(out, Output::Add, Matrix::new(x, rows, hidden).t(), change, 1.0, Threads::All);
-                let out = MatrixMut::new(dx, rows, hidden);
-                self.format.multiply(
-                    out,
+                self.multiply(
+                    MatrixMut::new(dx, rows, hidden),
                     Output::Set,
                     change,
                     Matrix::new(&self.up, hidden, inner).t(),
-                    1.0,
-                    Threads::All,
                 );
             }
             [
@@ -155,6 +172,31 @@ mod fused {
                 Some(Values::new(ddown, [inner, width])),
                 Some(Values::new(add_up(seconds, width), [width])),
             ]
+        }
+    }
+
+    vectorized! {
+        /// What goes into GELU becomes its slope there; the values go into `after`.
+        fn gelu_and_slope(values: &mut [f32], after: &mut [f32]) {
+            for (value, after) in values.iter_mut().zip(after) {
+                let (below, density) = normal(*value);
+                *after = *value * below;
+                *value = below + *value * density;
+            }
+        }
+    }
+
+    vectorized! {
+        /// The gradient of what comes out of GELU becomes that of what goes in; returns the sums of its columns.
+        fn scale_and_sum(gradient: &mut [f32], slope: &[f32], width: usize) -> Vec<f32> {
+            let mut sums = vec![0.0; width];
+            for (row, slope) in gradient.chunks_exact_mut(width).zip(slope.chunks_exact(width)) {
+                for ((value, slope), sum) in row.iter_mut().zip(slope).zip(&mut sums) {
+                    *value *= slope;
+                    *sum += *value;
+                }
+            }
+            sums
         }
     }
 }

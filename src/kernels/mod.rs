@@ -3,7 +3,7 @@
 //! | operation | who uses it | what is fused on the flex backend |
 //! |---|---|---|
 //! | [`linear`], [`linear_gelu`] | attention, encoder layers, heads | product, bias, GELU |
-//! | [`feed_forward`] | encoder layers | with gradient checkpointing both layers; nothing between them is kept |
+//! | [`feed_forward`] | encoder layers | both layers and GELU; what goes into GELU is kept alone, with gradient checkpointing nothing |
 //! | [`attention`] | attention | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
 //! | [`residual_norm`], [`layer_norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
 //! | [`embed`] | embeddings | three tables, LayerNorm, dropout |

@@ -56,7 +56,7 @@ struct Kept {
 impl Kept {
     fn of(config: &Config, fused: bool) -> Self {
         if fused {
-            let intermediate = if config.training.gradient_checkpointing { 0.0 } else { 2.0 };
+            let intermediate = if config.training.gradient_checkpointing { 0.0 } else { 1.0 };
             return Self { hidden: 9.0, intermediate, pairs: 0.0 };
         }
         let drops = |probability: f64, more: f64| if probability > 0.0 { more } else { 0.0 };

@@ -36,8 +36,7 @@ impl Pretrainer {
 
     /// Begins from the weights of `pair`.
     pub fn from_pair(pair: ElectraPair, config: &Config) -> Self {
-        let precision = chosen_precision(&pair.devices()[0], config.training.precision);
-        let loss_scale = config.loss_scale();
+        let (precision, loss_scale) = (config.training.precision, config.loss_scale());
         Self { pair, objective: config.objective.clone(), precision, loss_scale }
     }
 }
@@ -58,7 +57,8 @@ impl Pretrainer {
     /// # Errors
     /// Those of [`objective::judge`].
     pub fn judge(&self, batch: &HostBatch, device: &Device) -> error::Result<Judged> {
-        objective::judge(&self.pair, batch, device, &self.objective, &StepContext::inference(self.precision))
+        let context = StepContext::inference(chosen_precision(device, self.precision));
+        objective::judge(&self.pair, batch, device, &self.objective, &context)
     }
 }
 
@@ -74,7 +74,7 @@ impl Trainable for Pretrainer {
     }
 
     fn precision(&self) -> Precision {
-        self.precision
+        chosen_precision(&self.devices()[0], self.precision)
     }
 }
 

@@ -21,7 +21,7 @@ pub trait Trainable:
     /// What the loss is multiplied by while gradients are computed.
     fn loss_scale(&self) -> f64;
 
-    /// Format of the operands of products.
+    /// Format of the operands of products on the device where the network lies.
     fn precision(&self) -> Precision;
 }
 

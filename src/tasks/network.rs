@@ -190,7 +190,6 @@ pub struct Finetuner {
 impl Finetuner {
     /// Trains `network`; `loss_scale` is what the loss is multiplied by while gradients are computed.
     pub fn new(network: Network, loss: Loss, precision: Precision, loss_scale: f64) -> Self {
-        let precision = chosen_precision(&network.devices()[0], precision);
         Self { network, loss, precision, loss_scale }
     }
 
@@ -247,7 +246,7 @@ impl Trainable for Finetuner {
     }
 
     fn precision(&self) -> Precision {
-        self.precision
+        chosen_precision(&self.devices()[0], self.precision)
     }
 }
 

@@ -34,6 +34,7 @@ pub fn small_config() -> Config {
         "data.batch_size=4",
         "data.sequence_length=12",
         "init.positions=random",
+        "training.precision=f32",
         "model.initializer_range=0.02",
     ];
     load(&Source { set: set.map(String::from).into(), ..Source::default() }).expect("the test's configuration is right")

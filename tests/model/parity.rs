@@ -337,8 +337,17 @@ fn trajectory_batch(all: &Tensors, step: usize) -> HostBatch {
 /// Twenty joint steps from the same weights with the same samples, through the code that a run goes through: objective,
 /// clipping, schedule, optimizer.
 fn follows_the_reference_trajectory(backend: &Backend) {
-    let device = backend.device.clone().autodiff();
-    let tolerance = backend.tolerance.trajectory;
+    trajectory(&backend.device, "f32", backend.tolerance.trajectory);
+}
+
+/// The same with operands in bf16, which keeps 8 bits: 2e-3 an operand, in sums of hundreds.
+#[test]
+fn follows_the_reference_trajectory_in_bf16() {
+    trajectory(&Device::flex(), "bf16", 2e-2);
+}
+
+fn trajectory(device: &Device, precision: &str, tolerance: f64) {
+    let device = device.clone().autodiff();
     let network = |network: &str| fixture("trajectory").join(network);
     let architecture = |which: &str| read_config(&network(which)).unwrap();
     let mut init = Init::new(0, 0.02, 1e-12, &device);
@@ -347,7 +356,8 @@ fn follows_the_reference_trajectory(backend: &Backend) {
     load_weights(&mut generator, &network("generator")).unwrap();
     load_weights(&mut discriminator, &network("discriminator")).unwrap();
 
-    let set = ["training.steps=20", "schedule.warmup_steps=5", "optimizer.learning_rate=5e-4"];
+    let precision = format!("training.precision=\"{precision}\"");
+    let set = ["training.steps=20", "schedule.warmup_steps=5", "optimizer.learning_rate=5e-4", &precision];
     let config = load(&Source { set: set.map(String::from).into(), ..Source::default() }).unwrap();
     assert_eq!(config.objective, ObjectiveConfig::default());
     let trainer = Pretrainer::from_pair(ElectraPair::from_networks(generator, discriminator), &config);

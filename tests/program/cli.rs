@@ -303,7 +303,9 @@ fn a_device_that_is_checked_trains_as_flex_does(backend: &Backend) {
 fn ten_steps_agree(backend: &Backend) {
     let directory = directory();
     let run = |device: &str, output: &str| {
-        let set = ["training.steps=10", "model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"];
+        let precision = "training.precision=\"f32\"";
+        let set =
+            ["training.steps=10", "model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", precision];
         let mut arguments = vec!["pretrain", "--output", output, "--device"];
         arguments.extend(device.split(' '));
         arguments.push("--set");

@@ -3,7 +3,9 @@
 use crate::common::program::{MICRO, directory, electra, overridden, records, refused, succeeds};
 use std::path::Path;
 
-const NO_DROPOUT: [&str; 2] = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"];
+/// Nothing that differs between devices.
+const NO_DROPOUT: [&str; 3] =
+    ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "training.precision=\"f32\""];
 
 /// Pretrains with the micro configuration on `device` into a directory of that name.
 fn run(at: &Path, device: &str, output: &str, set: &[&str]) {

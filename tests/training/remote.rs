@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-const NO_DROPOUT: [&str; 2] = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0"];
+/// Nothing that differs between devices.
+const NO_DROPOUT: [&str; 3] =
+    ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "training.precision=\"f32\""];
 
 /// The key that it must have, and where it is: from the file, as a client without our code would find them.
 fn peer(worker: &Worker, at: &Path) -> EndpointAddr {

@@ -147,10 +147,15 @@ fn a_run_moves_to(backend: &Backend) {
     let at = directory.path();
     let set: Vec<&str> =
         SET.iter().map(|s| if s.starts_with("training.steps") { "training.steps=30" } else { s }).collect();
-    // Without dropout, which each backend draws for itself.
-    let dropout = ["model.hidden_dropout_prob=0", "model.attention_probs_dropout_prob=0", "schedule.warmup_steps=6"];
+    // Without dropout, which each backend draws for itself, and in a format that each has.
+    let same = [
+        "model.hidden_dropout_prob=0",
+        "model.attention_probs_dropout_prob=0",
+        "schedule.warmup_steps=6",
+        "training.precision=\"f32\"",
+    ];
     let run = |device: &str, arguments: &[&str], set: &[&str]| {
-        succeeds(&command(at, device, arguments, &[set, &dropout].concat()).output().unwrap());
+        succeeds(&command(at, device, arguments, &[set, &same].concat()).output().unwrap());
     };
     run(CPU, &["--output", "alone"], &set);
     run(CPU, &["--output", "moved"], &set);
