@@ -1,8 +1,8 @@
 //! The feed-forward block, `gelu(x W + b) V + c`.
 //!
-//! Fused: rows go through both layers a piece at a time, so that what comes out of GELU, with what goes into it the largest
-//! activation of a network, never exists as a whole. The way back computes it again from what went in, together with the
-//! slope of GELU; with gradient checkpointing it computes both from `x`.
+//! Fused: of what lies between both layers, the largest activations of a network, only what goes into GELU is kept. The way
+//! back computes what came out again, together with the slope of GELU. With gradient checkpointing nothing is kept: rows go
+//! through both layers a piece at a time, and the way back begins at `x`.
 
 use super::context::StepContext;
 use super::linear::{linear, linear_gelu};
@@ -36,8 +36,13 @@ mod fused {
     use electra_matmul::{Format, Matrix, MatrixMut, Output, Threads};
     use rayon::prelude::*;
 
-    /// Rows that go through both layers at a time.
+    /// Rows that go through both layers at a time with gradient checkpointing.
     const PIECE: usize = 512;
+
+    /// Rows of a piece. Where what goes into GELU is kept, all are one, for the sake of larger products.
+    fn piece(rows: usize, is_kept: bool) -> usize {
+        if is_kept { rows.max(1) } else { PIECE.min(rows).max(1) }
+    }
 
     /// Absent where an operand is on another backend.
     pub(super) fn feed_forward<const D: usize>(
@@ -60,12 +65,11 @@ mod fused {
         let rows = block.x.len() / hidden;
         let mut output = uninitialised(rows * width);
         let is_kept = is_kept && place.is_some();
-        let mut kept = uninitialised(if is_kept { rows * inner } else { PIECE.min(rows) * inner });
-        let mut between = uninitialised(PIECE.min(rows) * inner);
-        for (at, (x, output)) in block.x.chunks(PIECE * hidden).zip(output.chunks_mut(PIECE * width)).enumerate() {
+        let piece = piece(rows, is_kept);
+        let [mut before, mut between] = [(); 2].map(|()| uninitialised(piece * inner));
+        for (x, output) in block.x.chunks(piece * hidden).zip(output.chunks_mut(piece * width)) {
             let rows = x.len() / hidden;
-            let first = if is_kept { at * PIECE * inner } else { 0 };
-            let (before, between) = (&mut kept[first..][..rows * inner], &mut between[..rows * inner]);
+            let [before, between] = [&mut before, &mut between].map(|values| &mut values[..rows * inner]);
             block.up(x, before);
             let chunk = CHUNK_ROWS * inner;
             let both = before.par_chunks_mut(chunk).zip(between.par_chunks_mut(chunk));
@@ -74,7 +78,7 @@ mod fused {
             block.multiply(MatrixMut::new(output, rows, width), Output::Set, a, b);
             output.par_chunks_mut(CHUNK_ROWS * width).for_each(|rows| add_bias(rows, &second));
         }
-        block.before = is_kept.then(|| Values::new(kept, [rows, inner]));
+        block.before = is_kept.then(|| Values::new(before, [rows, inner]));
         Some(record(place, Values::new(output, shape), block))
     }
 
@@ -121,16 +125,16 @@ mod fused {
             let (mut dup, mut ddown) = (vec![0.0; hidden * inner], vec![0.0; inner * width]);
             let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
             let mut kept = self.before.take();
-            let most = PIECE.min(self.x.len() / hidden) * inner;
-            let [mut betweens, mut changes] = [(); 2].map(|()| uninitialised(most));
-            let mut slopes = uninitialised(if kept.is_some() { 0 } else { most });
+            let piece = piece(self.x.len() / hidden, kept.is_some());
+            let [mut betweens, mut changes] = [(); 2].map(|()| uninitialised(piece * inner));
+            let mut slopes = uninitialised(if kept.is_some() { 0 } else { piece * inner });
             let chunk = CHUNK_ROWS * inner;
-            let pieces = self.x.chunks(PIECE * hidden).zip(dx.chunks_mut(PIECE * hidden));
-            for (at, ((x, dx), gradient)) in pieces.zip(output.chunks(PIECE * width)).enumerate() {
+            let pieces = self.x.chunks(piece * hidden).zip(dx.chunks_mut(piece * hidden));
+            for ((x, dx), gradient) in pieces.zip(output.chunks(piece * width)) {
                 let rows = x.len() / hidden;
                 let [between, change] = [&mut betweens, &mut changes].map(|values| &mut values[..rows * inner]);
                 let slope = match &mut kept {
-                    Some(kept) => &mut kept.as_mut()[at * PIECE * inner..][..rows * inner],
+                    Some(kept) => kept.as_mut(),
                     None => {
                         self.again(x, &mut slopes[..rows * inner]);
                         &mut slopes[..rows * inner]
