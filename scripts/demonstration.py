@@ -56,7 +56,8 @@ def main():
     sets = [
         (f"{INTENTS} intents", "classification", "accuracy", 10, intents(options.data / "intent-banking77", work)),
         ("sick-sts", "regression", "pearson", 5, of["sick-sts"]),
-        ("sick-nli", "classification", "accuracy", 5, of["sick-nli"]),
+        # Entailment begins as a plateau at the share of the largest class, which some seeds leave only after five epochs.
+        ("sick-nli", "classification", "accuracy", 10, of["sick-nli"]),
     ]
     results = {}
     for seed in range(42, 42 + options.seeds):

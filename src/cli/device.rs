@@ -55,6 +55,9 @@ impl Answering {
         if asked == Precision::BF16 && precision == Precision::F32 {
             return Ok(Some("this processor has no products in bf16 (AVX-512 BF16); they are in f32".into()));
         }
+        if precision != Precision::BF16 && precision != Precision::F16 {
+            return Ok(None);
+        }
         let compared = &inputs[..inputs.len().min(COMPARED)];
         let most = predictor.rounding(compared)?;
         let count = compared.len();

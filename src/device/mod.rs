@@ -195,7 +195,8 @@ pub fn precision_on(adapter: &Adapter, precision: Precision) -> std::result::Res
         return Ok(Precision::F32);
     }
     let reason = match computes_on_host(&adapter.device) {
-        true => "the CPU has products in f32 and bf16 alone",
+        true if is_flex(&adapter.device) => "the CPU has products in f32 and bf16 alone",
+        true => "this backend has products in f32 alone",
         false if precision == Precision::F32 => "its products of single precision may be in tf32",
         false => "the adapter does not have that format",
     };

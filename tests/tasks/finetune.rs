@@ -50,6 +50,20 @@ fn a_classifier_learns_a_word_and_answers() {
     assert!(share > 0.95, "{share} of the answers are right, as if they came in another order");
     let sum: f64 = answers[0]["top"].as_array().unwrap().iter().map(|top| top["probability"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-6);
+
+    // In bf16 the answers are about the same, and it is said by how much they differ.
+    let rounded = electra(path, &[&arguments[..], &["--precision", "bf16"]].concat());
+    succeeds(&rounded);
+    let remark = text(&rounded.stderr);
+    let has_bf16 = electra_matmul::has_bf16();
+    let expected = if has_bf16 { "of the first 64 inputs differ by at most" } else { "they are in f32" };
+    assert!(remark.contains(expected), "{remark}");
+    assert_eq!(rounded.stdout != output.stdout, has_bf16, "something is rounded");
+    let rounded: Vec<Value> = text(&rounded.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let differing = rounded.iter().zip(&answers).filter(|(a, b)| a["label"] != b["label"]).count();
+    assert!(differing <= 30, "{differing} of 3000 labels differ");
+    let ndarray = ["predict", "--device", "ndarray", "--model", "run/model", "--input", &input, "--precision", "bf16"];
+    refused(&electra(path, &ndarray), &["--precision bf16 on ndarray", "expected \"f32\""]);
 }
 
 #[test]

@@ -153,6 +153,9 @@ fn answers_follow_the_lines(path: &Path) {
     assert_eq!(users.iter().map(|user| user["id"].as_str().unwrap()).collect::<Vec<_>>(), ["u", "v"]);
     assert!(text(&output.stderr).contains("a table of users and items: 2 users"), "{}", text(&output.stderr));
 
+    let rounded = electra(path, &[base.as_slice(), &["--precision", "f32"]].concat());
+    refused(&rounded, &["products in f32", "a recommender has the widest format"]);
+
     let output = electra(path, &[base.as_slice(), &["--top-k", "60"]].concat());
     let lines: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), 303);
