@@ -2,6 +2,7 @@
 //! thread for each device, which fetches the weights, computes its share of the step, and hands its gradients back).
 
 use super::observation::Observation;
+use super::step::on_its_threads;
 use super::trainable::Trainable;
 use crate::data::StepBatch;
 use crate::device::Adapters;
@@ -73,13 +74,15 @@ impl<M: Trainable> Replicas<M> {
 
 impl<M: Trainable> ReplicaSteps<'_, M> {
     /// The next step; absent after the last.
-    pub(super) fn next(&mut self, learner: &Learner<M>) -> Option<Result<Output<M>, String>> {
+    pub(super) fn next(&mut self, learner: &mut Learner<M>) -> Option<Result<Output<M>, String>> {
         if let Some(reason) = self.replicas.adapters.broken() {
             return Some(Err(reason));
         }
         let Some(threads) = &self.threads.0 else {
             let input = self.loaders[0].next()?;
-            return Some(input.map(|input| learner.train_step(input)).map_err(|error| error.to_string()));
+            let main = self.replicas.main();
+            let step = |input| on_its_threads(main, learner, |learner| learner.train_step(input));
+            return Some(input.map(step).map_err(|error| error.to_string()));
         };
         let model = learner.model();
         match threads.step(&mut self.loaders, &model) {

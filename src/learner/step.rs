@@ -145,8 +145,20 @@ pub fn update<M: Trainable>(
     input: StepBatch<M::Batch>,
     max_grad_norm: f64,
 ) -> Result<Observation<M::Statistics>, ExecutionError> {
-    let output = learner.train_step(input);
+    let device = learner.model().devices()[0].clone();
+    let output = on_its_threads(&device, learner, |learner| learner.train_step(input));
     apply(learner, output, max_grad_norm)
+}
+
+/// Runs `work` on `device`: on a CPU by a thread of the pool that its kernels use, which begins their loops itself instead of
+/// waking the pool and waiting for it, 3 % of a step of `small`. Nothing that holds a lock may run there beside other such
+/// work: a thread that waits for a loop takes up other work of the pool.
+pub(super) fn on_its_threads<T: Send, R: Send>(
+    device: &Device,
+    learner: &mut T,
+    work: impl FnOnce(&mut T) -> R + Send,
+) -> R {
+    if computes_on_host(device) { rayon::scope(|_| work(learner)) } else { work(learner) }
 }
 
 /// The second half of [`update`]: what the gradients of `output` do to the parameters. The schedule goes on in any case;
@@ -156,6 +168,15 @@ pub fn update<M: Trainable>(
 /// # Errors
 /// The device's.
 pub fn apply<M: Trainable>(
+    learner: &mut Learner<M>,
+    output: TrainOutput<Observation<M::Statistics>>,
+    max_grad_norm: f64,
+) -> Result<Observation<M::Statistics>, ExecutionError> {
+    let device = learner.model().devices()[0].clone();
+    on_its_threads(&device, learner, |learner| apply_there(learner, output, max_grad_norm))
+}
+
+fn apply_there<M: Trainable>(
     learner: &mut Learner<M>,
     output: TrainOutput<Observation<M::Statistics>>,
     max_grad_norm: f64,
