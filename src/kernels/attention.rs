@@ -76,7 +76,7 @@ fn split(x: Tensor<3>, num_attention_heads: usize) -> Tensor<4> {
 }
 
 #[cfg(feature = "flex")]
-mod fused {
+pub(super) mod fused {
     use super::AttentionMask;
     use crate::kernels::context::StepContext;
     use crate::kernels::dropout::{Dropout, Mask};
@@ -96,21 +96,26 @@ mod fused {
         mask: &AttentionMask,
         (dropout, context): (&Dropout, &StepContext),
     ) -> Option<Tensor<3>> {
-        let [batch, seq, hidden] = query.dims();
-        let lengths = match mask {
-            AttentionMask::Full => std::iter::repeat_n(seq, batch).collect(),
-            AttentionMask::Lengths(lengths) => lengths.clone(),
-            AttentionMask::Bias(_) => return None,
-        };
+        let layout = Layout::new(mask, query.dims(), query.dims()[2], heads)?;
         let operands = super::super::operands!(query.clone(), key.clone(), value.clone());
         let (drop, format) = (dropout.mask(&query.device(), context), context.format());
         let shape = query.shape();
         let (inputs, place) = Place::of(operands);
-        let layout = Layout { heads, width: hidden / heads, lengths };
+        let (output, attention) = attend(inputs, layout, drop, format);
+        Some(record(place, Values::new(output, shape), attention))
+    }
 
-        let rows = batch * seq;
+    /// The output for query, key and value, and what is kept for their gradients.
+    pub(in crate::kernels) fn attend(
+        inputs: [Values; 3],
+        layout: Layout,
+        drop: Option<Mask>,
+        format: Format,
+    ) -> (Vec<f32>, Attention) {
+        let hidden = layout.heads * layout.width;
+        let rows = inputs[0].len() / hidden;
         let mut output = uninitialised(rows * hidden);
-        let mut log_sums = uninitialised(rows * heads);
+        let mut log_sums = uninitialised(rows * layout.heads);
         let tasks = layout.cut([&mut output], &mut log_sums);
         tasks.into_par_iter().for_each(|Sequence { first, weights, out: [out], log_sums }| {
             let [q, k, v] = inputs.each_ref().map(|values| &values[first * hidden..][..out.len()]);
@@ -142,11 +147,11 @@ mod fused {
                 }
             }
         });
-        Some(record(place, Values::new(output, shape), Attention { inputs, layout, log_sums, drop, format }))
+        (output, Attention { inputs, layout, log_sums, drop, format })
     }
 
     #[derive(Clone, Debug)]
-    struct Attention {
+    pub(in crate::kernels) struct Attention {
         /// Query, key and value.
         inputs: [Values; 3],
         layout: Layout,
@@ -157,7 +162,15 @@ mod fused {
     }
 
     impl Gradient<3> for Attention {
-        fn backward(mut self, output: Values, _wanted: [bool; 3]) -> [Option<Values>; 3] {
+        fn backward(self, output: Values, _wanted: [bool; 3]) -> [Option<Values>; 3] {
+            let shape = output.shape();
+            self.back(&output).map(|gradient| Some(Values::new(gradient, shape.clone())))
+        }
+    }
+
+    impl Attention {
+        /// The gradients of query, key and value from that of the output.
+        pub(in crate::kernels) fn back(mut self, output: &[f32]) -> [Vec<f32>; 3] {
             let Self { inputs, layout, log_sums, drop, format } = &mut self;
             let (hidden, drop, format) = (layout.heads * layout.width, *drop, *format);
             let [mut dq, mut dk, mut dv] = [(); 3].map(|()| uninitialised(output.len()));
@@ -190,14 +203,13 @@ mod fused {
                     }
                 }
             });
-            let shape = output.shape();
-            [dq, dk, dv].map(|gradient| Some(Values::new(gradient, shape.clone())))
+            [dq, dk, dv]
         }
     }
 
     /// How sequences and heads lie in `[tokens, hidden]`.
     #[derive(Clone, Debug)]
-    struct Layout {
+    pub(in crate::kernels) struct Layout {
         heads: usize,
         width: usize,
         lengths: Arc<[usize]>,
@@ -214,6 +226,21 @@ mod fused {
     }
 
     impl Layout {
+        /// Of `[batch, seq, _]` in `heads` that are `hidden` wide together; absent where padding is masked instead of left out.
+        pub(in crate::kernels) fn new(
+            mask: &AttentionMask,
+            [batch, seq, _]: [usize; 3],
+            hidden: usize,
+            heads: usize,
+        ) -> Option<Self> {
+            let lengths = match mask {
+                AttentionMask::Full => std::iter::repeat_n(seq, batch).collect(),
+                AttentionMask::Lengths(lengths) => lengths.clone(),
+                AttentionMask::Bias(_) => return None,
+            };
+            Some(Self { heads, width: hidden / heads, lengths })
+        }
+
         /// The sequences, with their parts of the outputs `[tokens, hidden]` and of `log_sums` `[tokens, heads]`.
         fn cut<'a, const N: usize>(
             &self,

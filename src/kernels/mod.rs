@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | [`linear`], [`linear_gelu`] | attention, encoder layers, heads | product, bias, GELU |
 //! | [`feed_forward`] | encoder layers | both layers and GELU; what goes into GELU is kept alone, with gradient checkpointing nothing |
-//! | [`attention`] | attention | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
+//! | [`self_attention`] | attention | the projections to query, key and value, then [`attention`] |
+//! | [`attention`] | [`self_attention`] | scores, softmax, dropout, weighted sum; nothing of size `seq x seq` is kept |
 //! | [`residual_norm`], [`layer_norm`] | attention, encoder layers, the generator's head | dropout, residual, LayerNorm |
 //! | [`embed`] | embeddings | three tables, LayerNorm, dropout |
 //! | [`masked_lm`] | objective | logits of the picked positions, cross-entropy, samples, accuracy |
@@ -40,6 +41,7 @@ mod residual_norm;
 #[cfg(feature = "flex")]
 mod rows;
 mod sample;
+mod self_attention;
 mod square_sum;
 #[cfg(all(test, feature = "flex"))]
 mod tests;
@@ -56,6 +58,7 @@ pub use lookup::lookup;
 pub use masked_lm::{MaskedLm, masked_lm};
 pub use residual_norm::{layer_norm, residual_norm};
 pub use sample::sample;
+pub use self_attention::self_attention;
 pub use square_sum::square_sum;
 
 use crate::device::is_flex;

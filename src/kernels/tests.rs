@@ -184,6 +184,31 @@ proptest! {
     }
 
     #[test]
+    fn attention_with_its_projections(
+        batch in 1usize..4, seq in 1usize..70, heads in 1usize..4, width in 1usize..10, inner in 1usize..20, drop: bool,
+        seed: u64,
+    ) {
+        // Products of products: what the first round, the next make larger.
+        agree_to(10.0 * TOLERANCE, || {
+            let mut numbers = Numbers::new(seed);
+            let layers = [(); 3].map(|()| numbers.linear(inner, heads * width));
+            // Scores of a size at which rounding of the two forms does not choose another key.
+            let x = numbers.tensor([batch, seq, inner]) * 0.1;
+            let x = x.detach().require_grad();
+            let dropout = dropout(if drop { 0.2 } else { 0.0 });
+            let output =
+                self_attention(layers.each_ref(), x.clone(), heads, &AttentionMask::Full, &dropout, &context());
+            derive(output, |gradients| {
+                let mut all = vec![gradient(gradients, &x)];
+                layers.iter().for_each(|layer| all.extend(of_linear(gradients, layer)));
+                // The bias of the keys shifts all scores of a query alike: its gradient is 0 but for rounding.
+                all.remove(4);
+                all
+            })
+        })?;
+    }
+
+    #[test]
     fn products_in_bf16(rows in 1usize..90, inner in 1usize..70, width in 1usize..70, gelu: bool, seed: u64) {
         let context = || StepContext::training(Precision::BF16, 17);
         agree_to(BF16_TOLERANCE, || {

@@ -3,7 +3,7 @@
 use super::Init;
 use crate::config::ModelConfig;
 use crate::kernels::{
-    AttentionMask, Dropout, StepContext, attention, attention_weights, linear, lookup, residual_norm,
+    AttentionMask, Dropout, StepContext, attention_weights, linear, lookup, residual_norm, self_attention,
 };
 use burn::module::Module;
 use burn::nn::{LayerNorm, Linear};
@@ -61,11 +61,9 @@ impl Attention {
         rows: Option<&Tensor<1, Int>>,
         context: &StepContext,
     ) -> Tensor<3> {
-        let query = linear(&self.query, x.clone(), context);
-        let key = linear(&self.key, x.clone(), context);
-        let value = linear(&self.value, x.clone(), context);
-        let heads = self.num_attention_heads;
-        let attended = attention(query, key, value, heads, mask, &self.attention_dropout, context);
+        let projections = [&self.query, &self.key, &self.value];
+        let (heads, dropout) = (self.num_attention_heads, &self.attention_dropout);
+        let attended = self_attention(projections, x.clone(), heads, mask, dropout, context);
         let output = linear(&self.dense, pick(attended, rows), context);
         let residual = pick(x, rows);
         residual_norm(&self.layer_norm, self.layer_norm_eps, &self.hidden_dropout, output, residual, context)
