@@ -16,6 +16,8 @@ pub fn keep_memory() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, MMAP_THRESHOLD);
         libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
         libc::mallopt(libc::M_TOP_PAD, TOP_PAD);
+        // What one thread frees, another allocates. With an arena for each thread the process would hold the peak of every arena.
+        libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Answering {
     /// auto, or a name that `electra devices` lists
     #[arg(long, default_value = "auto", value_name = "NAME[:INDEX]")]
     device: String,
-    /// Format of the operands of matrix products: auto, f32, tf32, f16 or bf16 [default: the widest that the device has]
+    /// Format of the operands of matrix products: f32, tf32, f16 or bf16 [default: auto, the widest that the device has]
     #[arg(long, value_name = "FORMAT")]
     precision: Option<Precision>,
 }
@@ -43,7 +43,10 @@ impl Answering {
     /// The device, and the format that is asked for there.
     pub fn open(&self) -> Result<(Adapter, Precision)> {
         let adapter = select(&self.device)?;
-        let Some(asked) = self.precision else { return Ok((adapter, Precision::Auto)) };
+        let asked = self.precision.unwrap_or_default();
+        if asked == Precision::Auto {
+            return Ok((adapter, asked));
+        }
         let found = precision_on(&adapter, asked).map_err(|message| Error::Usage(format!("--precision {message}")))?;
         Ok((adapter, found))
     }
@@ -59,10 +62,22 @@ impl Answering {
             return Ok(None);
         }
         let compared = &inputs[..inputs.len().min(COMPARED)];
-        let most = predictor.rounding(compared)?;
         let count = compared.len();
+        if count == 0 {
+            return Ok(None);
+        }
+        let most = predictor.rounding(compared)?;
+        if most.is_nan() {
+            let message =
+                format!("warning: products in {precision}: answers to the first {count} inputs are no numbers");
+            return Ok(Some(message));
+        }
+        let which = match count {
+            1 => "the first input".to_owned(),
+            count => format!("the first {count} inputs"),
+        };
         Ok(Some(format!(
-            "products in {precision}: the probabilities or scores of the first {count} inputs differ by at most {most:.1e} from those of the widest format"
+            "products in {precision}: probabilities or scores of {which} differ by at most {most:.1e} from those in single precision"
         )))
     }
 }

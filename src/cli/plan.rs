@@ -14,7 +14,7 @@ const BUFFERS: usize = 4;
 /// Prints what a run with `config` would take on each of `adapters`; `bench` is the command that measures such a run.
 pub fn show(config: &Config, adapters: &Adapters, bench: &str) -> Result<ExitCode> {
     let (data, training) = (&config.data, &config.training);
-    let precision = adapters.require_precision(training.precision)?;
+    let products = adapters.products(training.precision)?;
     let sequences = data.batch_size * training.accumulation;
     let tokens = sequences * data.sequence_length;
     let main = Limits::of(adapters.main());
@@ -32,7 +32,7 @@ pub fn show(config: &Config, adapters: &Adapters, bench: &str) -> Result<ExitCod
     let by_time = length.budget.map(|budget| format!("{} from its first step", humantime::format_duration(budget)));
     let ends: Vec<String> = by_steps.into_iter().chain(by_time).collect();
     say!("the run       {}", ends.join(", or "));
-    say!("products      in {precision}");
+    say!("products      {products}");
     let count = adapters.iter().len();
     let share = &share(config, count);
     for adapter in adapters.iter() {

@@ -52,6 +52,21 @@ impl Adapters {
         self.0.iter()
     }
 
+    /// The formats that `precision` stands for on them, for people.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the key.
+    pub fn products(&self, precision: Precision) -> Result<String> {
+        let mut names = Vec::new();
+        for adapter in self.iter() {
+            let name = require_precision(adapter, precision)?.name();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(format!("matrix products in {}", names.join(" and ")))
+    }
+
     /// Checks that all have matrix products in `precision`; the format that it stands for on the first.
     ///
     /// # Errors

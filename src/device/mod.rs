@@ -191,12 +191,9 @@ pub fn precision_on(adapter: &Adapter, precision: Precision) -> std::result::Res
     if formats.contains(&precision) {
         return Ok(precision);
     }
-    if precision == Precision::BF16 && is_flex(&adapter.device) {
-        return Ok(Precision::F32);
-    }
     let reason = match computes_on_host(&adapter.device) {
-        true if is_flex(&adapter.device) => "the CPU has products in f32 and bf16 alone",
-        true => "this backend has products in f32 alone",
+        true if formats.len() > 1 => "the CPU has products in f32 and bf16 alone",
+        true => "the CPU has products in f32 alone",
         false if precision == Precision::F32 => "its products of single precision may be in tf32",
         false => "the adapter does not have that format",
     };
@@ -204,11 +201,13 @@ pub fn precision_on(adapter: &Adapter, precision: Precision) -> std::result::Res
     Err(format!("{precision} on {adapter}: {reason}; expected {}", formats.join(" or ")))
 }
 
-/// What `auto` stands for on `device` where that is another format than its widest: bf16 on a processor that has such products,
-/// nearly twice as fast as single precision and as good for the loss (`docs/experiments.md`, section 13).
+/// What a step computes in on `device` where `precision` is asked for. On flex `auto` is bf16 where the processor has such
+/// products, which are nearly twice as fast as those in single precision and as good for the loss (`docs/experiments.md`,
+/// section 13); the portable kernels follow, so that both forms can be compared. On a processor without them bf16 is f32.
 pub fn chosen_precision(device: &Device, precision: Precision) -> Precision {
     match precision {
         Precision::Auto if is_flex(device) && has_bf16() => Precision::BF16,
+        Precision::BF16 if is_flex(device) && !has_bf16() => Precision::F32,
         precision => precision,
     }
 }

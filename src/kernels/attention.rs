@@ -233,11 +233,16 @@ pub(super) mod fused {
             hidden: usize,
             heads: usize,
         ) -> Option<Self> {
-            let lengths = match mask {
+            let lengths: Arc<[usize]> = match mask {
                 AttentionMask::Full => std::iter::repeat_n(seq, batch).collect(),
                 AttentionMask::Lengths(lengths) => lengths.clone(),
                 AttentionMask::Bias(_) => return None,
             };
+            assert!(heads > 0 && hidden.is_multiple_of(heads), "heads do not divide hidden states");
+            assert!(
+                lengths.iter().sum::<usize>() == batch * seq,
+                "the lengths of the sequences are not those of the batch"
+            );
             Some(Self { heads, width: hidden / heads, lengths })
         }
 
@@ -261,7 +266,8 @@ pub(super) mod fused {
 
         /// The heads of a sequence of `len / hidden` tokens.
         fn heads(&self, len: usize) -> impl Iterator<Item = Head> + use<> {
-            let (heads, width) = (self.heads, self.width);
+            // A sequence without tokens has nothing to do.
+            let (heads, width) = (if len == 0 { 0 } else { self.heads }, self.width);
             (0..heads).map(move |head| Head { head, width, hidden: heads * width, seq: len / (heads * width) })
         }
     }

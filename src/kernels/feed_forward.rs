@@ -39,7 +39,7 @@ mod fused {
     /// Rows that go through both layers at a time with gradient checkpointing.
     const PIECE: usize = 512;
 
-    /// Rows of a piece. Where what goes into GELU is kept, all are one, for the sake of larger products.
+    /// Rows of a piece. Where what goes into GELU is kept, all rows are one piece, for the sake of larger products.
     fn piece(rows: usize, is_kept: bool) -> usize {
         if is_kept { rows.max(1) } else { PIECE.min(rows).max(1) }
     }

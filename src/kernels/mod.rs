@@ -16,7 +16,7 @@
 //! [`lookup`] takes rows of a table by number, with a gradient that is parallel on GPUs; it has no fused form.
 //!
 //! Every other backend takes the portable form, made of Burn's operations, and so does flex after [`set_portable`]; it can
-//! have its matrix products in half precision. Both forms draw the same masks and the same samples; tests hold their values and
+//! have its matrix products in half precision; the fused form has those in bf16. Both forms draw the same masks and the same samples; tests hold their values and
 //! gradients against each other. A [`StepContext`] says which form, which precision and which masks.
 
 #![cfg_attr(not(feature = "flex"), allow(dead_code, unused_variables, reason = "what only the fused forms need"))]

@@ -21,7 +21,8 @@ pub(super) fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>, context: &Step
     if context.is_single() {
         return a.matmul(b);
     }
-    // A CPU rounds the operands alone; a GPU has products that sum in single precision.
+    // A CPU rounds the operands alone; a GPU has products that sum in single precision. On the way back it is the other way
+    // round than in the fused kernels: the finished gradients of the operands are rounded, those that come in are not.
     match computes_on_host(&a.device()) {
         true => a.cast(FloatDType::F32).matmul(b.cast(FloatDType::F32)),
         false => a.matmul(b).cast(FloatDType::F32),

@@ -18,7 +18,7 @@ use super::trainable::{TallyOf, Trainable};
 use super::validations::Validations;
 use crate::config::Precision;
 use crate::data::{Cursor, HostRows, StepLoader, Steps};
-use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache, require_precision};
+use crate::device::{Adapter, Adapters, computes_on_host, kernel_cache};
 use crate::error::{Error, Result};
 use burn::optim::OptimizerRecord;
 use burn::store::ModuleRecord;
@@ -82,7 +82,8 @@ pub(crate) fn fit<M: Trainable>(mut job: Job<M>) -> Result<Fitted<M>> {
     announce(&job)?;
     let facts = RunFacts { parameters: job.begin.model.num_params(), ..job.facts.clone() };
     let host = Host::this(rayon::current_num_threads());
-    let mut facts = facts.begin(&output, step, adapters.to_string(), host)?;
+    let devices = format!("{adapters}, {}", adapters.products(job.course.training.precision)?);
+    let mut facts = facts.begin(&output, step, devices, host)?;
 
     if job.logging.tensorboard {
         job.options.observers = job.options.observers.with(TensorBoard::new());
@@ -141,13 +142,19 @@ fn restore<M: Trainable>(begin: &mut Begin<M>, observers: &Observers) -> Result<
 /// Reports what is trained, on what, and for how long.
 fn announce<M: Trainable>(job: &Job<M>) -> Result<()> {
     let (adapters, length) = (&job.options.adapters, &job.course.length);
-    let format = products(adapters, job.course.training.precision)?;
+    let asked = job.course.training.precision;
+    let format = adapters.products(asked)?;
+    let reason = if asked == Precision::BF16 && format.contains("f32") {
+        ", since this processor has none in bf16 (AVX-512 BF16)"
+    } else {
+        ""
+    };
     let time = length.budget.map_or_else(String::new, |budget| {
         let left = Duration::from_secs(budget.saturating_sub(length.elapsed()).as_secs_f64().ceil() as u64);
         format!(" for {}", humantime::format_duration(left))
     });
     let parameters = readable_count(job.begin.model.num_params());
-    job.options.observers.stage(&format!("training {parameters} parameters on {adapters}{format}{time}"));
+    job.options.observers.stage(&format!("training {parameters} parameters on {adapters}, {format}{reason}{time}"));
     if compiles(adapters)
         && let Some(path) = kernel_cache()
     {
@@ -156,21 +163,6 @@ fn announce<M: Trainable>(job: &Job<M>) -> Result<()> {
         job.options.observers.stage(&message);
     }
     Ok(())
-}
-
-/// The formats of products, where one is not `f32` or not what was `asked` for.
-fn products(adapters: &Adapters, asked: Precision) -> Result<String> {
-    let mut formats: Vec<Precision> =
-        adapters.iter().map(|adapter| require_precision(adapter, asked)).collect::<Result<_>>()?;
-    formats.dedup();
-    let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
-    Ok(match (names.join(" and "), asked) {
-        (names, Precision::BF16) if names == "f32" => {
-            ", matrix products in f32, since this processor has none in bf16 (AVX-512 BF16)".into()
-        }
-        (names, _) if names == "f32" => String::new(),
-        (names, _) => format!(", matrix products in {names}"),
-    })
 }
 
 /// Whether a device of this process compiles its kernels; a worker compiles and tunes for itself.

@@ -151,8 +151,8 @@ pub fn update<M: Trainable>(
 }
 
 /// Runs `work` on `device`: on a CPU by a thread of the pool that its kernels use, which begins their loops itself instead of
-/// waking the pool and waiting for it, 3 % of a step of `small`. Nothing that holds a lock may run there beside other such
-/// work: a thread that waits for a loop takes up other work of the pool.
+/// waking the pool and waiting for it. A thread that waits for a loop takes up other work of the pool, while Burn's backward
+/// pass holds the lock of its graph: no other work there may take that lock, so several devices have threads of their own.
 pub(super) fn on_its_threads<T: Send, R: Send>(
     device: &Device,
     learner: &mut T,

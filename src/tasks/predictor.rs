@@ -70,7 +70,8 @@ pub struct Predictor {
     pub(super) max_length: usize,
     /// Where the network computes.
     pub device: Device,
-    /// Format of the operands of its products; `auto`, as it is opened, stands for the widest that the device has.
+    /// Format of the operands of its products. As it is opened, that is `auto`, which stands for the widest that the device has:
+    /// answers are rounded only where that is asked for.
     pub precision: Precision,
 }
 
@@ -228,7 +229,7 @@ impl Predictor {
     }
 
     /// By how much the numbers of the answers to `inputs` differ at most from those with products in the widest format of the
-    /// device: probabilities, or scores where the task has no probabilities.
+    /// device: probabilities, or scores where the task has no probabilities. NaN where one of them is no number.
     ///
     /// # Errors
     /// Those of [`predict`](Self::predict).
@@ -236,7 +237,8 @@ impl Predictor {
         let [rounded, exact] = [self.precision, Precision::Auto].map(|precision| self.predict_in(precision, inputs));
         let (rounded, exact) = (rounded?, exact?);
         let pairs = rounded.iter().zip(&exact).flat_map(|(a, b)| a.numbers().into_iter().zip(b.numbers()));
-        Ok(pairs.fold(0.0, |most, (a, b)| (a - b).abs().max(most)))
+        let larger = |most: f64, next: f64| if next > most || next.is_nan() { next } else { most };
+        Ok(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, larger))
     }
 
     fn predict_in(&self, precision: Precision, inputs: &[Input]) -> Result<Vec<Prediction>> {

@@ -25,7 +25,7 @@ const WORTH_ROUNDING: usize = 1 << 14;
 const LANES: usize = 16;
 
 thread_local! {
-    /// Room for the rounded operands, kept from product to product.
+    /// Room for the rounded operands, kept from one product that a thread begins to its next.
     static ROOM: RefCell<[Vec<u32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
@@ -167,7 +167,7 @@ fn round_right(b: Matrix, buffer: &mut [u32], parallel: bool) {
             for group in (0..NR).step_by(LANES) {
                 let count = LANES.min(width.saturating_sub(group));
                 let column = |at: usize| &b.values[(first + group + at) * b.strides[1]..][..inner];
-                stand_up(column, count, inner, &mut panel[group..]);
+                pack_columns(column, count, inner, &mut panel[group..]);
             }
         }
     });
@@ -175,7 +175,7 @@ fn round_right(b: Matrix, buffer: &mut [u32], parallel: bool) {
 
 /// `count` columns that lie in a row each, as pairs below each other, [`NR`] apart.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-fn stand_up<'a>(column: impl Fn(usize) -> &'a [f32], count: usize, inner: usize, to: &mut [u32]) {
+fn pack_columns<'a>(column: impl Fn(usize) -> &'a [f32], count: usize, inner: usize, to: &mut [u32]) {
     let pairs = inner.div_ceil(2);
     let mut square = [[0; LANES]; LANES];
     for begin in (0..pairs).step_by(LANES) {

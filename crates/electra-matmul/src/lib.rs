@@ -73,7 +73,7 @@ pub enum Output {
 /// Which threads compute a product.
 #[derive(Clone, Copy)]
 pub enum Threads {
-    /// All of them, where it is worth while.
+    /// All of them, where that is worthwhile.
     All,
     /// The calling one.
     One,
@@ -100,7 +100,7 @@ pub fn has_bf16() -> bool {
 pub enum Format {
     /// They stay as they are, in single precision.
     F32,
-    /// The upper 16 bits, rounded to nearest, ties to even; subnormal numbers become 0. Needs [`has_bf16`].
+    /// The upper 16 bits, rounded to nearest, ties to even; subnormal operands and sums become 0. Needs [`has_bf16`].
     BF16,
 }
 
