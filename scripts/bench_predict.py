@@ -3,7 +3,7 @@
 to their own longest, inference mode, the fast tokenizer.
 
   python scripts/bench_predict.py make  --tokenizer DIR --labels N --output DIR   a `small` with random weights
-  python scripts/bench_predict.py time  --model DIR --texts FILE --output LABELS  one line of JSON: seconds, whole and model only
+  python scripts/bench_predict.py time  --model DIR --texts FILE --output LABELS [--bf16]  one line of JSON: seconds, whole and model only
 
 `make` writes a directory that `electra predict` reads too. Importing libraries and loading weights are outside the times.
 """
@@ -57,7 +57,7 @@ def measure(arguments):
         rows = tokenizer(texts, truncation=True, max_length=128, return_token_type_ids=False, return_attention_mask=False)["input_ids"]
         order = sorted(range(len(rows)), key=lambda at: len(rows[at]))
         labels, of_model = [None] * len(rows), 0.0
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=arguments.bf16):
             for first in range(0, len(order), arguments.batch):
                 numbers = order[first : first + arguments.batch]
                 longest = len(rows[numbers[-1]])
@@ -85,6 +85,7 @@ def main():
     making.add_argument("--tokenizer", type=pathlib.Path, required=True)
     making.add_argument("--labels", type=int, default=77)
     timing.add_argument("--model", type=pathlib.Path, required=True)
+    timing.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     timing.add_argument("--texts", type=pathlib.Path, required=True, help="one a line")
     timing.add_argument("--threads", type=int, default=os.cpu_count())
     timing.add_argument("--batch", type=int, default=64)

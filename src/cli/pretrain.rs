@@ -7,7 +7,7 @@ use super::training::displayed;
 use electra_burn::config::{self, Config, Source};
 use electra_burn::learner::{self, Faults, RunOptions};
 use electra_burn::scoring::pairs;
-use electra_burn::{Error, Result, hub};
+use electra_burn::{Error, Result, hub, kernels};
 use electra_runs::{RunState, Status};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Begin from this ElectraForMaskedLM
     #[arg(long, value_name = "DIR", requires = "init_discriminator")]
     init_generator: Option<PathBuf>,
-    /// Resume this run after its newest checkpoint; --set may change training.steps, training.time_budget and the intervals
+    /// Resume this run after its newest checkpoint; --set may change its length, its intervals and training.precision
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "preset", "output", "init_discriminator"])]
     resume: Option<PathBuf>,
     /// With --resume: start the run over at step 0; its checkpoints and records move into a folder of it
@@ -200,7 +200,8 @@ fn bench_command(arguments: &Arguments, config: &Config) -> String {
     let preset = arguments.preset.as_deref().unwrap_or(default);
     let assignments: String = arguments.assignments().iter().map(|set| format!(" {}", closing::quoted(set))).collect();
     let set = if assignments.is_empty() { assignments } else { format!(" --set{assignments}") };
-    format!("electra bench{file} --preset {preset} --batch {}{set}", config.data.batch_size)
+    let portable = if kernels::is_portable() { " --portable" } else { "" };
+    format!("electra bench{file} --preset {preset} --batch {}{portable}{set}", config.data.batch_size)
 }
 
 /// Whether `path` has something in it.
