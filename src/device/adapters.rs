@@ -67,13 +67,12 @@ impl Adapters {
         Ok(format!("matrix products in {}", names.join(" and ")))
     }
 
-    /// Checks that all have matrix products in `precision`; the format that it stands for on the first.
+    /// Checks that all have matrix products in `precision`.
     ///
     /// # Errors
     /// [`Error::Config`] that names the key.
-    pub fn require_precision(&self, precision: Precision) -> Result<Precision> {
-        self.iter().try_for_each(|adapter| require_precision(adapter, precision).map(drop))?;
-        require_precision(self.main(), precision)
+    pub fn require_precision(&self, precision: Precision) -> Result<()> {
+        self.iter().try_for_each(|adapter| require_precision(adapter, precision).map(drop))
     }
 }
 

@@ -28,7 +28,7 @@ pub fn feed_forward<const D: usize>(
 #[cfg(feature = "flex")]
 mod fused {
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
-    use crate::kernels::linear::fused::{add_bias, add_bias_gelu, sum_columns};
+    use crate::kernels::linear::fused::{add_bias, add_bias_gelu, column_sums};
     use crate::kernels::math::{normal, vectorized};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
@@ -142,8 +142,7 @@ mod fused {
                 };
                 let both = slope.par_chunks_mut(chunk).zip(between.par_chunks_mut(chunk));
                 both.for_each(|(slope, between)| gelu_and_slope(slope, between));
-                let gradients = gradient.par_chunks(CHUNK_ROWS * width);
-                seconds.extend(gradients.map(|rows| sum_columns(rows, width)).collect::<Vec<_>>());
+                seconds.extend(column_sums(gradient, width));
                 let gradient = Matrix::new(gradient, rows, width);
                 self.multiply(
                     MatrixMut::new(&mut ddown, inner, width),

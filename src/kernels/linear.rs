@@ -72,15 +72,12 @@ pub(super) mod fused {
         let bias = layer.bias.as_ref()?.val();
         let operands = super::super::operands!(x.clone(), layer.weight.val(), bias);
         let ([x, weight, bias], place) = Place::of(operands);
-        let (inner, width) = (x.width(), weight.width());
-        let rows = x.len() / inner;
+        let width = weight.width();
+        let rows = x.len() / x.width();
         let mut shape = x.shape();
         shape[D - 1] = width;
 
-        let mut product = uninitialised(rows * width);
-        let out = MatrixMut::new(&mut product, rows, width);
-        let (a, b) = (Matrix::new(&x, rows, inner), Matrix::new(&weight, inner, width));
-        format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
+        let mut product = times(&x, &weight, format);
         let chunk = CHUNK_ROWS * width;
         let (output, before) = match activation {
             Activation::None => {
@@ -95,6 +92,30 @@ pub(super) mod fused {
             }
         };
         Some(record(place, Values::new(output, shape), Dense { x, weight, before, format }))
+    }
+
+    /// `x W`, without a bias.
+    pub(crate) fn times(x: &Values, weight: &Values, format: Format) -> Vec<f32> {
+        let (inner, width) = (x.width(), weight.width());
+        let rows = x.len() / inner;
+        let mut product = uninitialised(rows * width);
+        let (a, b) = (Matrix::new(x, rows, inner), Matrix::new(weight, inner, width));
+        format.multiply(MatrixMut::new(&mut product, rows, width), Output::Set, a, b, 1.0, Threads::All);
+        product
+    }
+
+    /// The gradient of a weight `[inner, width]` from that of the product.
+    pub(crate) fn of_weight(x: &[f32], gradient: &[f32], [inner, width]: [usize; 2], format: Format) -> Values {
+        let rows = x.len() / inner;
+        let mut dw = uninitialised(inner * width);
+        let (a, b) = (Matrix::new(x, rows, inner).t(), Matrix::new(gradient, rows, width));
+        format.multiply(MatrixMut::new(&mut dw, inner, width), Output::Set, a, b, 1.0, Threads::All);
+        Values::new(dw, [inner, width])
+    }
+
+    /// The sums of the columns of `[rows, width]`, in parts for [`add_up`].
+    pub(crate) fn column_sums(gradient: &[f32], width: usize) -> Vec<Vec<f32>> {
+        gradient.par_chunks(CHUNK_ROWS * width).map(|rows| sum_columns(rows, width)).collect()
     }
 
     #[derive(Clone, Debug)]
@@ -117,7 +138,7 @@ pub(super) mod fused {
                     let both = output.as_mut().par_chunks_mut(chunk).zip(before.par_chunks(chunk));
                     both.map(|(gradient, before)| back_through_gelu(gradient, before, width)).collect()
                 }
-                None => output.par_chunks(chunk).map(|gradient| sum_columns(gradient, width)).collect(),
+                None => column_sums(&output, width),
             };
             let dx = wanted[0].then(|| {
                 let mut dx = uninitialised(rows * inner);
@@ -126,13 +147,7 @@ pub(super) mod fused {
                 format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
                 Values::new(dx, x.shape())
             });
-            let dw = wanted[1].then(|| {
-                let mut dw = uninitialised(inner * width);
-                let out = MatrixMut::new(&mut dw, inner, width);
-                let (a, b) = (Matrix::new(&x, rows, inner).t(), Matrix::new(&output, rows, width));
-                format.multiply(out, Output::Set, a, b, 1.0, Threads::All);
-                Values::new(dw, [inner, width])
-            });
+            let dw = wanted[1].then(|| of_weight(&x, &output, [inner, width], format));
             [dx, dw, wanted[2].then(|| Values::new(add_up(sums, width), [width]))]
         }
     }
@@ -173,7 +188,7 @@ pub(super) mod fused {
     }
 
     vectorized! {
-        pub fn sum_columns(gradient: &[f32], width: usize) -> Vec<f32> {
+        fn sum_columns(gradient: &[f32], width: usize) -> Vec<f32> {
             let mut sums = vec![0.0; width];
             for row in gradient.chunks_exact(width) {
                 for (value, sum) in row.iter().zip(&mut sums) {

@@ -37,7 +37,7 @@ mod fused {
     use crate::kernels::context::StepContext;
     use crate::kernels::dropout::Dropout;
     use crate::kernels::host::{Gradient, Place, Values, record, uninitialised};
-    use crate::kernels::linear::fused::{add_bias, sum_columns};
+    use crate::kernels::linear::fused::{add_bias, column_sums, of_weight, times};
     use crate::kernels::rows::{CHUNK_ROWS, add_up};
     use burn::nn::Linear;
     use burn::tensor::Tensor;
@@ -79,12 +79,10 @@ mod fused {
 
     /// `x W + b`.
     fn project(x: &Values, weight: &Values, bias: &Values, format: Format) -> Values {
-        let (inner, hidden) = (x.width(), weight.width());
-        let rows = x.len() / inner;
-        let mut output = uninitialised(rows * hidden);
-        let (a, b) = (Matrix::new(x, rows, inner), Matrix::new(weight, inner, hidden));
-        format.multiply(MatrixMut::new(&mut output, rows, hidden), Output::Set, a, b, 1.0, Threads::All);
+        let hidden = weight.width();
+        let mut output = times(x, weight, format);
         output.par_chunks_mut(CHUNK_ROWS * hidden).for_each(|rows| add_bias(rows, bias));
+        let rows = output.len() / hidden;
         Values::new(output, [rows, hidden])
     }
 
@@ -109,17 +107,11 @@ mod fused {
                 let (a, b) = (Matrix::new(gradient, rows, hidden), Matrix::new(weight, inner, hidden).t());
                 format.multiply(MatrixMut::new(&mut dx, rows, inner), how, a, b, 1.0, Threads::All);
             }
-            let [query, key, value] = gradients.each_ref().map(|gradient| {
-                let mut dw = uninitialised(inner * hidden);
-                let (a, b) = (Matrix::new(&x, rows, inner).t(), Matrix::new(gradient, rows, hidden));
-                format.multiply(MatrixMut::new(&mut dw, inner, hidden), Output::Set, a, b, 1.0, Threads::All);
-                Some(Values::new(dw, [inner, hidden]))
-            });
-            let [query_bias, key_bias, value_bias] = gradients.each_ref().map(|gradient| {
-                let chunks = gradient.par_chunks(CHUNK_ROWS * hidden);
-                let sums = chunks.map(|rows| sum_columns(rows, hidden)).collect();
-                Some(Values::new(add_up(sums, hidden), [hidden]))
-            });
+            let [query, key, value] =
+                gradients.each_ref().map(|gradient| Some(of_weight(&x, gradient, [inner, hidden], format)));
+            let [query_bias, key_bias, value_bias] = gradients
+                .each_ref()
+                .map(|gradient| Some(Values::new(add_up(column_sums(gradient, hidden), hidden), [hidden])));
             [Some(Values::new(dx, x.shape())), query, key, value, query_bias, key_bias, value_bias]
         }
     }

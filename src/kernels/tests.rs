@@ -132,20 +132,37 @@ fn context() -> StepContext {
     StepContext::training(Precision::Auto, 17)
 }
 
+fn in_bf16() -> StepContext {
+    StepContext::training(Precision::BF16, 17)
+}
+
+/// A dense layer with its gradients.
+fn dense([rows, inner, width]: [usize; 3], gelu: bool, seed: u64, context: &StepContext) -> Vec<Vec<f32>> {
+    let mut numbers = Numbers::new(seed);
+    let (layer, x) = (numbers.linear(inner, width), numbers.tensor([rows, 2, inner]));
+    let output = if gelu { linear_gelu(&layer, x.clone(), context) } else { linear(&layer, x.clone(), context) };
+    derive(output, |gradients| {
+        let [weight, bias] = of_linear(gradients, &layer);
+        vec![gradient(gradients, &x), weight, bias]
+    })
+}
+
+/// Attention with its gradients.
+fn attended([batch, seq, heads, width]: [usize; 4], drop: bool, seed: u64, context: &StepContext) -> Vec<Vec<f32>> {
+    let mut numbers = Numbers::new(seed);
+    let [query, key, value] = [(); 3].map(|()| numbers.tensor([batch, seq, heads * width]));
+    let dropout = dropout(if drop { 0.2 } else { 0.0 });
+    let mask = AttentionMask::Full;
+    let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout, context);
+    derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn linear_layers(rows in 1usize..90, inner in 1usize..70, width in 1usize..70, gelu: bool, seed: u64) {
-        agree(|| {
-            let mut numbers = Numbers::new(seed);
-            let (layer, x) = (numbers.linear(inner, width), numbers.tensor([rows, 2, inner]));
-            let output = if gelu { linear_gelu(&layer, x.clone(), &context()) } else { linear(&layer, x.clone(), &context()) };
-            derive(output, |gradients| {
-                let [weight, bias] = of_linear(gradients, &layer);
-                vec![gradient(gradients, &x), weight, bias]
-            })
-        })?;
+        agree(|| dense([rows, inner, width], gelu, seed, &context()))?;
     }
 
     /// In pieces, with what lies between the layers computed twice, against both layers one after the other.
@@ -173,14 +190,7 @@ proptest! {
     fn attention_of_any_length(
         batch in 1usize..4, seq in 1usize..150, heads in 1usize..4, width in 1usize..20, drop: bool, seed: u64,
     ) {
-        agree(|| {
-            let mut numbers = Numbers::new(seed);
-            let [query, key, value] = [(); 3].map(|()| numbers.tensor([batch, seq, heads * width]));
-            let dropout = dropout(if drop { 0.2 } else { 0.0 });
-            let mask = AttentionMask::Full;
-            let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout, &context());
-            derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
-        })?;
+        agree(|| attended([batch, seq, heads, width], drop, seed, &context()))?;
     }
 
     #[test]
@@ -210,30 +220,14 @@ proptest! {
 
     #[test]
     fn products_in_bf16(rows in 1usize..90, inner in 1usize..70, width in 1usize..70, gelu: bool, seed: u64) {
-        let context = || StepContext::training(Precision::BF16, 17);
-        agree_to(BF16_TOLERANCE, || {
-            let mut numbers = Numbers::new(seed);
-            let (layer, x) = (numbers.linear(inner, width), numbers.tensor([rows, 2, inner]));
-            let output = if gelu { linear_gelu(&layer, x.clone(), &context()) } else { linear(&layer, x.clone(), &context()) };
-            derive(output, |gradients| {
-                let [weight, bias] = of_linear(gradients, &layer);
-                vec![gradient(gradients, &x), weight, bias]
-            })
-        })?;
+        agree_to(BF16_TOLERANCE, || dense([rows, inner, width], gelu, seed, &in_bf16()))?;
     }
 
     #[test]
     fn attention_in_bf16(
         batch in 1usize..4, seq in 1usize..150, heads in 1usize..4, width in 8usize..20, drop: bool, seed: u64,
     ) {
-        agree_to(BF16_TOLERANCE, || {
-            let mut numbers = Numbers::new(seed);
-            let [query, key, value] = [(); 3].map(|()| numbers.tensor([batch, seq, heads * width]));
-            let (dropout, context) = (dropout(if drop { 0.2 } else { 0.0 }), StepContext::training(Precision::BF16, 17));
-            let mask = AttentionMask::Full;
-            let output = attention(query.clone(), key.clone(), value.clone(), heads, &mask, &dropout, &context);
-            derive(output, |gradients| [query, key, value].iter().map(|x| gradient(gradients, x)).collect())
-        })?;
+        agree_to(BF16_TOLERANCE, || attended([batch, seq, heads, width], drop, seed, &in_bf16()))?;
     }
 
     // Of few numbers some rows are nearly equal, and what they are divided by makes any rounding large.

@@ -172,16 +172,18 @@ pub fn apply<M: Trainable>(
     output: TrainOutput<Observation<M::Statistics>>,
     max_grad_norm: f64,
 ) -> Result<Observation<M::Statistics>, ExecutionError> {
-    let device = learner.model().devices()[0].clone();
-    on_its_threads(&device, learner, |learner| apply_there(learner, output, max_grad_norm))
+    let model = learner.model();
+    let device = model.devices().remove(0);
+    on_its_threads(&device, learner, |learner| apply_there(learner, model, output, max_grad_norm))
 }
 
+/// [`apply`], on the threads of the device where `model`, that of `learner`, lies.
 fn apply_there<M: Trainable>(
     learner: &mut Learner<M>,
+    model: M,
     output: TrainOutput<Observation<M::Statistics>>,
     max_grad_norm: f64,
 ) -> Result<Observation<M::Statistics>, ExecutionError> {
-    let model = learner.model();
     let mut observation = output.item;
     let clipped = clip(&model, output.grads, max_grad_norm, model.loss_scale());
     let on_host = computes_on_host(&clipped.norm.device());
