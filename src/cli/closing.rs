@@ -5,6 +5,7 @@ use electra_burn::learner::Report;
 use electra_burn::predict::Detector;
 use electra_burn::{Config, Result};
 use electra_runs::counted;
+use electra_runs::layout::{CONFIG, METRICS, SAMPLES};
 use std::path::Path;
 
 /// A sentence with one word too many, of the kind that the corpus of the demonstration has.
@@ -69,9 +70,9 @@ pub fn print(output: &Path, config: &Config, report: &Report) {
     for (name, what) in [
         ("discriminator/", "the encoder, for Hugging Face"),
         ("generator/", "the masked language model, for Hugging Face"),
-        ("metrics.jsonl", "every figure above, by step"),
-        ("samples.jsonl", "held-out text as the generator changed it, with the discriminator's verdicts"),
-        ("config.toml", "the complete configuration"),
+        (METRICS, "every figure above, by step"),
+        (SAMPLES, "held-out text as the generator changed it, with the discriminator's verdicts"),
+        (CONFIG, "the complete configuration"),
     ] {
         // An objective without a discriminator has no samples.
         if output.join(name).exists() {

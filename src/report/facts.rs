@@ -6,7 +6,8 @@ use electra_runs::layout::{CONFIG, DISCRIMINATOR, MODEL};
 use electra_runs::{RunState, settings};
 use toml::Value;
 
-const UNKNOWN: &str = "<p class=\"note\">Not recorded: the run was begun by a version that wrote no run.json.</p>\n";
+const UNKNOWN: &str =
+    "<p class=\"note\">Not recorded: the run was begun by a version that kept no facts of its own.</p>\n";
 
 /// The text that was trained on.
 pub(super) fn data(run: &RunReport) -> String {

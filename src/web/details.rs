@@ -2,7 +2,7 @@
 
 use super::listing::{seconds, status};
 use super::records;
-use electra_runs::layout::{BAD_STEP, CHECKPOINTS, CONFIG, SAMPLES, STATE, STATUS};
+use electra_runs::layout::{BAD_STEP, CHECKPOINTS, CONFIG, METRICS, SAMPLES, STATE, STATUS};
 use electra_runs::{Follower, Run, Sample, checkpoint_step, settings, warnings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -96,7 +96,7 @@ fn log(run: &Run, follower: &Arc<Follower>, checkpoints: &[Checkpoint]) -> Vec<V
     log.extend(notes);
     log.sort_by_key(|entry| entry["step"].as_u64());
     if !position.whole {
-        log.push(entry(None, None, false, "metrics.jsonl is still being read; warnings may be missing here".into()));
+        log.push(entry(None, None, false, format!("{METRICS} is still being read; warnings may be missing here")));
     }
     if damaged > 0 {
         log.push(entry(None, None, true, warnings::damaged_lines(damaged)));
